@@ -1,0 +1,1 @@
+from . import capture, controllers, delivery, models, wire

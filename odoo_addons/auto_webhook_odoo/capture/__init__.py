@@ -1,0 +1,3 @@
+"""What happens inside the business transaction: noticing changes and writing their events."""
+
+from . import changes, images, tracking

@@ -1,0 +1,53 @@
+"""Errors of the feed's routes: always JSON, never a traceback or a page."""
+
+import functools
+import logging
+
+import psycopg2
+
+from odoo.exceptions import AccessError
+from odoo.http import request
+
+from ..models.ir_http import json_error
+
+_logger = logging.getLogger(__name__)
+
+
+class FeedError(Exception):
+    """The request cannot be served as it is. The message says what to change."""
+
+    def __init__(self, message, status=400, code="invalid_request"):
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def json_errors(*methods):
+    """Decorate a route: refuse other HTTP methods, and answer every error as JSON."""
+
+    def decorate(route):
+        @functools.wraps(route)
+        def wrapped(self, **_parameters):
+            if request.httprequest.method not in methods:
+                return json_error(
+                    405,
+                    "method_not_allowed",
+                    f"Use {' or '.join(methods)}.",
+                    {"Allow": ", ".join(methods)},
+                )
+            try:
+                return route(self)
+            except FeedError as error:
+                return json_error(error.status, error.code, str(error))
+            except AccessError:
+                return json_error(403, "forbidden", "The user of this API key has no access.")
+            except psycopg2.OperationalError:
+                raise  # a collision of transactions: Odoo rolls back and calls the route again
+            except Exception:
+                _logger.exception("The feed failed")
+                request.env.cr.rollback()
+                return json_error(500, "internal_error", "Odoo failed; its log says why.")
+
+        return wrapped
+
+    return decorate

@@ -1,0 +1,67 @@
+from odoo import http
+from odoo.http import Response, request
+
+from ..models.ir_http import json_error
+from ..models.update_webhook import EVENTS
+from ..models.webhook_config import PRIORITIES
+from ..wire.values import dumps
+from . import parameters as read
+from .errors import json_errors
+
+_JSON = "application/json"
+
+
+def _route(path, auth):
+    """A route that takes any method, so that a wrong one is answered as JSON, too."""
+    return http.route(
+        f"/api/webhooks/{path}",
+        type="http",
+        auth=auth,
+        csrf=False,
+        save_session=False,
+        max_content_length=read.MAX_BODY,
+    )
+
+
+class Feed(http.Controller):
+    """The pull side. docs/protocol.md describes it."""
+
+    @_route("pull", auth="webhook_consumer")
+    @json_errors("GET", "POST")
+    def pull(self):
+        given = read.read_parameters(
+            ("last_event_id", "limit", "models", "events", "priority", "include_processed")
+        )
+        page = request.env["webhook.feed.position"]._read_page(
+            read.integer(given, "last_event_id", 0, 0, read.MAX_ID),
+            read.integer(given, "limit", 100, 1, read.MAX_PAGE),
+            models=read.strings(given, "models"),
+            events=read.strings(given, "events", dict(EVENTS)),
+            priority=read.strings(given, "priority", dict(PRIORITIES)),
+            include_processed=read.boolean(given, "include_processed", True),
+        )
+        # the stored JSON of the events is passed on without being parsed
+        body = f'{dumps(page.head)[:-1]},"events":[{",".join(page.events)}]}}'
+        return Response(body, content_type=_JSON)
+
+    @_route("mark-processed", auth="webhook_receiver")
+    @json_errors("POST")
+    def mark_processed(self):
+        given = read.read_parameters(("event_ids", "failed"))
+        processed, unknown = request.env["update.webhook"]._mark_processed(
+            read.event_ids(given, "event_ids"), read.failures(given, "failed")
+        )
+        body = {"success": True, "processed_count": processed, "unknown": unknown}
+        return Response(dumps(body), content_type=_JSON)
+
+    @_route("health", auth="public")
+    @json_errors("GET", "POST")
+    def health(self):
+        module = request.env.ref("base.module_auto_webhook_odoo").sudo()
+        return Response(
+            dumps({"status": "ok", "version": module.installed_version}), content_type=_JSON
+        )
+
+    @http.route("/api/webhooks/<path:_path>", type="http", auth="public", csrf=False)
+    def unknown(self, _path):
+        return json_error(404, "not_found", "There is no such call; see docs/protocol.md.")

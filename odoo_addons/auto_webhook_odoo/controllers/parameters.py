@@ -1,0 +1,124 @@
+"""Checks what a client sent before anything is done with it."""
+
+import json
+
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from odoo.http import request
+
+from .errors import FeedError
+
+MAX_BODY = 10 * 1024 * 1024  # bytes; 100,000 ids with an error text each fit
+MAX_ID = 2**31 - 1  # Odoo's ids are int4
+MAX_PAGE = 1000
+
+
+def read_parameters(known):
+    """Return the parameters of a request: the query of a GET, the JSON object of a POST.
+
+    :param known: the names that the call knows; others are refused, because a misspelt filter
+        that is ignored would return the wrong events
+    :raises FeedError: 400, 413 or 415
+    """
+    http = request.httprequest
+    parameters = http.args.to_dict() if http.method == "GET" else _read_json(http)
+    if unknown := sorted(set(parameters) - set(known)):
+        raise FeedError(f"Unknown parameter {unknown[0]!r}. Known are: {', '.join(sorted(known))}.")
+    return parameters
+
+
+def _read_json(http):
+    if http.mimetype != "application/json":
+        raise FeedError("Send JSON with 'Content-Type: application/json'.", 415, "not_json")
+    try:
+        body = http.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise FeedError(f"The body is larger than {MAX_BODY} bytes.", 413, "too_large") from None
+    try:
+        parameters = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:  # ValueError: also text that is not UTF-8
+        raise FeedError("The body is not valid JSON.", code="invalid_json") from error
+    if not isinstance(parameters, dict):
+        raise FeedError("The body must be a JSON object.")
+    return parameters
+
+
+def integer(parameters, name, default, minimum, maximum):
+    """Return an integer parameter; GET sends it as text.
+
+    :raises FeedError: 400
+    """
+    value = parameters.get(name, default)
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 20:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise FeedError(f"'{name}' must be an integer from {minimum} to {maximum}.")
+    return value
+
+
+def boolean(parameters, name, default):
+    """Return a true/false parameter; GET sends it as text.
+
+    :raises FeedError: 400
+    """
+    value = parameters.get(name, default)
+    if isinstance(value, str):
+        value = {"true": True, "false": False, "1": True, "0": False}.get(value)
+    if not isinstance(value, bool):
+        raise FeedError(f"'{name}' must be true or false.")
+    return value
+
+
+def strings(parameters, name, allowed=None):
+    """Return a list of texts; GET sends them separated by commas.
+
+    :param allowed: the only values there are; None for any
+    :raises FeedError: 400
+    """
+    value = parameters.get(name)
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise FeedError(f"'{name}' must be a list of texts.")
+    for item in value:
+        if allowed is not None and item not in allowed:
+            raise FeedError(f"Unknown value in '{name}'. Known are: {', '.join(sorted(allowed))}.")
+        if "\x00" in item:  # PostgreSQL has no such text
+            raise FeedError(f"'{name}' holds a null character.")
+    return value
+
+
+def event_ids(parameters, name):
+    """Return a list of event ids.
+
+    :raises FeedError: 400
+    """
+    value = parameters.get(name, [])
+    if not isinstance(value, list):
+        raise FeedError(f"'{name}' must be a list of event ids.")
+    return [_event_id(item) for item in value]
+
+
+def failures(parameters, name):
+    """Return ``{event id: error}`` from a list of ``{"id", "error"}``.
+
+    :raises FeedError: 400
+    """
+    value = parameters.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise FeedError(f"'{name}' must be a list of objects with 'id' and 'error'.")
+    found = {}
+    for item in value:
+        error = item.get("error")
+        if not isinstance(error, str):
+            raise FeedError(f"'error' in '{name}' must be a text.")
+        found[_event_id(item.get("id"))] = error.replace("\x00", "")
+    return found
+
+
+def _event_id(value):
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_ID:
+        raise FeedError(f"Event ids are integers from 1 to {MAX_ID}.")
+    return value

@@ -1,0 +1,67 @@
+import json
+import re
+
+import werkzeug.exceptions
+
+from odoo import api, models
+from odoo.http import Response, request
+
+#: Scope of API keys that are good for the feed and for nothing else. Keys made in the user's
+#: preferences have no scope and are accepted too (res_users.py, ``_check_credentials``).
+API_KEY_SCOPE = "webhook"
+
+
+def json_error(status, code, message, headers=None):
+    """Return the JSON response that every error of the feed's routes has."""
+    body = {"success": False, "error": {"code": code, "message": message}}
+    return Response(
+        json.dumps(body), status=status, content_type="application/json", headers=headers
+    )
+
+
+class IrHttp(models.AbstractModel):
+    _inherit = "ir.http"
+
+    @classmethod
+    def _auth_method_webhook_consumer(cls):
+        """Let in the API key of a user who may read the feed."""
+        cls._authenticate_webhook_key("auto_webhook_odoo.group_webhook_consumer")
+
+    @classmethod
+    def _auth_method_webhook_receiver(cls):
+        """Let in the API key of a user who may also confirm events."""
+        cls._authenticate_webhook_key("auto_webhook_odoo.group_webhook_receiver")
+
+    @classmethod
+    def _authenticate_webhook_key(cls, group):
+        # A session says nothing here: a browser must not read the feed on behalf of its user.
+        request.session.can_save = False
+        key = cls._webhook_key()
+        keys = request.env["res.users.apikeys"]
+        user_id = key and keys._check_credentials(scope=API_KEY_SCOPE, key=key)
+        if not user_id:
+            raise werkzeug.exceptions.Unauthorized(
+                response=json_error(
+                    401,
+                    "unauthorized",
+                    "Send a valid Odoo API key as 'Authorization: Bearer <key>'"
+                    " or 'X-API-Key: <key>'.",
+                    {"WWW-Authenticate": "Bearer"},
+                )
+            )
+        # from scratch: nothing of a session's context may leak in
+        request.env = api.Environment(request.env.cr, user_id, {})
+        request.env.transaction.default_env = request.env
+        if not request.env.user.has_group(group):
+            name = request.env.ref(group).sudo().full_name
+            raise werkzeug.exceptions.Forbidden(
+                response=json_error(
+                    403, "forbidden", f"The user of this API key must be in the group {name}."
+                )
+            )
+
+    @classmethod
+    def _webhook_key(cls):
+        headers = request.httprequest.headers
+        bearer = re.fullmatch(r"bearer\s+(\S+)\s*", headers.get("Authorization", ""), re.IGNORECASE)
+        return bearer.group(1) if bearer else headers.get("X-API-Key", "").strip()

@@ -1,0 +1,204 @@
+import json
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from .webhook_config import CATEGORIES, PRIORITIES
+
+EVENTS = [("create", "Created"), ("write", "Changed"), ("unlink", "Deleted")]
+
+#: Columns of an event as ``wire.event.event_json`` wants them. Odoo's Datetime has no fractions
+#: of a second, but the receiver's dedupe key needs them, hence the formatting in SQL.
+_WIRE_COLUMNS = SQL(
+    """e.id, e.model, e.record_id, e.event, e.priority, e.category, e.payload,
+       e.changed_fields, e.old_values, e.user_id, partner.name AS user_name, e.company_id,
+       position.id AS position,
+       to_char(e.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp"""
+)
+_WIRE_TABLES = SQL(
+    """update_webhook e
+       LEFT JOIN webhook_feed_position position ON position.event_id = e.id
+       LEFT JOIN res_users users ON users.id = e.user_id
+       LEFT JOIN res_partner partner ON partner.id = users.partner_id"""
+)
+
+
+class UpdateWebhook(models.Model):
+    """The event table: one row for the net change of one record in one transaction.
+
+    Rows are written with SQL by ``capture.changes``, in the transaction of the change itself,
+    and are the source of truth for both ways out, push and pull.
+    """
+
+    _name = "update.webhook"
+    _description = "Webhook Event"
+    _log_access = False
+    _order = "id DESC"
+    _rec_name = "model"
+
+    model = fields.Char(required=True, readonly=True)
+    record_id = fields.Integer(string="Record ID", required=True, readonly=True, aggregator=None)
+    event = fields.Selection(EVENTS, required=True, readonly=True)
+    # JSON as text: written once, sent as it is, and a third cheaper to insert than jsonb
+    payload = fields.Text(readonly=True, help="The values of the record after the change (JSON).")
+    changed_fields = fields.Text(readonly=True, help="Names of the fields that changed (JSON).")
+    old_values = fields.Text(
+        readonly=True, help="What the changed fields held before the change (JSON)."
+    )
+    priority = fields.Selection(PRIORITIES, required=True, readonly=True)
+    category = fields.Selection(CATEGORIES, required=True, readonly=True)
+    timestamp = fields.Datetime(required=True, readonly=True, help="When the change was saved.")
+    user_id = fields.Many2one("res.users", readonly=True, help="Who made the change.")
+    company_id = fields.Many2one("res.company", readonly=True, help="Company of the record.")
+    config_id = fields.Many2one("webhook.config", readonly=True, string="Configuration")
+    is_processed = fields.Boolean(
+        string="Processed",
+        readonly=True,
+        help="A receiver has confirmed that it handled this event.",
+    )
+    processed_at = fields.Datetime(readonly=True)
+    failed_at = fields.Datetime(readonly=True, help="When a receiver gave up on this event.")
+    failure = fields.Text(readonly=True, help="Why a receiver gave up on this event.")
+    is_archived = fields.Boolean(string="Archived", readonly=True)
+    seq = fields.Integer(
+        string="Feed Position",
+        compute="_compute_seq",
+        help="Position in the feed; empty until the event is first asked for.",
+    )
+    delivery_ids = fields.One2many("webhook.delivery", "event_id", string="Deliveries")
+
+    _unprocessed_idx = models.Index("(model, record_id, id) WHERE is_processed IS NOT TRUE")
+
+    @api.depends("model", "record_id", "event")
+    def _compute_display_name(self):
+        for event in self:
+            event.display_name = f"{event.model},{event.record_id} {event.event}"
+
+    def _compute_seq(self):
+        positions = self.env["webhook.feed.position"].search([("event_id", "in", self.ids)])
+        found = {position.event_id.id: position.id for position in positions}
+        for event in self:
+            event.seq = found.get(event.id, 0)
+
+    def action_open_record(self):
+        """Open the record that changed."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.model,
+            "res_id": self.record_id,
+            "views": [(False, "form")],
+        }
+
+    def _confirm(self):
+        """Count these events as processed."""
+        self.write({"is_processed": True, "processed_at": fields.Datetime.now()})
+
+    def action_offer_again(self):
+        """Offer failed events to the receivers again."""
+        self.check_access("write")
+        self.filtered("failed_at").sudo().write({"failed_at": False, "failure": False})
+
+    @api.model
+    def _insert_events(self, events, stale_ids, user_id):
+        """Write all events of a transaction with one statement.
+
+        :param list events: ``capture.changes.Event`` objects
+        :param list stale_ids: rows written earlier in this transaction that these replace
+        :return: the ids of the new rows, in the order of ``events``
+        """
+        columns = {
+            name: [getattr(event, name) for event in events]
+            for name in (
+                *("model", "record_id", "event", "payload", "changed_fields", "old_values"),
+                *("priority", "category", "company_id", "config_id"),
+            )
+        }
+        self.env.cr.execute(
+            """
+            WITH stale AS (DELETE FROM update_webhook WHERE id = ANY(%(stale)s)),
+            stale_pending AS (DELETE FROM webhook_feed_pending WHERE event_id = ANY(%(stale)s)),
+            event AS (
+                INSERT INTO update_webhook (
+                    model, record_id, event, payload, changed_fields, old_values, priority,
+                    category, company_id, config_id, user_id, timestamp, is_processed, is_archived
+                )
+                SELECT *, %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
+                  FROM unnest(
+                    %(model)s::text[], %(record_id)s::int[], %(event)s::text[],
+                    %(payload)s::text[], %(changed_fields)s::text[], %(old_values)s::text[],
+                    %(priority)s::text[], %(category)s::text[], %(company_id)s::int[],
+                    %(config_id)s::int[]
+                )
+                RETURNING id
+            ),
+            pending AS (INSERT INTO webhook_feed_pending (event_id) SELECT id FROM event)
+            SELECT id FROM event ORDER BY id
+            """,
+            {**columns, "stale": stale_ids, "user_id": user_id},
+        )
+        self.invalidate_model()
+        return [event_id for (event_id,) in self.env.cr.fetchall()]
+
+    @api.model
+    def _wire_rows(self, where, order_limit=SQL()):  # noqa: B008  # SQL objects are immutable
+        """Return events as dictionaries for ``wire.event.event_json``.
+
+        :param SQL where: condition on the event ``e`` and its ``position``
+        """
+        return self.env.execute_query_dict(
+            SQL("SELECT %s FROM %s WHERE %s %s", _WIRE_COLUMNS, _WIRE_TABLES, where, order_limit)
+        )
+
+    @api.model
+    def pull_events(self, last_event_id=0, limit=100, **filters):
+        """Return the next page of the feed, as ``/api/webhooks/pull`` does.
+
+        :param int last_event_id: cursor: ``last_id`` of the page before, 0 for the start
+        :param int limit: events per page
+        :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
+        :return: the dictionary that docs/protocol.md describes
+        """
+        page = self.env["webhook.feed.position"]._read_page(last_event_id, limit, **filters)
+        return page.head | {"events": [json.loads(event) for event in page.events]}
+
+    @api.model
+    def _mark_processed(self, event_ids, failures):
+        """Confirm events, or keep why their handlers failed. Both may be repeated.
+
+        :param list event_ids: events whose handlers succeeded
+        :param dict failures: ``{event id: error}``
+        :return: ``(number of events that are processed now, list of unknown ids)``
+        """
+        named = {*event_ids, *failures}
+        cr = self.env.cr
+        visible = SQL("(company_id IS NULL OR company_id = ANY(%s))", self.env.user.company_ids.ids)
+        cr.execute(
+            SQL("SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s", list(named), visible)
+        )
+        known = {event_id for (event_id,) in cr.fetchall()}
+        # in the order of ids, so that two confirmations that overlap cannot deadlock
+        cr.execute(
+            """
+            UPDATE update_webhook event
+               SET is_processed = TRUE, processed_at = now() AT TIME ZONE 'UTC',
+                   failed_at = NULL, failure = NULL
+              FROM (SELECT id FROM update_webhook
+                     WHERE id = ANY(%s) AND is_processed IS NOT TRUE
+                     ORDER BY id FOR NO KEY UPDATE) confirmed
+             WHERE event.id = confirmed.id
+            """,
+            [sorted(known.intersection(event_ids))],
+        )
+        failed = sorted(known.intersection(failures))
+        cr.execute(
+            """
+            UPDATE update_webhook event
+               SET failed_at = now() AT TIME ZONE 'UTC', failure = reported.error
+              FROM unnest(%s::int[], %s::text[]) reported(id, error)
+             WHERE event.id = reported.id AND event.is_processed IS NOT TRUE
+            """,
+            [failed, [failures[event_id] for event_id in failed]],
+        )
+        self.invalidate_model()
+        return len(known.intersection(event_ids)), sorted(named - known)

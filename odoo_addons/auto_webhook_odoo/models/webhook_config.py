@@ -1,0 +1,216 @@
+from odoo import api, fields, models, tools
+from odoo.exceptions import ValidationError
+
+from ..capture.tracking import Tracking, has_image
+
+PRIORITIES = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
+CATEGORIES = [
+    ("business", "Business"),
+    ("system", "System"),
+    ("notification", "Notification"),
+    ("custom", "Custom"),
+]
+
+
+class WebhookConfig(models.Model):
+    _name = "webhook.config"
+    _description = "Webhook Configuration"
+    _order = "model_name"
+
+    name = fields.Char(
+        compute="_compute_name", store=True, precompute=True, readonly=False, required=True
+    )
+    active = fields.Boolean(
+        default=True,
+        help="Archive to stop recording the changes of this model. Events that are already "
+        "recorded stay.",
+    )
+    model_id = fields.Many2one(
+        "ir.model",
+        required=True,
+        ondelete="cascade",
+        domain=[("transient", "=", False), ("abstract", "=", False)],
+        help="The kind of record whose changes are recorded.",
+    )
+    model_name = fields.Char(related="model_id.model", string="Technical Name", store=True)
+    on_create = fields.Boolean(
+        string="Created", default=True, help="Record when such a record is created."
+    )
+    on_write = fields.Boolean(
+        string="Changed", default=True, help="Record when such a record is changed."
+    )
+    on_unlink = fields.Boolean(
+        string="Deleted", default=True, help="Record when such a record is deleted."
+    )
+    priority = fields.Selection(
+        PRIORITIES,
+        default="medium",
+        required=True,
+        help="How important these changes are to those who receive them. Only changes of high "
+        "priority can be sent instantly.",
+    )
+    instant_send = fields.Boolean(
+        help="Push these changes to the subscribers right after they are saved. All other "
+        "changes wait until a receiver pulls them. Needs high priority.",
+    )
+    category = fields.Selection(
+        CATEGORIES,
+        default="business",
+        required=True,
+        help="Sent with every event, for receivers to sort by.",
+    )
+    include_old_values = fields.Boolean(
+        default=True, help="Send what the changed fields held before, next to the new values."
+    )
+    payload_field_ids = fields.Many2many(
+        "ir.model.fields",
+        "webhook_config_payload_field_rel",
+        string="Fields Sent",
+        domain="[('model_id', '=', model_id), ('store', '=', True), "
+        "('ttype', 'not in', ('binary', 'one2many'))]",
+        help="Leave empty to send every stored field except files, lists of lines, and fields "
+        "that may hold secrets (access restricted to groups, or a name with password, secret, "
+        "token or key). Those are sent only if you list them here.",
+    )
+    trigger_field_ids = fields.Many2many(
+        "ir.model.fields",
+        "webhook_config_trigger_field_rel",
+        string="Only When Changed",
+        domain="[('model_id', '=', model_id), ('store', '=', True), "
+        "('ttype', 'not in', ('binary', 'one2many'))]",
+        help="Record a change only if one of these fields changed. Leave empty for any field "
+        "that is sent.",
+    )
+    instant_field_ids = fields.Many2many(
+        "ir.model.fields",
+        "webhook_config_instant_field_rel",
+        string="Instant Only When Changed",
+        domain="[('model_id', '=', model_id), ('store', '=', True), "
+        "('ttype', 'not in', ('binary', 'one2many'))]",
+        help="Send a change instantly only if one of these fields changed. Leave empty for any.",
+    )
+    subscriber_ids = fields.Many2many(
+        "webhook.subscriber",
+        string="Subscribers",
+        help="Who gets the instant events of this model. Leave empty for all subscribers.",
+    )
+
+    _model_unique = models.Constraint(
+        "UNIQUE (model_id)", "This model already has a configuration; change that one."
+    )
+
+    @api.depends("model_id")
+    def _compute_name(self):
+        for config in self:
+            config.name = config.name or config.model_id.name
+
+    @api.constrains("model_id")
+    def _check_model(self):
+        for config in self:
+            # recording these would record the recording itself
+            if self.env[config.model_name]._original_module == self._original_module:
+                raise ValidationError(
+                    self.env._(
+                        "The webhooks' own records cannot be recorded: %s", config.model_name
+                    )
+                )
+
+    @api.constrains("instant_send", "priority")
+    def _check_instant_send(self):
+        for config in self:
+            if config.instant_send and config.priority != "high":
+                raise ValidationError(
+                    self.env._("Only changes of high priority can be sent instantly.")
+                )
+
+    @api.constrains("model_id", "payload_field_ids", "trigger_field_ids", "instant_field_ids")
+    def _check_fields(self):
+        for config in self:
+            listed = config.payload_field_ids | config.trigger_field_ids | config.instant_field_ids
+            for field in listed.sudo():
+                if field.model_id != config.model_id:
+                    raise ValidationError(
+                        self.env._(
+                            "%(field)s is not a field of %(model)s.",
+                            field=field.display_name,
+                            model=config.model_id.display_name,
+                        )
+                    )
+                if not has_image(self.env[field.model]._fields[field.name]):
+                    raise ValidationError(
+                        self.env._("%s is not stored and cannot be recorded.", field.display_name)
+                    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        configs = super().create(vals_list)
+        self._tracking_changed()
+        return configs
+
+    def write(self, vals):
+        result = super().write(vals)
+        self._tracking_changed()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self._tracking_changed()
+        return result
+
+    def _tracking_changed(self):
+        """Make every worker process read the configuration anew; the registry stays as it is."""
+        registry = self.env.registry
+        registry.clear_cache()
+        # Again after the commit: until then another thread may have read the old configuration.
+        self.env.cr.postcommit.add(lambda: registry.clear_cache())
+
+    @api.model
+    def _tracking(self, model_name):
+        """Return the ``Tracking`` of a model, or None if its changes are not recorded."""
+        return self._all_tracking().get(model_name)
+
+    @tools.ormcache()
+    def _all_tracking(self):
+        if not self._is_installed():
+            return {}
+        configs = (
+            self.sudo().with_context(active_test=False).search([])  # pylint: disable=no-search-all
+        )
+        declared = {
+            name: self.env[name]._webhook_declared_tracking()
+            for name in self.env.registry.descendants(["webhook.mixin"], "_inherit")
+            if not self.env[name]._abstract
+        }
+        configured = {
+            config.model_name: config._get_tracking() if config.active else None
+            for config in configs
+            if config.model_name in self.env
+        }
+        return {name: found for name, found in (declared | configured).items() if found}
+
+    def _is_installed(self):
+        """Tell whether the table is there with all its columns: while the addon is installed or
+        updated, other models are written to before it is."""
+        columns = tools.sql.table_columns(self.env.cr, self._table)
+        return all(
+            field.name in columns
+            for field in self._fields.values()
+            if field.store and field.column_type
+        )
+
+    def _get_tracking(self):
+        self.ensure_one()
+        switches = {"create": self.on_create, "write": self.on_write, "unlink": self.on_unlink}
+        return Tracking(
+            model=self.model_name,
+            events=frozenset(event for event, on in switches.items() if on),
+            priority=self.priority,
+            category=self.category,
+            instant_send=self.instant_send,
+            include_old_values=self.include_old_values,
+            payload_fields=tuple(sorted(self.payload_field_ids.mapped("name"))),
+            trigger_fields=frozenset(self.trigger_field_ids.mapped("name")),
+            instant_fields=frozenset(self.instant_field_ids.mapped("name")),
+            config_id=self.id,
+            subscriber_ids=tuple(self.subscriber_ids.ids),
+        )

@@ -1,0 +1,46 @@
+from odoo import api, models
+
+from ..capture.tracking import Tracking
+
+
+class WebhookMixin(models.AbstractModel):
+    """Inherit this and the changes of your model are recorded, without any configuration::
+
+        class Shipment(models.Model):
+            _name = "my.shipment"
+            _inherit = ["webhook.mixin"]
+            _webhook_priority = "high"
+            _webhook_instant_send = True
+
+    The attributes are defaults: a ``webhook.config`` for the model replaces them, and an
+    archived one switches the recording off.
+    """
+
+    _name = "webhook.mixin"
+    _description = "Recorded by Webhooks"
+
+    #: which of create, write and unlink become events
+    _webhook_events = ("create", "write", "unlink")
+    #: high, medium or low
+    _webhook_priority = "medium"
+    #: with high priority: push right after the commit
+    _webhook_instant_send = False
+    #: business, system, notification or custom
+    _webhook_category = "business"
+    #: fields in the payload; empty: every stored field that is neither binary nor sensitive
+    _webhook_payload_fields = ()
+    #: add the old values of changed fields
+    _webhook_include_old_values = True
+
+    @api.model
+    def _webhook_declared_tracking(self):
+        """Return the ``Tracking`` that the class attributes declare."""
+        return Tracking(
+            model=self._name,
+            events=frozenset(self._webhook_events),
+            priority=self._webhook_priority,
+            category=self._webhook_category,
+            instant_send=self._webhook_instant_send,
+            include_old_values=self._webhook_include_old_values,
+            payload_fields=tuple(sorted(self._webhook_payload_fields)),
+        )

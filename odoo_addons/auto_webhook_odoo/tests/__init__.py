@@ -1,0 +1,11 @@
+from . import (
+    test_backoff,
+    test_capture,
+    test_config,
+    test_delivery,
+    test_feed,
+    test_feed_http,
+    test_security,
+    test_signature,
+    test_values,
+)

@@ -1,0 +1,45 @@
+"""A real HTTP server for the tests: keeps what it gets and answers what it is told to."""
+
+import http.server
+import json
+import threading
+
+
+class Sink:
+    """Answers every POST with the next of ``answers``, then with 200.
+
+    An answer is a status, or a status and headers.
+    """
+
+    def __init__(self, *answers):
+        self.requests = []  # (headers, body as bytes)
+        self._answers = list(answers)
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                sink.requests.append((dict(self.headers), body))
+                answer = sink._answers.pop(0) if sink._answers else 200
+                status, headers = answer if isinstance(answer, tuple) else (answer, {})
+                self.send_response(status)
+                for name, value in {"Content-Length": "2", **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *args):
+                """Keep the test output quiet."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def events(self):
+        """The events of all requests, in the order they came in."""
+        return [json.loads(body) for _headers, body in self.requests]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()

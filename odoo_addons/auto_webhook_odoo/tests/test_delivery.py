@@ -1,0 +1,208 @@
+import base64
+import hashlib
+import hmac
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import ValidationError
+from odoo.tests import tagged
+
+from odoo.addons.auto_webhook_odoo.delivery.dispatcher import deliver_due
+from odoo.addons.auto_webhook_odoo.wire.signature import decode_secret
+
+from .common import WebhookCase
+from .sink import Sink
+
+
+@tagged("post_install", "-at_install")
+class TestDelivery(WebhookCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.config.write({"priority": "high", "instant_send": True})
+        cls.env["webhook.subscriber"].search([]).active = False
+
+    def sink(self, *answers, **values):
+        """Return a sink and a subscriber for it."""
+        sink = Sink(*answers)
+        self.addCleanup(sink.close)
+        subscriber = self.env["webhook.subscriber"].create(
+            {"name": "Sink", "url": sink.url, **values}
+        )
+        return sink, subscriber
+
+    def deliver(self):
+        self.env.cr.flush()
+        with self.enter_registry_test_mode():
+            deliver_due(self.env.registry)
+        self.env.invalidate_all()
+
+    def make_due(self):
+        """Let the time until the next attempt pass."""
+        self.env["webhook.subscriber"].search([]).paused_until = False
+        self.env["webhook.delivery"].search([]).next_attempt_at = fields.Datetime.now()
+
+    def delivery_of(self, record):
+        deliveries = self.env["webhook.delivery"].search([("record_id", "=", record.id)])
+        return deliveries.sorted(lambda delivery: delivery.event_id.id)
+
+    def test_an_instant_event_is_posted_and_signed(self):
+        sink, subscriber = self.sink()
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        (headers, body), (event,) = sink.requests[0], sink.events
+        self.assertEqual(event["model"], "res.partner")
+        self.assertEqual(event["record_id"], partner.id)
+        self.assertEqual(event["event"], "create")
+        self.assertEqual(event["payload"]["name"], "Ada")
+        self.assertEqual(
+            event["source"], self.env["ir.config_parameter"].get_param("database.uuid")
+        )
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        key = decode_secret(subscriber.signing_secret)
+        signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        self.assertEqual(headers["webhook-signature"], f"v1,{signature}")
+        self.assertEqual(self.delivery_of(partner).state, "delivered")
+        self.assertFalse(self.delivery_of(partner).event_id.is_processed)
+
+    def test_other_events_wait_to_be_pulled(self):
+        sink, _subscriber = self.sink()
+        self.config.instant_send = False
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertFalse(sink.requests)
+        self.assertFalse(self.delivery_of(partner))
+        self.assertTrue(self.events(partner))
+
+    def test_instant_fields_decide_which_writes_are_pushed(self):
+        sink, _subscriber = self.sink()
+        self.config.instant_field_ids = self.env["ir.model.fields"]._get("res.partner", "city")
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.forget()
+        partner.street = "Main street 1"
+        self.deliver()
+        self.assertFalse(sink.requests)
+        partner.city = "Rome"
+        self.deliver()
+        self.assertEqual(sink.events[0]["changed_fields"], ["city", "street"])
+
+    def test_earlier_events_of_the_record_go_first(self):
+        sink, _subscriber = self.sink()
+        self.config.instant_send = False
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.env.cr.flush()
+        self.env.cr.postcommit.clear()
+        self.config.instant_send = True
+        partner.city = "Rome"
+        self.deliver()
+        self.assertEqual([event["event"] for event in sink.events], ["create", "write"])
+
+    def test_a_failing_event_is_tried_again_and_holds_later_ones_of_its_record_only(self):
+        sink, _subscriber = self.sink(500)
+        first = self.env["res.partner"].create({"name": "Ada"})
+        self.env.cr.flush()
+        self.env.cr.postcommit.clear()
+        first.city = "Rome"
+        other = self.env["res.partner"].create({"name": "Grace"})
+        self.deliver()
+        self.assertEqual(self.delivery_of(first).mapped("state"), ["pending", "pending"])
+        self.assertEqual(self.delivery_of(first)[0].attempts, 1)
+        self.assertIn("HTTP 500", self.delivery_of(first)[0].last_error)
+        self.assertGreater(self.delivery_of(first)[0].next_attempt_at, fields.Datetime.now())
+        self.assertEqual(self.delivery_of(other).state, "delivered")
+        self.make_due()
+        self.deliver()
+        self.assertEqual(self.delivery_of(first).mapped("state"), ["delivered", "delivered"])
+        self.assertEqual(
+            [(event["record_id"], event["event"]) for event in sink.events],
+            [(first.id, "create"), (other.id, "create"), (first.id, "create"), (first.id, "write")],
+        )
+        ids = [headers["webhook-id"] for headers, _body in sink.requests]
+        self.assertEqual(ids[0], ids[2])
+
+    def test_after_the_last_attempt_a_delivery_is_dead_and_holds_nothing(self):
+        self.sink(500, 500, max_attempts=2)
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.make_due()
+        self.deliver()
+        self.assertEqual(self.delivery_of(partner).state, "dead")
+        self.env.cr.postcommit.clear()
+        partner.city = "Rome"
+        self.deliver()
+        self.assertEqual(self.delivery_of(partner).mapped("state"), ["dead", "delivered"])
+        self.delivery_of(partner)[0].action_retry()
+        self.deliver()
+        self.assertEqual(self.delivery_of(partner).mapped("state"), ["delivered", "delivered"])
+
+    def test_an_endpoint_that_is_away_is_paused_and_uses_up_no_attempts(self):
+        sink, subscriber = self.sink()
+        sink.close()
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        delivery = self.delivery_of(partner)
+        self.assertEqual((delivery.state, delivery.attempts), ("pending", 0))
+        self.assertEqual(subscriber.consecutive_failures, 1)
+        self.assertGreater(subscriber.paused_until, fields.Datetime.now())
+        self.assertIn("refused", delivery.last_error)
+
+    def test_retry_after_is_honoured(self):
+        _sink, subscriber = self.sink((503, {"Retry-After": "600"}))
+        self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertGreater(subscriber.paused_until, fields.Datetime.now() + timedelta(seconds=590))
+
+    def test_gone_disables_the_subscriber(self):
+        _sink, subscriber = self.sink(410)
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertFalse(subscriber.active)
+        self.assertEqual(self.delivery_of(partner).state, "pending")
+
+    def test_redirects_are_failures(self):
+        sink, _subscriber = self.sink((302, {"Location": "/elsewhere"}))
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertEqual(len(sink.requests), 1)
+        self.assertEqual(self.delivery_of(partner).state, "pending")
+
+    def test_confirm_on_delivery(self):
+        _sink, _subscriber = self.sink(confirm_on_delivery=True)
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertTrue(self.events(partner).is_processed)
+
+    def test_only_the_chosen_subscribers_get_the_events(self):
+        sink, subscriber = self.sink()
+        other, _other_subscriber = self.sink()
+        self.config.subscriber_ids = subscriber
+        self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertEqual((len(sink.requests), len(other.requests)), (1, 0))
+
+    def test_credentials(self):
+        for values, header, expected in [
+            ({"auth_type": "bearer", "auth_token": "abc"}, "Authorization", "Bearer abc"),
+            ({"auth_type": "api_key", "auth_token": "abc"}, "X-API-Key", "abc"),
+            ({"auth_type": "basic", "auth_token": "u:p"}, "Authorization", "Basic dTpw"),
+        ]:
+            with self.subTest(auth_type=values["auth_type"]):
+                sink, subscriber = self.sink(signing_secret=False, **values)
+                self.env["res.partner"].create({"name": "Ada"})
+                self.deliver()
+                headers, _body = sink.requests[0]
+                self.assertEqual(headers[header], expected)
+                self.assertNotIn("webhook-signature", headers)
+                subscriber.active = False
+
+    def test_incomplete_credentials_are_refused(self):
+        for values in (
+            {"auth_type": "bearer"},
+            {"auth_type": "signature", "signing_secret": False},
+            {"signing_secret": "whsec_short"},
+            {"url": "ftp://example.com"},
+        ):
+            with self.subTest(**values), self.assertRaises(ValidationError):
+                self.env["webhook.subscriber"].create(
+                    {"name": "Wrong", "url": "https://example.com", **values}
+                )

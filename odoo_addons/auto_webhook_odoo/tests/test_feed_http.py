@@ -1,0 +1,132 @@
+import datetime
+import json
+
+from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tools import mute_logger
+
+from .common import WebhookCase
+
+
+@tagged("post_install", "-at_install")
+class TestFeedHttp(WebhookCase, HttpCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.keys = {
+            login: cls.key_of(login, f"auto_webhook_odoo.group_webhook_{login}")
+            for login in ("consumer", "receiver")
+        }
+        cls.keys["clerk"] = cls.key_of("clerk", "base.group_user")
+
+    @classmethod
+    def key_of(cls, login, group, scope="webhook"):
+        user = new_test_user(cls.env, login, groups=group)
+        expires = datetime.datetime.now() + datetime.timedelta(days=1)
+        return cls.env["res.users.apikeys"].with_user(user).sudo()._generate(scope, login, expires)
+
+    def call(self, path, body=None, key="receiver", headers=None, **kwargs):
+        """Call the feed; returns ``(status, decoded JSON body)``."""
+        headers = dict(headers or {})
+        if key:
+            headers.setdefault("Authorization", f"Bearer {self.keys.get(key, key)}")
+        if body is not None:
+            kwargs["data"] = body if isinstance(body, (bytes, str)) else json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        self.env.cr.flush()
+        response = self.url_open(f"/api/webhooks/{path}", headers=headers, **kwargs)
+        self.assertEqual(response.headers["Content-Type"].split(";")[0], "application/json")
+        return response.status_code, response.json()
+
+    def assertRefused(self, answer, status, code):
+        got_status, body = answer
+        self.assertEqual((got_status, body.get("success")), (status, False), body)
+        self.assertEqual(body["error"]["code"], code)
+        self.assertTrue(body["error"]["message"])
+
+    def test_pull_with_get_and_post(self):
+        partner = self.env["res.partner"].create({"name": "Ünï « 雪 »"})
+        status, page = self.call("pull", {"models": ["res.partner"], "limit": 5}, "consumer")
+        self.assertEqual(status, 200)
+        (event,) = [event for event in page["events"] if event["record_id"] == partner.id]
+        self.assertEqual(event["payload"]["name"], "Ünï « 雪 »")
+        self.assertEqual(
+            set(event),
+            {
+                *("id", "model", "record_id", "event", "timestamp", "payload", "changed_fields"),
+                *("old_values", "priority", "category", "user_id", "user_name", "company_id"),
+            },
+        )
+        self.assertRegex(event["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+        _status, same = self.call("pull?models=res.partner&limit=5", key="consumer")
+        self.assertEqual(same["events"], page["events"])
+
+    def test_both_headers_carry_the_key(self):
+        headers = {"X-API-Key": self.keys["consumer"]}
+        status, _page = self.call("pull", key=None, headers=headers)
+        self.assertEqual(status, 200)
+
+    def test_confirming_needs_the_right_to_confirm(self):
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        event = self.events(partner)
+        body = {"event_ids": [event.id], "failed": [{"id": 2**31 - 1, "error": "x"}]}
+        self.assertRefused(self.call("mark-processed", body, "consumer"), 403, "forbidden")
+        self.env.invalidate_all()
+        self.assertFalse(event.is_processed)
+        self.assertEqual(
+            self.call("mark-processed", body, "receiver"),
+            (200, {"success": True, "processed_count": 1, "unknown": [2**31 - 1]}),
+        )
+        self.env.invalidate_all()
+        self.assertTrue(event.is_processed)
+
+    def test_strangers_get_nothing(self):
+        self.env["res.partner"].create({"name": "Ada"})
+        self.assertRefused(self.call("pull", key=None), 401, "unauthorized")
+        self.assertRefused(self.call("pull", key="0" * 40), 401, "unauthorized")
+        self.assertRefused(self.call("pull", key="clerk"), 403, "forbidden")
+
+    def test_a_browser_session_is_no_key(self):
+        self.authenticate("admin", "admin")
+        self.assertRefused(self.call("pull", key=None), 401, "unauthorized")
+
+    def test_health_is_public_and_says_little(self):
+        status, body = self.call("health", key=None)
+        self.assertEqual((status, body["status"]), (200, "ok"))
+        self.assertEqual(set(body), {"status", "version"})
+
+    @mute_logger("odoo.http")
+    def test_bad_input_gets_a_clear_error(self):
+        for path, body, status, code in [
+            ("pull", {"limit": "many"}, 400, "invalid_request"),
+            ("pull", {"limit": -1}, 400, "invalid_request"),
+            ("pull", {"limit": True}, 400, "invalid_request"),
+            ("pull", {"limit": 1001}, 400, "invalid_request"),
+            ("pull", {"last_event_id": 10**30}, 400, "invalid_request"),
+            ("pull", {"last_event_id": None}, 400, "invalid_request"),
+            ("pull", {"models": 7}, 400, "invalid_request"),
+            ("pull", {"models": ["res.partner\x00"]}, 400, "invalid_request"),
+            ("pull", {"events": ["explode"]}, 400, "invalid_request"),
+            ("pull", {"include_processed": "perhaps"}, 400, "invalid_request"),
+            ("pull", {"include_processed": []}, 400, "invalid_request"),
+            ("pull", {"colour": "red"}, 400, "invalid_request"),
+            ("pull", [], 400, "invalid_request"),
+            ("pull", "{", 400, "invalid_json"),
+            ("pull", b"\xff\xfe", 400, "invalid_json"),
+            ("pull", "[" * 100000, 400, "invalid_json"),
+            ("pull?limit=x", None, 400, "invalid_request"),
+            ("pull?last_event_id=%00", None, 400, "invalid_request"),
+            ("mark-processed", {"event_ids": "1"}, 400, "invalid_request"),
+            ("mark-processed", {"event_ids": [0]}, 400, "invalid_request"),
+            ("mark-processed", {"event_ids": [1.5]}, 400, "invalid_request"),
+            ("mark-processed", {"failed": [{"id": 1}]}, 400, "invalid_request"),
+            ("mark-processed", {"failed": [7]}, 400, "invalid_request"),
+            ("mark-processed", None, 405, "method_not_allowed"),
+            ("no-such-call", {}, 404, "not_found"),
+        ]:
+            with self.subTest(path=path, body=str(body)[:40]):
+                self.assertRefused(self.call(path, body), status, code)
+
+    def test_other_methods_and_content_types(self):
+        self.assertRefused(self.call("pull", method="DELETE"), 405, "method_not_allowed")
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        self.assertRefused(self.call("pull", "limit=5", headers=form), 415, "not_json")

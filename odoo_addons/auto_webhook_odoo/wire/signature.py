@@ -1,0 +1,47 @@
+"""Standard Webhooks 1.0 signatures (https://www.standardwebhooks.com)."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+SECRET_PREFIX = "whsec_"  # noqa: S105  # the public prefix, not a secret
+MINIMUM_KEY_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
+
+
+def decode_secret(secret):
+    """Return the key bytes of a ``whsec_<base64>`` secret.
+
+    :raises ValueError: if it does not have that form or its key is shorter than 24 bytes
+    """
+    if not secret.startswith(SECRET_PREFIX):
+        raise ValueError(f"a signing secret starts with {SECRET_PREFIX}")
+    try:
+        key = base64.b64decode(secret[len(SECRET_PREFIX) :], validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"a signing secret is base64 after {SECRET_PREFIX}") from error
+    if len(key) < MINIMUM_KEY_BYTES:
+        raise ValueError(f"a signing key has at least {MINIMUM_KEY_BYTES} bytes")
+    return key
+
+
+def generate_secret(random_bytes):
+    """Return a new secret made of ``random_bytes`` (24 to 64 of them)."""
+    return SECRET_PREFIX + base64.b64encode(random_bytes).decode()
+
+
+def signature_headers(secret, message_id, timestamp, body):
+    """Return the three headers that sign ``body`` for one attempt.
+
+    :param str secret: ``whsec_<base64>``
+    :param str message_id: the same for every attempt of a message
+    :param int timestamp: seconds since the epoch, of this attempt
+    :param bytes body: exactly what is sent
+    """
+    signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
+    digest = hmac.new(decode_secret(secret), signed, hashlib.sha256).digest()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }

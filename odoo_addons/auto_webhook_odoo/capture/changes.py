@@ -64,10 +64,12 @@ class TransactionChanges:
         return cr.postcommit.data[_KEY]
 
     def note_created(self, records):
-        """Call right after the INSERT."""
-        before = self._before[records._name]
-        for record_id in records.ids:
-            before.setdefault(record_id, None)
+        """Call after the INSERT.
+
+        Computed fields may have been flushed in between (a constraint that searches does that)
+        and the new row taken for an old one; ids are never used twice, so it is none.
+        """
+        self._before[records._name].update(dict.fromkeys(records.ids))
         self._note(records)
 
     def note_changing(self, records, tracking):

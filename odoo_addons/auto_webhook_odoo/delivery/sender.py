@@ -22,7 +22,14 @@ def wake_sender(cr):
     """Have the deliveries of this transaction sent as soon as it is committed."""
     if _KEY not in cr.postcommit.data:
         cr.postcommit.data[_KEY] = True
-        cr.postcommit.add(lambda dbname=cr.dbname: _Sender.of_process().wake(dbname))
+        cr.postcommit.add(lambda dbname=cr.dbname: _wake(dbname))
+
+
+def _wake(dbname):
+    try:
+        _Sender.of_process().wake(dbname)
+    except RuntimeError:  # no more threads; an error here would fail a request that is committed
+        _logger.exception("Webhooks cannot be sent right now; the cron will do it.")
 
 
 class _Sender:

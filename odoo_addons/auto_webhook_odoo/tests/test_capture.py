@@ -1,4 +1,5 @@
 import json
+from unittest.mock import patch
 
 from odoo.tests import tagged
 
@@ -16,6 +17,17 @@ class TestCapture(WebhookCase):
         self.assertEqual(event.mapped("event"), ["create"])
         self.assertEqual(self.payload(event)["city"], "Bern")
         self.assertFalse(event.old_values)
+
+    def test_a_create_that_is_flushed_in_its_middle_is_still_a_create(self):
+        def validate_and_flush(records, *args):
+            records.env.flush_all()  # as a constraint does that searches
+            return original(records, *args)
+
+        model = self.env.registry["res.partner"]
+        original = model._validate_fields
+        with patch.object(model, "_validate_fields", validate_and_flush):
+            partner = self.env["res.partner"].create({"name": "Ada"})
+        self.assertEqual(self.events(partner).event, "create")
 
     def test_writes_are_one_write_from_the_first_to_the_last_value(self):
         partner = self.env["res.partner"].create({"name": "Ada", "city": "Rome"})

@@ -181,7 +181,7 @@ class UpdateWebhook(models.Model):
         cr.execute(
             """
             UPDATE update_webhook event
-               SET is_processed = TRUE, processed_at = now() AT TIME ZONE 'UTC',
+               SET is_processed = TRUE, processed_at = statement_timestamp() AT TIME ZONE 'UTC',
                    failed_at = NULL, failure = NULL
               FROM (SELECT id FROM update_webhook
                      WHERE id = ANY(%s) AND is_processed IS NOT TRUE
@@ -194,7 +194,7 @@ class UpdateWebhook(models.Model):
         cr.execute(
             """
             UPDATE update_webhook event
-               SET failed_at = now() AT TIME ZONE 'UTC', failure = reported.error
+               SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error
               FROM unnest(%s::int[], %s::text[]) reported(id, error)
              WHERE event.id = reported.id AND event.is_processed IS NOT TRUE
             """,

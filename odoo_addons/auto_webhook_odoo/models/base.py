@@ -13,6 +13,9 @@ class Base(models.AbstractModel):
 
     _inherit = "base"
 
+    #: False for the models of this addon: recording them would record the recording itself
+    _webhook_recordable = True
+
     @api.model
     def _create(self, data_list):
         records = super()._create(data_list)
@@ -40,6 +43,6 @@ class Base(models.AbstractModel):
 
     def _webhook_tracking(self):
         """Return how this model is recorded (``capture.tracking.Tracking``), or None."""
-        if self._abstract or self._transient:
+        if self._abstract or self._transient or not self._webhook_recordable:
             return None
         return self.env["webhook.config"]._tracking(self._name)

@@ -32,6 +32,7 @@ class UpdateWebhook(models.Model):
 
     _name = "update.webhook"
     _description = "Webhook Event"
+    _webhook_recordable = False
     _log_access = False
     _order = "id DESC"
     _rec_name = "model"

@@ -16,6 +16,7 @@ class WebhookConfig(models.Model):
     _name = "webhook.config"
     _description = "Webhook Configuration"
     _order = "model_name"
+    _webhook_recordable = False
 
     name = fields.Char(
         compute="_compute_name", store=True, precompute=True, readonly=False, required=True
@@ -107,11 +108,10 @@ class WebhookConfig(models.Model):
     @api.constrains("model_id")
     def _check_model(self):
         for config in self:
-            # recording these would record the recording itself
-            if self.env[config.model_name]._original_module == self._original_module:
+            if not self.env[config.model_name]._webhook_recordable:
                 raise ValidationError(
                     self.env._(
-                        "The webhooks' own records cannot be recorded: %s", config.model_name
+                        "The changes of %s cannot be recorded.", config.model_id.display_name
                     )
                 )
 

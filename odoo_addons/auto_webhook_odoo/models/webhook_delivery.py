@@ -24,6 +24,7 @@ class WebhookDelivery(models.Model):
 
     _name = "webhook.delivery"
     _description = "Webhook Delivery"
+    _webhook_recordable = False
     _log_access = False
     _order = "id DESC"
     _rec_name = "event_id"

@@ -26,6 +26,7 @@ class WebhookFeedPosition(models.Model):
 
     _name = "webhook.feed.position"
     _description = "Position in the Webhook Feed"
+    _webhook_recordable = False
     _log_access = False
 
     event_id = fields.Many2one("update.webhook", required=True, ondelete="cascade")
@@ -94,6 +95,7 @@ class WebhookFeedPending(models.Model):
 
     _name = "webhook.feed.pending"
     _description = "Webhook Event without Position"
+    _webhook_recordable = False
     _log_access = False
 
     # no foreign key: both rows are written by one statement, and _assign joins the event
@@ -109,4 +111,5 @@ class WebhookFeedLock(models.Model):
 
     _name = "webhook.feed.lock"
     _description = "Lock of the Webhook Feed"
+    _webhook_recordable = False
     _log_access = False

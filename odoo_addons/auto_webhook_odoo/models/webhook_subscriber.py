@@ -23,6 +23,7 @@ class WebhookSubscriber(models.Model):
 
     _name = "webhook.subscriber"
     _description = "Webhook Subscriber"
+    _webhook_recordable = False
     _order = "name"
 
     name = fields.Char(required=True)

@@ -5,6 +5,7 @@ from . import (
     test_delivery,
     test_feed,
     test_feed_http,
+    test_mixin,
     test_security,
     test_signature,
     test_values,

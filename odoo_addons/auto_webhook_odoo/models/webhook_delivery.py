@@ -76,7 +76,9 @@ class WebhookDelivery(models.Model):
         """Create the deliveries of instant events, in the transaction of the change.
 
         Earlier events of the same records that nobody has confirmed yet are taken along, so that
-        a subscriber gets all events of a record in order.
+        a subscriber gets all events of a record in order. Deliveries that exist are left out by
+        NOT EXISTS and not by ON CONFLICT: that one fails under REPEATABLE READ if the sender has
+        just updated the row, and the user would wait for the retry.
 
         :param list instant: ``(event id, subscriber ids)``; no subscribers means all active ones
         :return: number of deliveries created
@@ -102,6 +104,11 @@ class WebhookDelivery(models.Model):
                 ON event.model = instant.model AND event.record_id = instant.record_id
                AND event.id <= instant.id
                AND event.is_processed IS NOT TRUE AND event.failed_at IS NULL
+             WHERE NOT EXISTS (
+                    SELECT FROM webhook_delivery known
+                     WHERE known.event_id = event.id
+                       AND known.subscriber_id = pair.subscriber_id
+               )
             ON CONFLICT DO NOTHING
             """,
             [list(column) for column in zip(*pairs, strict=True)],

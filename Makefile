@@ -1,0 +1,51 @@
+# Every target sets up what it needs; nothing is installed on the machine (see devstack/).
+PYTHON ?= python3
+DEVSTACK_CACHE ?= .cache
+export DEVSTACK_CACHE
+# Compiled Python goes to the cache folder too, also where the environment forbids writing it.
+export PYTHONPYCACHEPREFIX := $(abspath $(DEVSTACK_CACHE))/pycache
+unexport PYTHONDONTWRITEBYTECODE
+BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
+# Passed to pytest, for example: make test-receiver ARGS='-k dedupe -x'
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format test-addon test-receiver test-e2e clean environment
+
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+environment:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed: apt install python3"; exit 1; }
+	@$(PYTHON) -m devstack.bootstrap
+
+setup: environment  ## Fetch and build everything that the other targets need
+	@$(BIN)/python -m devstack setup
+
+demo: environment  ## Show real changes travel from Odoo to the receiver; ONCE=1 does not stay up
+	@$(BIN)/python -m devstack demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: lint test-addon test-receiver test-e2e  ## Check and test everything
+	@echo "All checks and tests passed."
+
+lint: environment  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pylint --recursive=y odoo_addons
+
+format: environment  ## Format the code and mend what can be mended automatically
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-addon: environment  ## Test the addon inside Odoo (ARGS='…' for pytest)
+	@$(BIN)/python -m devstack test-addon $(ARGS)
+
+test-receiver: environment  ## Test the receiver against a real Redis-protocol server
+	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+test-e2e: environment  ## Test the whole path, from Odoo to a handler and back
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+clean:  ## Remove everything that was downloaded, built or run
+	@$(PYTHON) -m devstack clean

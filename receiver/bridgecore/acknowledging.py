@@ -1,0 +1,68 @@
+"""Tells a source what became of its events, in batches."""
+
+import logging
+from collections.abc import Callable
+
+from bridgecore.errors import LeaseLost
+from bridgecore.leases import LeaseKeeper
+from bridgecore.odoo_feed import OdooFeed
+from bridgecore.storage import Lease, Storage
+
+log = logging.getLogger(__name__)
+
+LEASE = "reports"
+#: outcomes in one call
+BATCH = 500
+#: characters of an error that Odoo shows; the whole traceback stays here
+SHORT_ERROR = 500
+
+
+class Acknowledging:
+    """Sends the outcomes in their order, in one process at a time per source.
+
+    No timer makes the batches: what is finished during one call goes with the next, so a lone
+    outcome goes at once and many go together.
+    """
+
+    def __init__(
+        self, storage: Storage, keeper: LeaseKeeper, feed_of: Callable[[str], OdooFeed]
+    ) -> None:
+        self._storage = storage
+        self._keeper = keeper
+        self._feed_of = feed_of
+
+    def acknowledge(self, source: str) -> None:
+        """Tell all that is to be told. Nothing, if another process is doing it.
+
+        Raises:
+            FeedError: the rest is told by a later call.
+        """
+        lease = self._storage.acquire(source, LEASE)
+        if lease is None:
+            return
+        with self._keeper.hold(lease):
+            try:
+                while self._batch(lease):
+                    pass
+            except LeaseLost:
+                log.warning("lease lost source=%s name=%s", source, LEASE)
+            except BaseException:
+                self._storage.release(lease)
+                raise
+
+    def _batch(self, lease: Lease) -> int:
+        """Tell one batch; how many outcomes are left."""
+        reports = self._storage.reports(lease.source, BATCH)
+        done = [report.event_id for report in reports if report.error is None]
+        failed = {r.event_id: _short(r.error) for r in reports if r.error is not None}
+        if reports:
+            unknown = self._feed_of(lease.source).mark_processed(done, failed)
+            log.info("acknowledged source=%s done=%s failed=%s", lease.source, done, list(failed))
+            if unknown:
+                log.warning("unknown to Odoo source=%s events=%s", lease.source, unknown)
+        return self._storage.confirm(lease, reports)
+
+
+def _short(traceback: str) -> str:
+    """The last line of a traceback: the exception and its message."""
+    return traceback.rstrip().rpartition("\n")[2][:SHORT_ERROR]

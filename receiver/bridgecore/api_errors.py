@@ -1,0 +1,71 @@
+"""Every error of the API has the same body: `{"success": false, "error": {code, message}}`."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, Literal
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from bridgecore.errors import BridgecoreError
+
+log = logging.getLogger(__name__)
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """The request had no effect."""
+
+    success: Literal[False] = False
+    error: ErrorDetail
+
+
+#: for the OpenAPI description of every route
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": "The request is refused."},
+    "5XX": {"model": ErrorBody, "description": "The receiver is in trouble; repeat it later."},
+}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Also for routes that do not exist, parameters that are wrong and errors nobody foresaw."""
+
+    @app.exception_handler(BridgecoreError)
+    async def known(_request: Request, error: BridgecoreError) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
+        return _answer(error.status, error.code, str(error), headers)
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> JSONResponse:
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        return _answer(error.status_code, code, f"{error.detail}.", error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def parameters(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return _answer(422, "invalid_request", f"{place}: {first['msg']}")
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        return _answer(400, "disconnected", "The body did not arrive completely.")
+
+    @app.exception_handler(Exception)
+    async def unexpected(_request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected %s", type(error).__name__)
+        return _answer(500, "internal", "The receiver failed; its log says why.")
+
+
+def _answer(status: int, code: str, message: str, headers: Any = None) -> JSONResponse:
+    body = ErrorBody(error=ErrorDetail(code=code, message=message))
+    return JSONResponse(body.model_dump(), status, headers)

@@ -1,0 +1,60 @@
+"""The Celery application: queues, delivery guarantees, schedule."""
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from bridgecore.messages import DEFAULT, FEED, QUEUES, SYNC, WAKE
+from bridgecore.settings import Settings
+from bridgecore.storage import CONNECT_TIMEOUT, SOCKET_TIMEOUT
+
+#: seconds after which Redis gives an unacknowledged message to another worker; longer than the
+#: longest retry delay, because a delayed message is unacknowledged until it is due
+VISIBILITY_TIMEOUT = 3600
+
+
+def create_celery(settings: Settings) -> Celery:
+    """The application of a worker, of beat and of everybody who sends messages."""
+    app = Celery("bridgecore", include=["bridgecore.tasks"], set_as_current=True)
+    app.conf.update(
+        broker_url=(settings.broker_url or settings.redis_url).get_secret_value(),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker outlives any absence of its broker
+        broker_connection_timeout=CONNECT_TIMEOUT,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT,
+            "queue_order_strategy": "priority",  # QUEUES in their order
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": SOCKET_TIMEOUT,
+            "socket_keepalive": True,
+            "global_keyprefix": "bridgecore:broker:",
+        },
+        # One more try replaces a connection that went stale; more would keep the sender waiting.
+        task_publish_retry=True,
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
+        # The nameless exchange delivers to the queue of that name; through a named one every
+        # message costs a look at its bindings.
+        task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
+        task_default_queue=DEFAULT,
+        task_create_missing_queues=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=4,
+        worker_concurrency=settings.worker_concurrency,
+        timezone="UTC",
+        beat_scheduler="celery.beat:Scheduler",  # intervals only: nothing to keep in a file
+        beat_schedule={
+            "sync": _entry(SYNC, settings.pull_interval, [None, False]),
+            "reconcile": _entry(SYNC, settings.reconcile_interval, [None, True]),
+            "wake": _entry(WAKE, settings.wake_interval, []),
+        },
+    )
+    return app
+
+
+def _entry(task: str, interval: float, arguments: list[object]) -> dict[str, object]:
+    # After a pause of the workers one run is enough: the others expire in the queue.
+    options = {"queue": FEED, "expires": interval}
+    return {"task": task, "schedule": interval, "args": arguments, "options": options}

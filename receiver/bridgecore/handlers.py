@@ -1,0 +1,106 @@
+"""The functions that events are handed to, and who gets which."""
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TypeVar, get_args
+
+from bridgecore.concurrency import run_async
+from bridgecore.errors import SettingsError
+from bridgecore.events import Event
+
+Function = Callable[[Event], object] | Callable[[Event], Awaitable[object]]
+F = TypeVar("F", bound=Function)
+
+ANY = "*"
+_EVENTS = (ANY, *get_args(Event.model_fields["event"].annotation))
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function and the events it is for."""
+
+    #: remembered with an event once the function succeeded; renaming a function repeats it
+    name: str
+    model: str
+    event: str
+    function: Function
+
+    def matches(self, model: str, event: str) -> bool:
+        return self.event in (ANY, event) and fnmatchcase(model, self.model)
+
+    def __call__(self, event: Event) -> None:
+        """Run it to its end, synchronous or not."""
+        result = self.function(event)
+        if inspect.isawaitable(result):
+            run_async(result)
+
+
+class Registry:
+    """Handlers in the order of their registration."""
+
+    def __init__(self) -> None:
+        self._handlers: list[Handler] = []
+        self._matching: dict[tuple[str, str], list[Handler]] = {}
+
+    def on(self, model: str = ANY, event: str = ANY) -> Callable[[F], F]:
+        """Register the decorated function for a model and an event.
+
+        Parameters:
+            model: `"sale.order"`, a pattern such as `"sale.*"`, or `"*"`.
+            event: `"create"`, `"write"`, `"unlink"` or `"*"`.
+
+        The function gets the `Event`; an exception means that it is tried again later.
+        """
+        if event not in _EVENTS:
+            raise ValueError(f"{event!r} is no event; use one of {', '.join(_EVENTS)}")
+
+        def register(function: F) -> F:
+            name = f"{function.__module__}.{function.__qualname__}"
+            handler = Handler(name, model, event, function)
+            if any(known.name == name and known.function is not function for known in self):
+                raise ValueError(f"two handlers are called {name}")
+            self._handlers.append(handler)
+            self._matching.clear()
+            return function
+
+        return register
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self._handlers)
+
+    def matching(self, model: str, event: str) -> list[Handler]:
+        """The handlers for this model and event, each function once."""
+        found = self._matching.get((model, event))
+        if found is None:
+            names = {h.name: h for h in self._handlers if h.matches(model, event)}
+            found = self._matching[model, event] = list(names.values())
+        return found
+
+
+#: what the handler modules register in
+registry = Registry()
+on = registry.on
+
+
+def load_handlers(modules: Iterable[str]) -> Registry:
+    """Import the modules, also from the working directory, and return what they registered.
+
+    Raises:
+        SettingsError: a module cannot be imported.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            raise SettingsError(
+                f"BRIDGECORE_HANDLERS: {module} cannot be imported "
+                f"({type(error).__name__}: {error})"
+            ) from error
+    return registry

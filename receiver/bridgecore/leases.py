@@ -1,0 +1,52 @@
+"""Keeps the leases of this process alive while their owners work."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+
+from bridgecore.storage import Lease, Storage
+
+log = logging.getLogger(__name__)
+
+
+class LeaseKeeper:
+    """Extends every held lease three times per period, from one background thread.
+
+    A process that dies stops extending, and others take over when the period is over.
+    """
+
+    def __init__(self, storage: Storage, period: float) -> None:
+        self._storage = storage
+        self._interval = period / 3  # seconds
+        self._held: set[Lease] = set()
+        self._pid = 0
+
+    @contextmanager
+    def hold(self, lease: Lease) -> Iterator[None]:
+        """Extend this lease as long as the block runs. Giving it back is the caller's."""
+        self._start()
+        self._held.add(lease)
+        try:
+            yield
+        finally:
+            self._held.discard(lease)
+
+    def _start(self) -> None:
+        # A thread does not survive the fork of a worker's process.
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._held.clear()
+            threading.Thread(target=self._run, name="lease-keeper", daemon=True).start()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(self._interval):
+            for lease in tuple(self._held):
+                try:
+                    self._storage.extend(lease)
+                except RedisError as error:
+                    log.warning("lease not extended name=%s error=%s", lease.name, error)

@@ -1,0 +1,65 @@
+"""The Celery messages. Each says only where to look: what is to be done stands in Redis.
+
+So a message may be lost, repeated or late without harm; `wake_stalled_records` sends
+another one for what was left lying.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from bridgecore.errors import QueueUnavailable
+
+PROCESS = "process_odoo_webhook_event"
+SYNC = "sync_odoo_webhook_events"
+ACKNOWLEDGE = "acknowledge_odoo_webhook_events"
+WAKE = "wake_stalled_records"
+
+FEED, HIGH, DEFAULT = "odoo.feed", "odoo.high", "odoo.default"
+#: as a worker serves them: calls to Odoo are few, and a backlog must not hold them up
+QUEUES = (FEED, HIGH, DEFAULT)
+
+#: records of one message; they are handled one after the other
+RECORDS_PER_MESSAGE = 50
+
+
+class Messages:
+    """Sends them.
+
+    Raises, from every method:
+        QueueUnavailable: the broker is away.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def process(
+        self, source: str, records: Sequence[str], queue: str = DEFAULT, delay: float | None = None
+    ) -> None:
+        """Have the waiting events of these records handled, after `delay` seconds if given."""
+        for chunk in _chunks(records, RECORDS_PER_MESSAGE):
+            self._send(PROCESS, [source, chunk], queue, countdown=delay)
+
+    def acknowledge(self, source: str) -> None:
+        """Have Odoo told what became of its events."""
+        self._send(ACKNOWLEDGE, [source], FEED)
+
+    def sync(
+        self, source: str | None, reconcile: bool = False, expires: float | None = None
+    ) -> None:
+        """Have this source's feed read, or every source's; not after `expires` seconds."""
+        self._send(SYNC, [source, reconcile], FEED, expires=expires)
+
+    def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
+        try:
+            self._app.send_task(task, arguments, queue=queue, **options)
+        except (OperationalError, RedisError, OSError) as error:
+            raise QueueUnavailable(f"The broker is away ({type(error).__name__}).") from error
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

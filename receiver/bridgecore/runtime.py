@@ -1,0 +1,77 @@
+"""Puts the parts together, once per process."""
+
+from functools import cache, cached_property
+
+from celery import Celery
+
+from bridgecore.acknowledging import Acknowledging
+from bridgecore.celery_app import create_celery
+from bridgecore.handlers import Registry, load_handlers
+from bridgecore.leases import LeaseKeeper
+from bridgecore.messages import Messages
+from bridgecore.odoo_feed import OdooFeed
+from bridgecore.pipeline import Acceptance, Processing
+from bridgecore.pulling import Pulling
+from bridgecore.settings import Settings, load_settings
+from bridgecore.storage import Storage
+
+
+class Runtime:
+    """The parts of the receiver; each is made when it is first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._feeds: dict[str, OdooFeed] = {}
+
+    @cached_property
+    def celery(self) -> Celery:
+        return create_celery(self.settings)
+
+    @cached_property
+    def storage(self) -> Storage:
+        return Storage(self.settings)
+
+    @cached_property
+    def messages(self) -> Messages:
+        return Messages(self.celery)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return load_handlers(self.settings.handlers)
+
+    @cached_property
+    def keeper(self) -> LeaseKeeper:
+        return LeaseKeeper(self.storage, self.settings.lease)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        return Acceptance(self.settings, self.storage, self.messages)
+
+    @cached_property
+    def processing(self) -> Processing:
+        return Processing(self.settings, self.storage, self.messages, self.registry, self.keeper)
+
+    @cached_property
+    def pulling(self) -> Pulling:
+        return Pulling(self.settings, self.storage, self.acceptance, self.keeper, self.feed)
+
+    @cached_property
+    def acknowledging(self) -> Acknowledging:
+        return Acknowledging(self.storage, self.keeper, self.feed)
+
+    def feed(self, source: str) -> OdooFeed:
+        """The feed of a configured source; its connection is kept for the next call."""
+        if source not in self._feeds:
+            known = self.settings.sources_by_id[source]
+            self._feeds[source] = OdooFeed(known, self.settings.feed_timeout)
+        return self._feeds[source]
+
+
+@cache
+def runtime() -> Runtime:
+    """This process' parts, with the settings of its environment.
+
+    Raises:
+        SettingsError
+    """
+    return Runtime(load_settings())

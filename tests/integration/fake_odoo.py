@@ -1,0 +1,120 @@
+"""An HTTP server with the feed of an Odoo, which misbehaves when it is told to."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+#: what a misbehaving server does instead of answering
+Misbehaviour = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass
+class Feed:
+    """The feed of one source: its events, and what was called."""
+
+    source: str
+    url: str
+    key: str = "feed-key"
+    events: list[dict[str, Any]] = field(default_factory=list)
+    processed: list[int] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    #: one per call, in order, before it behaves again
+    misbehave: deque[Misbehaviour] = field(default_factory=deque)
+    #: called during every pull
+    while_pulling: Callable[[], object] = lambda: None
+
+    def called(self, route: str) -> list[dict[str, Any]]:
+        return [body for called, body in self.calls if called == route]
+
+    def pull(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.while_pulling()
+        cursor, limit = body["last_event_id"], body["limit"]
+        known = {*self.processed, *self.failed} if not body["include_processed"] else set()
+        found = [e for e in self.events if e["id"] > cursor and e["id"] not in known]
+        page = found[:limit]
+        return {
+            "success": True,
+            "events": page,
+            "last_id": page[-1]["id"] if page else cursor,
+            "has_more": len(found) > limit,
+            "count": len(page),
+            "source": self.source,
+        }
+
+    def mark_processed(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.processed += body["event_ids"]
+        self.failed |= {item["id"]: item["error"] for item in body["failed"]}
+        return {"success": True, "processed_count": len(body["event_ids"]), "unknown": []}
+
+
+def answer(status: int, text: str = "{}", **headers: str) -> Misbehaviour:
+    """An answer that a well-behaved feed would not give."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(text)))
+        handler.end_headers()
+        handler.wfile.write(text.encode())
+
+    return send
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    """Close the connection without an answer."""
+    handler.close_connection = True
+
+
+class FakeOdoo:
+    """One server for the feeds of many sources; a source's address ends with its id."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._address = f"http://127.0.0.1:{server.server_port}"
+        self.feeds: dict[str, Feed] = {}
+
+    def url(self, source: str) -> str:
+        return f"{self._address}/{source}"
+
+    def feed(self, source: str) -> Feed:
+        return self.feeds.setdefault(source, Feed(source, self.url(source)))
+
+
+@contextmanager
+def fake_odoo() -> Iterator[FakeOdoo]:
+    """Serve while the block runs."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            source, _, route = self.path.strip("/").partition("/api/webhooks/")
+            feed = odoo.feed(source)
+            feed.calls.append((route, body))
+            feed.headers.append(dict(self.headers))
+            if feed.misbehave:
+                return feed.misbehave.popleft()(self)
+            if self.headers["Authorization"] != f"Bearer {feed.key}":
+                return answer(401)(self)
+            routes = {"pull": feed.pull, "mark-processed": feed.mark_processed}
+            return answer(200, json.dumps(routes[route](body)))(self)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        odoo = FakeOdoo(server)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield odoo
+        server.shutdown()
+        thread.join()

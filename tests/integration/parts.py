@@ -1,0 +1,106 @@
+"""The receiver's parts in this process, with real Redis and messages that are carried by hand."""
+
+from collections import deque
+from typing import Any
+from uuid import uuid4
+
+from bridgecore.errors import QueueUnavailable
+from bridgecore.events import Event, parse_event
+from bridgecore.handlers import Registry
+from bridgecore.pipeline import Receipt
+from bridgecore.runtime import Runtime
+from bridgecore.settings import Settings, Source
+from bridgecore.storage import Submission
+
+from tests.integration.fake_odoo import FakeOdoo
+
+
+class MessagesByHand:
+    """Keeps messages until a test delivers them; can be away, like a broker."""
+
+    def __init__(self) -> None:
+        self.sent: deque[tuple[str, Any]] = deque()
+        self.delays: list[float] = []
+        self.away = False
+
+    def process(self, source, records, queue="", delay=None):
+        if delay is not None:
+            self.delays.append(delay)
+        self._send("process", (source, list(records)))
+
+    def acknowledge(self, source):
+        self._send("acknowledge", source)
+
+    def _send(self, kind, content):
+        if self.away:
+            raise QueueUnavailable
+        self.sent.append((kind, content))
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.sent]
+
+
+class Parts(Runtime):
+    """One source's receiver without API and worker."""
+
+    def __init__(self, redis_url: str, odoo: FakeOdoo, **settings: Any) -> None:
+        self.source = str(uuid4())
+        source = Source(
+            id=self.source, url=odoo.url(self.source), feed_key="feed-key", push_tokens=["token"]
+        )
+        defaults = {"retry_base": 0, "max_attempts": 3, "feed_timeout": (1, 1)}
+        super().__init__(
+            Settings(redis_url=redis_url, sources=[source], **{**defaults, **settings})
+        )
+        self.messages: Any = MessagesByHand()
+        self.registry: Any = Registry()
+        self.odoo = odoo.feed(self.source)
+        #: idempotency keys that handlers were called with, in order
+        self.effects: list[str] = []
+
+    def event(self, event_id: int = 1, record_id: int = 1, **facts: Any) -> Event:
+        return parse_event(self.wire(event_id, record_id, **facts), self.source)
+
+    def wire(self, event_id: int = 1, record_id: int = 1, **facts: Any) -> dict[str, Any]:
+        """An event as the feed has it."""
+        return {
+            "id": event_id,
+            "model": "res.partner",
+            "record_id": record_id,
+            "event": "write",
+            "timestamp": f"2026-01-31T12:00:00.{event_id:06}Z",
+            "payload": {"name": f"Partner {event_id}"},
+            **facts,
+        }
+
+    def push(self, *events: Event) -> Receipt:
+        (result,) = self.acceptance.accept([Submission(self.source, events, "push")])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def deliver(self, most: int = 1000) -> None:
+        """Deliver messages, also those that this causes, until there are none."""
+        while self.messages.sent:
+            kind, content = self.messages.sent.popleft()
+            if kind == "process":
+                self.processing.process(*content)
+            else:
+                self.acknowledging.acknowledge(content)
+            most -= 1
+            assert most, "messages go in a circle"
+
+    def states(self) -> dict[int, str]:
+        """The state of each event by its id."""
+        recent = self.storage.recent(self.source, 1000)
+        return {int(key.partition("@")[0]): fields["state"] for key, fields in recent}
+
+    def key(self, name: str) -> str:
+        return f"bridgecore:{{{self.source}}}:{name}"
+
+    def record_effects(self) -> None:
+        self.registry.on()(self._record)
+
+    def _record(self, event: Event) -> None:
+        self.effects.append(event.idempotency_key)

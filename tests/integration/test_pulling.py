@@ -1,0 +1,175 @@
+"""The feed is read completely, once at a time, and its cursor never runs ahead."""
+
+import pytest
+from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable, QueueUnavailable
+from bridgecore.odoo_feed import OdooFeed
+
+from tests.integration.fake_odoo import answer, hang_up
+
+
+def test_all_pages_are_read_at_once(make_parts):
+    parts = make_parts(pull_page_size=10)
+    parts.record_effects()
+    parts.odoo.events = [parts.wire(n, record_id=n) for n in range(1, 26)]
+
+    assert parts.pulling.sync(parts.source) == 25
+    parts.deliver()
+    assert len(set(parts.effects)) == len(parts.effects) == 25
+    assert sorted(parts.odoo.processed) == list(range(1, 26))
+    pulls = parts.odoo.called("pull")
+    assert [call["last_event_id"] for call in pulls] == [0, 10, 20]
+
+
+def test_the_next_pull_starts_at_the_cursor(parts):
+    parts.odoo.events = [parts.wire(1)]
+    parts.pulling.sync(parts.source)
+    parts.odoo.events.append(parts.wire(2))
+    parts.pulling.sync(parts.source)
+    assert [c["last_event_id"] for c in parts.odoo.called("pull")] == [0, 1]
+    assert list(parts.states()) == [2, 1]
+
+
+def test_only_unconfirmed_events_are_asked_for(parts):
+    """A receiver that lost its state must not handle the whole history again."""
+    parts.odoo.events = [parts.wire(1), parts.wire(2)]
+    parts.odoo.processed = [1]
+    parts.pulling.sync(parts.source)
+    assert parts.states() == {2: "queued"}
+
+
+def test_the_same_event_by_push_and_by_pull_has_one_effect(parts):
+    parts.odoo.events = [parts.wire(1)]
+    parts.push(parts.event(1))
+    assert parts.pulling.sync(parts.source) == 0
+    parts.deliver()
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert len(parts.effects) == 1
+
+
+def test_the_cursor_stays_until_the_page_is_safe(parts):
+    parts.odoo.events = [parts.wire(1)]
+    parts.messages.away = True
+    with pytest.raises(QueueUnavailable):
+        parts.pulling.sync(parts.source)
+    assert parts.storage.cursor(parts.source) == 0
+
+    parts.messages.away = False
+    parts.pulling.sync(parts.source)
+    assert parts.storage.cursor(parts.source) == 1
+    parts.deliver()
+    assert len(parts.effects) == 1
+
+
+def test_reconciliation_starts_at_the_beginning_and_leaves_the_cursor_alone(parts):
+    parts.odoo.events = [parts.wire(1), parts.wire(2)]
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    parts.odoo.processed.remove(1)  # its acknowledgement was lost
+
+    parts.pulling.sync(parts.source, reconcile=True)
+    parts.deliver()
+    assert sorted(parts.odoo.processed) == [1, 2]
+    assert parts.storage.cursor(parts.source) == 2
+    assert len(parts.effects) == 2
+
+
+def test_a_wiped_redis_heals(parts):
+    parts.odoo.events = [parts.wire(1), parts.wire(2)]
+    parts.pulling.sync(parts.source)
+    for key in parts.storage.redis.scan_iter(parts.key("*")):
+        parts.storage.redis.delete(key)
+    parts.messages.sent.clear()
+
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    assert parts.odoo.processed == [1, 2]
+
+
+def test_two_do_not_pull_at_once(parts):
+    inner = []
+    parts.odoo.while_pulling = lambda: inner.append(parts.pulling.sync(parts.source))
+    parts.pulling.sync(parts.source)
+    assert inner == [None]
+    assert len(parts.odoo.called("pull")) == 1
+
+    parts.odoo.while_pulling = lambda: None
+    assert parts.pulling.sync(parts.source) == 0  # the lock was given back
+
+
+def test_the_lock_is_given_back_after_an_error(parts):
+    parts.odoo.misbehave.append(answer(500))
+    with pytest.raises(FeedUnavailable):
+        parts.pulling.sync(parts.source)
+    assert parts.pulling.sync(parts.source) == 0
+
+
+def test_the_lock_of_another_owner_is_not_given_back(parts):
+    key = parts.key("lease:sync")
+    parts.odoo.while_pulling = lambda: parts.storage.redis.set(key, "another's", px=60_000)
+    parts.pulling.sync(parts.source)
+    assert parts.storage.redis.get(key) == "another's"
+
+
+def test_an_expired_cursor_starts_again_at_the_beginning(parts):
+    parts.storage.set_cursor(parts.source, 999)
+    parts.odoo.events = [parts.wire(1)]
+    expired = '{"events": [], "last_id": 999, "has_more": false, "cursor_expired": true}'
+    parts.odoo.misbehave.append(answer(200, expired))
+    assert parts.pulling.sync(parts.source) == 1
+    assert parts.storage.cursor(parts.source) == 1
+
+
+def test_an_event_that_is_not_understood_is_reported_and_holds_up_no_other(parts):
+    parts.odoo.events = [parts.wire(1), parts.wire(2, event="change"), parts.wire(3)]
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    assert parts.odoo.processed == [1, 3]
+    assert parts.odoo.failed[2].startswith("not understood by the receiver: event: ")
+
+
+def test_a_feed_that_says_it_has_more_but_does_not_go_on(parts):
+    parts.odoo.misbehave.extend([answer(200, '{"events": [], "last_id": 0, "has_more": true}')] * 9)
+    assert parts.pulling.sync(parts.source) == 0
+    assert len(parts.odoo.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "error", "message"),
+    [
+        (answer(401), FeedRefused, "in the group 'Webhook receiver'"),
+        (answer(403), FeedRefused, "check feed_key"),
+        (answer(404, "<html>"), FeedError, "auto_webhook_odoo is installed"),
+        (answer(303, Location="/web/login"), FeedError, "answered 303"),
+        (answer(200, "<html>"), FeedError, "without the JSON of a feed"),
+        (answer(200, "[]"), FeedError, "without the JSON of a feed"),
+        (answer(200, "{}"), FeedError, "without events or last_id"),
+        (answer(200, '{"events": 1, "last_id": 1}'), FeedError, "no list"),
+        (answer(200, '{"source": "other", "events": []}'), FeedError, "is database other"),
+        (answer(500), FeedUnavailable, "answered 500"),
+        (answer(429), FeedUnavailable, "answered 429"),
+        (hang_up, FeedUnavailable, "cannot be reached"),
+        (answer(200, '{"events": [{}], "last_id": 1}'), FeedError, "an event without id"),
+    ],
+)
+def test_other_answers_say_what_to_do(parts, misbehaviour, error, message):
+    parts.odoo.misbehave.append(misbehaviour)
+    with pytest.raises(error) as raised:
+        parts.pulling.sync(parts.source)
+    assert message in str(raised.value)
+    assert "feed-key" not in str(raised.value)
+    assert parts.storage.cursor(parts.source) == 0
+
+
+def test_the_key_is_sent_even_if_netrc_has_another(parts, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    parts.pulling.sync(parts.source)
+    assert parts.odoo.headers[0]["Authorization"] == "Bearer feed-key"
+
+
+def test_the_database_is_named_if_it_is_set(parts):
+    source = parts.settings.sources[0].model_copy(update={"database": "production"})
+    OdooFeed(source, (1, 1)).pull(0, 10, include_processed=False)
+    assert parts.odoo.headers[0]["X-Odoo-Database"] == "production"

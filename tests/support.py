@@ -1,0 +1,27 @@
+"""What the tests of all kinds share."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+VECTORS = Path(__file__).parent / "vectors"
+
+
+def vectors(name: str) -> Any:
+    """The wire's vectors, which the addon's tests read too."""
+    return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
+
+
+def eventually(condition: Callable[[], T], timeout: float = 30) -> T:
+    """Wait until the condition is true and return it; timeout in seconds."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout} s: {condition}")
+        time.sleep(0.01)
+    return value

@@ -1,0 +1,81 @@
+"""The forms in which an event arrives."""
+
+import json
+
+import pytest
+from bridgecore.errors import BridgecoreError, InvalidJson
+from bridgecore.events import Event, exact_timestamp, parse_event, parse_push
+
+from tests.support import vectors
+
+VECTORS = vectors("events")
+SOURCE = VECTORS["source"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["accepted"], ids=lambda vector: vector["name"])
+def test_accepted_forms(vector):
+    events = parse_push(json.dumps(vector["body"]).encode(), SOURCE)
+
+    assert [event.source for event in events] == [SOURCE] * len(vector["events"])
+    for event, expected in zip(events, vector["events"], strict=True):
+        assert {name: getattr(event, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda vector: vector["name"])
+def test_refused_forms(vector):
+    with pytest.raises(BridgecoreError) as refused:
+        parse_push(json.dumps(vector["body"]).encode(), SOURCE)
+    assert refused.value.code == vector["code"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b"[" * 100_000, b"{'a': 1}"],
+    ids=lambda body: repr(body[:20]),
+)
+def test_what_is_no_json(body):
+    with pytest.raises(InvalidJson):
+        parse_push(body, SOURCE)
+
+
+def test_an_error_names_the_place_but_not_the_value():
+    body = {"events": [VECTORS["accepted"][0]["body"], {"event_id": "secret"}]}
+    with pytest.raises(BridgecoreError) as refused:
+        parse_push(json.dumps(body).encode(), SOURCE)
+    assert "events.1.event_id" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_event_of_the_feed_has_its_id_under_another_name():
+    pushed = dict(VECTORS["accepted"][0]["body"])
+    pulled = {**pushed, "id": pushed["event_id"]}
+    del pulled["event_id"], pulled["source"]
+    assert parse_event(pulled, SOURCE) == parse_event(pushed, SOURCE)
+
+
+def test_the_idempotency_key_survives_storage():
+    event = parse_event(VECTORS["accepted"][0]["body"], SOURCE)
+    restored = Event.model_validate_json(event.model_dump_json())
+    assert restored == event
+    assert restored.idempotency_key == f"{SOURCE}/4711@2026-01-31T12:00:00.123456Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z"),
+        ("2026-01-31T12:00:00.123456Z", "2026-01-31T12:00:00.123456Z"),
+        ("2026-01-31T12:00:00.1", "2026-01-31T12:00:00.100000Z"),
+        ("2026-01-31 12:00:00", "2026-01-31T12:00:00.000000Z"),
+        ("2026-01-31T01:00:00+02:00", "2026-01-30T23:00:00.000000Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_equal_moments_are_equal_texts(text, exact):
+    assert exact_timestamp(text) == exact
+
+
+@pytest.mark.parametrize("value", ["", "x", "2026-13-01", "0001-01-01T00:00:00+01:00", None, 1])
+def test_what_is_no_timestamp(value):
+    with pytest.raises(ValueError, match="must be"):
+        exact_timestamp(value)

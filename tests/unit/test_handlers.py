@@ -1,0 +1,97 @@
+"""Which functions get an event."""
+
+import asyncio
+
+import pytest
+from bridgecore.errors import SettingsError
+from bridgecore.events import Event, parse_event
+from bridgecore.handlers import Registry, load_handlers
+
+
+@pytest.fixture
+def event() -> Event:
+    return parse_event(
+        {"event_id": 1, "model": "a", "record_id": 1, "event": "write", "timestamp": "2026-01-01"},
+        "source",
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "event", "matches"),
+    [
+        ("sale.order", "write", True),
+        ("sale.order", "*", True),
+        ("*", "write", True),
+        ("*", "*", True),
+        ("sale.*", "write", True),
+        ("sale.order", "create", False),
+        ("sale.order.line", "write", False),
+        ("sale", "write", False),
+        ("SALE.order", "write", False),
+    ],
+)
+def test_matching(model, event, matches):
+    registry = Registry()
+    registry.on(model, event)(print)
+    assert len(registry.matching("sale.order", "write")) == matches
+
+
+def test_handlers_run_in_the_order_of_registration_and_each_once():
+    registry = Registry()
+
+    @registry.on("a")
+    @registry.on("*")
+    def first(event: Event) -> None: ...
+
+    registry.on("*")(print)
+    assert [h.function for h in registry.matching("a", "write")] == [first, print]
+
+
+def test_a_registration_after_the_first_event_counts():
+    registry = Registry()
+    assert registry.matching("a", "write") == []
+    registry.on()(print)
+    assert len(registry.matching("a", "write")) == 1
+
+
+def test_an_event_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="'update' is no event"):
+        Registry().on("sale.order", "update")
+
+
+def test_two_functions_of_one_name_are_refused():
+    """What is remembered of the one would be believed of the other."""
+    registry = Registry()
+    registry.on()(lambda event: 1)
+    with pytest.raises(ValueError, match="two handlers"):
+        registry.on()(lambda event: 2)
+
+
+def test_synchronous_and_asynchronous_functions(event):
+    registry, seen = Registry(), []
+
+    @registry.on()
+    def synchronous(event: Event) -> None:
+        seen.append("synchronous")
+
+    @registry.on()
+    async def asynchronous(event: Event) -> None:
+        await asyncio.sleep(0)
+        seen.append("asynchronous")
+
+    for handler in registry.matching("a", "write"):
+        handler(event)
+    assert seen == ["synchronous", "asynchronous"]
+
+
+def test_modules_are_found_in_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "some_handlers.py").write_text(
+        "from bridgecore import on\n\n@on('only.here')\ndef handler(event): pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert load_handlers(["some_handlers"]).matching("only.here", "write")
+
+
+def test_a_module_that_cannot_be_imported_is_named():
+    with pytest.raises(SettingsError, match=r"BRIDGECORE_HANDLERS: no\.such cannot be imported"):
+        load_handlers(["no.such"])

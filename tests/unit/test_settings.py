@@ -1,0 +1,135 @@
+"""Settings from the environment, and errors that say what to set."""
+
+import json
+import os
+
+import pytest
+from bridgecore.cli import main
+from bridgecore.errors import SettingsError
+from bridgecore.runtime import runtime
+from bridgecore.settings import Settings, load_settings
+from click.testing import CliRunner
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SOURCE = {
+    "id": "0c5d4f6a-0000-4000-8000-000000000001",
+    "url": "https://odoo.example",
+    "feed_key": "feed-key",
+    "signing_secrets": [SECRET],
+    "push_tokens": ["push-token"],
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """Only what a test sets."""
+    for name in os.environ:
+        if name.startswith("BRIDGECORE_") or name == "REDIS_URL":
+            monkeypatch.delenv(name)
+    return lambda name, value: monkeypatch.setenv(
+        name, value if isinstance(value, str) else json.dumps(value)
+    )
+
+
+def test_defaults_are_enough_to_start():
+    assert load_settings().sources == []
+
+
+@pytest.mark.parametrize("name", ["SOURCES", "HANDLERS", "ADMIN_TOKEN", "REDIS_URL", "PORT"])
+def test_an_empty_variable_is_as_good_as_none(environment, name):
+    environment(f"BRIDGECORE_{name}", "")
+    assert load_settings().model_dump() == Settings().model_dump()
+
+
+def test_sources(environment):
+    environment("BRIDGECORE_SOURCES", [SOURCE])
+    (source,) = load_settings().sources
+    assert source.feed_key.get_secret_value() == "feed-key"
+    assert load_settings().sources_by_id[SOURCE["id"]] == source
+
+
+@pytest.mark.parametrize("text", ["a, b.c", '["a", "b.c"]', "a,b.c,"])
+def test_handlers(environment, text):
+    environment("BRIDGECORE_HANDLERS", text)
+    assert load_settings().handlers == ["a", "b.c"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, "redis://127.0.0.1:6379/0"),
+        ({"REDIS_URL": "redis://a"}, "redis://a"),
+        ({"REDIS_URL": "redis://a", "BRIDGECORE_REDIS_URL": "redis://b"}, "redis://b"),
+    ],
+    ids=["neither", "general", "own before general"],
+)
+def test_redis_url(environment, variables, url):
+    for name, value in variables.items():
+        environment(name, value)
+    assert load_settings().redis_url.get_secret_value() == url
+
+
+def test_secrets_are_not_shown(environment):
+    environment("BRIDGECORE_SOURCES", [SOURCE])
+    environment("BRIDGECORE_ADMIN_TOKEN", "admin-token")
+    environment("BRIDGECORE_REDIS_URL", "redis://:redis-password@host")
+    shown = repr(load_settings()) + str(load_settings()) + load_settings().model_dump_json()
+    for secret in ("feed-key", SECRET, "push-token", "admin-token", "redis-password"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("BRIDGECORE_SOURCES", "nonsense", "BRIDGECORE_SOURCES: must be a JSON list"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "id": "a{b}"}], "BRIDGECORE_SOURCES.0.id"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "url": "odoo"}], "BRIDGECORE_SOURCES.0.url"),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "url": "https://user:word@odoo.example"}],
+            "BRIDGECORE_SOURCES.0.url: must not contain",
+        ),
+        ("BRIDGECORE_SOURCES", [{"id": "a"}], "BRIDGECORE_SOURCES.0.feed_key: Field required"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "feedkey": "x"}], "BRIDGECORE_SOURCES.0.feedkey"),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "signing_secrets": ["whsec_é"]}],
+            "BRIDGECORE_SOURCES.0.signing_secrets: a signing secret is 'whsec_'",
+        ),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": [""]}], "must not be empty"),
+        ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
+        ("BRIDGECORE_SOURCES", [SOURCE, {**SOURCE, "id": "b"}], "share a credential"),
+        ("BRIDGECORE_PULL_INTERVAL", "soon", "BRIDGECORE_PULL_INTERVAL: "),
+        ("BRIDGECORE_PULL_PAGE_SIZE", "1001", "BRIDGECORE_PULL_PAGE_SIZE: "),
+        (
+            "BRIDGECORE_REDIS_URL",
+            "localhost:6379",
+            "BRIDGECORE_REDIS_URL: must start with redis://",
+        ),
+        ("BRIDGECORE_HANDLERS", "[", "BRIDGECORE_HANDLERS: must be module names"),
+    ],
+)
+def test_errors_say_what_to_set(environment, name, value, message):
+    environment(name, value)
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert message in str(error.value)
+
+
+def test_errors_do_not_show_values(environment):
+    broken = {**SOURCE, "url": "feed-key://", "signing_secrets": ["push-token"], "id": 1}
+    environment("BRIDGECORE_SOURCES", [broken])
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert "feed-key" not in str(error.value)
+    assert "push-token" not in str(error.value)
+
+
+@pytest.mark.parametrize("role", ["serve", "api", "worker", "beat"])
+def test_the_command_line_shows_errors_without_traceback(environment, role):
+    environment("BRIDGECORE_PORT", "nonsense")
+    runtime.cache_clear()
+    result = CliRunner().invoke(main, [role])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: BRIDGECORE_PORT: ")
+    assert "Traceback" not in result.output

@@ -10,35 +10,16 @@ nothing has to be merged. A savepoint that is rolled back takes its event rows a
 """
 
 import collections
-import dataclasses
+import itertools
 
 from odoo import SUPERUSER_ID, api
-from odoo.tools import OrderedSet
+from odoo.tools import SQL, OrderedSet
 
 from ..delivery.sender import wake_sender
-from ..wire.values import dump_payload, dumps
-from . import images
-from .tracking import LOG_FIELDS
+from .columns import read_rows, select_by_ids
+from .events import EventWriter, NetChange
 
 _KEY = "auto_webhook_odoo.changes"
-
-
-@dataclasses.dataclass
-class Event:
-    """A row of ``update.webhook`` that is about to be written."""
-
-    model: str
-    record_id: int
-    event: str
-    payload: str
-    changed_fields: str | None
-    old_values: str | None
-    priority: str
-    category: str
-    company_id: int | None
-    config_id: int | None
-    #: endpoints to push to right after the commit; None: the event waits to be pulled
-    subscriber_ids: tuple | None
 
 
 class TransactionChanges:
@@ -48,8 +29,14 @@ class TransactionChanges:
     """
 
     def __init__(self):
-        #: {model: {id: image when the transaction began, None if it did not exist}}
+        #: {model: {id: {field: raw value when the transaction began}}}, as far as it is needed
         self._before = collections.defaultdict(dict)
+        #: {model: ids of records that did not exist when the transaction began}
+        self._created = collections.defaultdict(set)
+        #: {model: {id: row of Tracking.query, read right before the record was deleted}}
+        self._deleted = collections.defaultdict(dict)
+        #: {(model, domain): ids that matched it when they were touched first}
+        self._matched = collections.defaultdict(set)
         #: {model: ids touched since the hook last ran}
         self._touched = collections.defaultdict(OrderedSet)
         #: {(model, id): ids of the event rows written so far}; a savepoint that was rolled back
@@ -69,119 +56,167 @@ class TransactionChanges:
         Computed fields may have been flushed in between (a constraint that searches does that)
         and the new row taken for an old one; ids are never used twice, so it is none.
         """
-        self._before[records._name].update(dict.fromkeys(records.ids))
-        self._note(records)
+        self._created[records._name].update(records._ids)
+        self._note(records, records._ids)
 
-    def note_changing(self, records, tracking):
-        """Call before columns or many2many links are updated, and before rows are deleted."""
-        before = self._before[records._name]
-        unknown = [record_id for record_id in records.ids if record_id not in before]
-        if unknown:
-            model = records.sudo()
-            found = images.read_images(model, unknown, tracking.images_of(model))
-            before.update(found)
-        self._note(records)
+    def note_changing(self, model, ids, names, tracking):
+        """Call before fields of existing records get new values.
 
-    def _note(self, records):
-        self._touched[records._name].update(records.ids)
-        cr = records.env.cr
+        :param names: the fields; those that are not compared do not matter
+        """
+        names = tracking.compared.intersection(names)
+        if not names:
+            return
+        created, before = self._created[model._name], self._before[model._name]
+        names |= tracking.updated_by_sql
+        unread = [
+            record_id
+            for record_id in ids
+            if record_id not in created and not names <= before.get(record_id, {}).keys()
+        ]
+        if unread:
+            names = sorted(names)
+            self._note_matching(model, [i for i in unread if i not in before], tracking)
+            for record_id, values in read_rows(
+                model.env.cr, select_by_ids(model, names), unread
+            ).items():
+                # what is known is older than what is in the database now
+                known = before.get(record_id, {})
+                before[record_id] = {**dict(zip(names, values, strict=True)), **known}
+        self._note(model, ids)
+
+    def note_deleting(self, model, ids, tracking):
+        """Call before records are deleted, by the ORM or by the database."""
+        created, before = self._created[model._name], self._before[model._name]
+        old = [record_id for record_id in ids if record_id not in created]
+        self._note_matching(model, [i for i in old if i not in before], tracking)
+        self._deleted[model._name].update(read_rows(model.env.cr, tracking.query, old))
+        self._note(model, ids)
+
+    def unlinked_before(self, model, field_name, ids, other_id):
+        """Correct the pre-image of links that were read after ``other_id`` had been added."""
+        for record_id in ids:
+            before = self._before[model._name].get(record_id)
+            if before and field_name in before:
+                before[field_name] = [i for i in before[field_name] if i != other_id]
+
+    def _note(self, model, ids):
+        self._touched[model._name].update(ids)
+        cr = model.env.cr
         if _KEY not in cr.precommit.data:
             cr.precommit.data[_KEY] = True
             cr.precommit.add(lambda: self.of(cr)._write_events(cr))
+
+    def _note_matching(self, model, ids, tracking):
+        for domain in tracking.domains:
+            self._matched[model._name, domain].update(_matching(model, ids, domain))
 
     def _write_events(self, cr):
         """Pre-commit hook: write the events of everything touched since the last run."""
         cr.precommit.data.pop(_KEY, None)
         touched, self._touched = self._touched, collections.defaultdict(OrderedSet)
         env = api.Environment(cr, SUPERUSER_ID, {"active_test": False})
-        events, stale = [], []
+        writer = EventWriter(env)
         for model_name, ids in touched.items():
             if tracking := env["webhook.config"]._tracking(model_name):
-                events += self._events(env[model_name], ids, tracking)
-            for record_id in ids:
-                stale += self._written.get((model_name, record_id), ())
-        if not events and not stale:
-            return
-        written = env["update.webhook"]._insert_events(
-            events, stale, user_id=cr.transaction.default_env.uid
-        )
-        instant = []
-        for event, event_id in zip(events, written, strict=True):
-            self._written[event.model, event.record_id].append(event_id)
-            if event.subscriber_ids is not None:
-                instant.append((event_id, event.subscriber_ids))
+                changes = self._net_changes(env[model_name], ids, tracking)
+                writer.add(env[model_name], tracking, changes)
+        keys = [(model_name, record_id) for model_name, ids in touched.items() for record_id in ids]
+        stale = itertools.chain.from_iterable(self._written.get(key, ()) for key in keys)
+        written, instant = writer.write(list(stale))
+        for key, event_id in written.items():
+            self._written[key].append(event_id)
         if instant and env["webhook.delivery"]._schedule(instant):
             wake_sender(cr)
 
-    def _events(self, model, ids, tracking):
-        """Return the net change of each record of one model, as events."""
-        now = images.read_images(model, ids, tracking.images_of(model))
-        changes = []
+    def _net_changes(self, model, ids, tracking):
+        """Return the ``NetChange`` of each record that changed and counts."""
+        created, before = self._created[model._name], self._before[model._name]
+        rows = read_rows(model.env.cr, tracking.query, ids)
+        changes, relinked = [], []
         for record_id in ids:
-            before, after = self._before[model._name].get(record_id), now.get(record_id)
-            if (change := _net_change(before, after)) and _counts(change, tracking):
-                changes.append((record_id, *change))
-        company_ids = [images.company_of(model, image) for _id, _event, image, _old in changes]
-        payload_names = tracking.payload_of(model)
-        payloads = images.render(
-            model,
-            [
-                {name: image[name] for name in payload_names if name in image}
-                for _id, _event, image, _old in changes
-            ],
-            company_ids,
-        )
-        old_values = images.render(
-            model, [old for _id, _event, _image, old in changes], company_ids
-        )
-        return [
-            Event(
-                model=model._name,
-                record_id=record_id,
-                event=event,
-                payload=dump_payload(payload)[0],
-                changed_fields=dumps(sorted(old)) if event == "write" else None,
-                old_values=(
-                    dump_payload(old_rendered)[0]
-                    if event == "write" and tracking.include_old_values
-                    else None
-                ),
-                priority=tracking.priority,
-                category=tracking.category,
-                company_id=company_id,
-                config_id=tracking.config_id,
-                subscriber_ids=(
-                    tracking.subscriber_ids if tracking.is_instant(event, old) else None
-                ),
-            )
-            for (record_id, event, _image, old), company_id, payload, old_rendered in zip(
-                changes, company_ids, payloads, old_values, strict=True
-            )
-        ]
+            row, old = rows.get(record_id), {}
+            if record_id in created:
+                if row is None:
+                    continue
+                event = "create"
+            elif row is None:
+                event, row = "unlink", self._last_committed(model._name, record_id, tracking)
+                if row is None:
+                    continue  # it was gone before this transaction saw it
+            else:
+                event, old = "write", _differences(before.get(record_id, {}), row, tracking)
+                if not old:
+                    continue
+                if any(isinstance(value, list) for value in old.values()):
+                    relinked.append(record_id)
+            changes.append(NetChange(event, record_id, row, old))
+        _collide(model, relinked)
+        return self._that_count(model, changes, tracking)
+
+    def _last_committed(self, model_name, record_id, tracking):
+        """Return the row of a deleted record as it was when the transaction began."""
+        row = self._deleted[model_name].get(record_id)
+        if row is None:
+            return None
+        row = list(row)
+        for name, value in self._before[model_name].get(record_id, {}).items():
+            if name in tracking.position:
+                row[tracking.position[name]] = value
+        return row
+
+    def _that_count(self, model, changes, tracking):
+        after = [change.record_id for change in changes if change.event != "unlink"]
+        matched = {
+            domain: self._matched[model._name, domain] | _matching(model, after, domain)
+            for domain in tracking.domains
+        }
+        counting = []
+        for change in changes:
+            met = {domain for domain, ids in matched.items() if change.record_id in ids}
+            if tracking.counts(change.event, change.old, met):
+                change.instant = tracking.is_instant(change.event, change.old, met)
+                counting.append(change)
+        return counting
 
 
-def _net_change(before, after):
-    """Compare two images of a record (None: it does not exist).
-
-    :return: ``(event, image to send, {changed field: old value})``, or None if nothing changed
-    """
-    if before is None:
-        return ("create", after, {}) if after is not None else None
-    if after is None:
-        return "unlink", before, {}
-    old = {
+def _differences(before, row, tracking):
+    """Return ``{field: old value}`` of the fields that differ from the pre-image."""
+    position = tracking.position
+    return {
         name: value
         for name, value in before.items()
-        # a field may be missing after: the configuration can change in the same transaction
-        if name in after and value != after[name] and name not in LOG_FIELDS
+        # the configuration may have changed since the pre-image was read
+        if name in position and row[position[name]] != value
     }
-    return ("write", after, old) if old else None
 
 
-def _counts(change, tracking):
-    event, _image, old = change
-    if event not in tracking.events:
-        return False
-    if event == "write" and tracking.trigger_fields:
-        return not tracking.trigger_fields.isdisjoint(old)
-    return True
+def _matching(model, ids, domain):
+    """Return the ids of the records that match a domain, as the database is now.
+
+    Without flushing: this runs in the middle of a flush.
+    """
+    if not ids:
+        return set()
+    query = model.sudo().with_context(active_test=False)._search(list(domain))
+    query.add_where(SQL("%s = ANY(%s)", SQL.identifier(query.table, "id"), list(ids)))
+    model.env.cr.execute(query.select())
+    return {record_id for (record_id,) in model.env.cr.fetchall()}
+
+
+def _collide(model, ids):
+    """Make two transactions that change links of one record collide.
+
+    Each sees only its own links under REPEATABLE READ, and links are rows of another table, so
+    nothing conflicts by itself and neither event would show the record's true final values. After
+    this the second one fails, and Odoo runs it again.
+    """
+    if ids:
+        model.env.cr.execute(
+            SQL(
+                "UPDATE %(table)s SET id = id WHERE id IN (SELECT id FROM %(table)s"
+                " WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)",
+                table=SQL.identifier(model._table),
+                ids=list(ids),
+            )
+        )

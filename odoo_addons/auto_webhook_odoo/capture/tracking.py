@@ -1,7 +1,10 @@
-"""What is recorded for one model, and how."""
+"""What is recorded of one model, and how."""
 
 import dataclasses
+import functools
 import re
+
+from .columns import column_sql, select_by_ids
 
 #: Field names that hold secrets although Odoo puts no groups on them, such as ``access_token``.
 SENSITIVE_NAME = re.compile(r"password|secret|token|key", re.IGNORECASE)
@@ -13,7 +16,7 @@ LOG_FIELDS = frozenset({"create_uid", "create_date", "write_uid", "write_date"})
 @dataclasses.dataclass(frozen=True)
 class Tracking:
     """How the changes of one model become events. Comes from a ``webhook.config`` or from the
-    class attributes of a model that inherits ``webhook.mixin``."""
+    class attributes of a model that inherits ``webhook.mixin``; see ``make_tracking``."""
 
     model: str
     events: frozenset
@@ -21,47 +24,112 @@ class Tracking:
     category: str
     instant_send: bool
     include_old_values: bool
-    #: fields in the payload; empty: every stored field that is neither binary nor sensitive
-    payload_fields: tuple = ()
-    #: a write counts only if one of these changed; empty: any field of the payload
-    trigger_fields: frozenset = frozenset()
+    #: fields that are sent
+    payload: tuple
+    #: fields whose change is a change of the record
+    compared: frozenset
+    #: fields that are read together, to compare and to send
+    read: tuple
+    #: how ``read`` is read for many ids
+    query: str
+    #: a write counts only if one of these changed; empty: any that is compared
+    trigger_fields: frozenset
     #: a write is sent at once only if one of these changed; empty: any
-    instant_fields: frozenset = frozenset()
+    instant_fields: frozenset
+    #: records that count, and records that are sent at once; empty: all
+    filter_domain: tuple
+    instant_domain: tuple
+    #: updated by raw SQL before the ORM hears of it, so read with every pre-image
+    updated_by_sql: frozenset
     config_id: int | None = None
     #: endpoints of instant events; empty: every active one
     subscriber_ids: tuple = ()
 
-    def images_of(self, model):
-        """Return the names of the fields that are compared, in a stable order."""
-        payload = self.payload_of(model)
-        extra = (self.trigger_fields | self.instant_fields) - set(payload)
-        if "company_id" in model._fields and has_image(model._fields["company_id"]):
-            extra |= {"company_id"} - set(payload)  # says who may see the event
-        return (*payload, *sorted(extra))
+    @functools.cached_property
+    def position(self):
+        """``{field: its place in a row of query, without the id}``."""
+        return {name: index for index, name in enumerate(self.read)}
 
-    def payload_of(self, model):
-        """Return the names of the fields that are sent."""
-        if self.payload_fields:
-            return self.payload_fields
-        return tuple(name for name, field in sorted(model._fields.items()) if _is_default(field))
+    @property
+    def domains(self):
+        """The domains that have to be asked before and after a change."""
+        return [domain for domain in (self.filter_domain, self.instant_domain) if domain]
 
-    def is_instant(self, event, changed):
+    def counts(self, event, changed, matched):
+        """Tell whether a net change becomes an event.
+
+        :param changed: names of the fields that changed
+        :param matched: the domains that the record matched before or after the change
+        """
+        if event not in self.events or (self.filter_domain and self.filter_domain not in matched):
+            return False
+        if event == "write" and self.trigger_fields:
+            return not self.trigger_fields.isdisjoint(changed)
+        return True
+
+    def is_instant(self, event, changed, matched):
         """Tell whether an event is pushed right after the commit instead of waiting for a pull."""
         if self.priority != "high" or not self.instant_send:
             return False
-        if event != "write" or not self.instant_fields:
-            return True
-        return not self.instant_fields.isdisjoint(changed)
+        if self.instant_domain and self.instant_domain not in matched:
+            return False
+        if event == "write" and self.instant_fields:
+            return not self.instant_fields.isdisjoint(changed)
+        return True
 
 
-def has_image(field):
-    """Tell whether the value of a field can be read from the database in bulk."""
-    if not field.store or field.type in ("binary", "one2many"):
+def make_tracking(
+    model,
+    *,
+    payload_fields=(),
+    trigger_fields=(),
+    instant_fields=(),
+    filter_domain=(),
+    instant_domain=(),
+    **options,
+):
+    """Return the ``Tracking`` of a model.
+
+    :param payload_fields: fields to send; empty: every stored field that is neither a file, nor a
+        list of lines, nor sensitive
+    """
+    payload = tuple(payload_fields) or tuple(
+        name for name, field in sorted(model._fields.items()) if _is_default(model, field)
+    )
+    wanted = {*payload, *trigger_fields, *instant_fields}
+    # a file is sent as true or false only, and its content is elsewhere
+    compared = {name for name in wanted if model._fields[name].type != "binary"} - LOG_FIELDS
+    read = list(dict.fromkeys((*payload, *sorted(wanted))))
+    if "company_id" not in read and _has_company(model):
+        read.append("company_id")  # says who may see the event
+    sequence = getattr(model, "_sequence_field", None)  # account's sequence.mixin
+    return Tracking(
+        model=model._name,
+        payload=payload,
+        compared=frozenset(compared),
+        read=tuple(read),
+        query=select_by_ids(model, read),
+        trigger_fields=frozenset(trigger_fields),
+        instant_fields=frozenset(instant_fields),
+        filter_domain=_hashable(filter_domain),
+        instant_domain=_hashable(instant_domain),
+        updated_by_sql=frozenset({sequence} & compared),
+        **options,
+    )
+
+
+def _hashable(domain):
+    return tuple(_hashable(item) if isinstance(item, (list, tuple)) else item for item in domain)
+
+
+def _has_company(model):
+    field = model._fields.get("company_id")
+    return field is not None and field.comodel_name == "res.company" and field.store
+
+
+def _is_default(model, field):
+    if field.type in ("binary", "one2many") or field.name in ("id", "parent_path"):
         return False
-    return bool(field.column_type) or field.type == "many2many"
-
-
-def _is_default(field):
-    if not has_image(field) or field.name in ("id", "parent_path"):
+    if field.groups or SENSITIVE_NAME.search(field.name):
         return False
-    return not field.groups and not SENSITIVE_NAME.search(field.name)
+    return column_sql(model, field) is not None

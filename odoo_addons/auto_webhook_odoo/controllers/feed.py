@@ -4,7 +4,7 @@ from odoo.http import Response, request
 from ..models.ir_http import json_error
 from ..models.update_webhook import EVENTS
 from ..models.webhook_config import PRIORITIES
-from ..wire.values import dumps
+from ..wire.jsontext import dumps
 from . import parameters as read
 from .errors import json_errors
 

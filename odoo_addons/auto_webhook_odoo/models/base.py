@@ -1,48 +1,159 @@
 from odoo import api, models
 
 from ..capture.changes import TransactionChanges
+from ..capture.effects import commanded_ids, linked, pointed_at, pointing_at
 
 
 class Base(models.AbstractModel):
-    """Notices what the ORM does to records of tracked models.
+    """Notices what the ORM does to recorded records, always before it does it.
 
     These are the innermost methods through which all changes pass (odoo/orm/models.py):
-    ``_create`` is the one INSERT, ``_write_multi`` the one UPDATE (recomputed fields included),
-    ``unlink`` the one DELETE. ``write`` is needed for many2many links, which are no columns.
+    ``_create`` is the one INSERT, ``_write_multi`` the one UPDATE of columns (recomputed fields
+    included), ``unlink`` the one DELETE. Links of many2many fields are no columns; they are
+    written by ``write``, by ``_create`` and by ``_compute_field_value``.
+
+    ``_webhook_capture`` is one cached lookup and ends the matter for all models that neither are
+    recorded nor have an effect on one that is.
     """
 
     _inherit = "base"
 
     #: False for the models of this addon: recording them would record the recording itself
     _webhook_recordable = True
+    #: stored field that names a record in the payload of others; None: ``_rec_name``
+    _webhook_name_field = None
 
     @api.model
     def _create(self, data_list):
+        tracking, effects = self._webhook_capture()
+        if effects:
+            for data in data_list:
+                self._webhook_note_links(effects, [], data["stored"])
+                self._webhook_note_parents(effects, [], [data["stored"]])
         records = super()._create(data_list)
-        if self._webhook_tracking():
+        if tracking:
             TransactionChanges.of(self.env.cr).note_created(records)
         return records
 
     def write(self, vals):
-        if (tracking := self._webhook_tracking()) and any(
-            (field := self._fields.get(name)) and field.type == "many2many" and field.store
-            for name in vals
-        ):
-            TransactionChanges.of(self.env.cr).note_changing(self, tracking)
+        tracking, effects = self._webhook_capture()
+        if tracking or effects:
+            ids = list(filter(None, self._ids))
+            if tracking:
+                links = [name for name in vals if self._webhook_is_links(name)]
+                TransactionChanges.of(self.env.cr).note_changing(self, ids, links, tracking)
+            if effects:
+                self._webhook_note_links(effects, ids, vals)
         return super().write(vals)
 
     def _write_multi(self, vals_list):
-        if self and (tracking := self._webhook_tracking()):
-            TransactionChanges.of(self.env.cr).note_changing(self, tracking)
+        tracking, effects = self._webhook_capture()
+        if tracking:
+            names = {name for vals in vals_list for name in vals}
+            TransactionChanges.of(self.env.cr).note_changing(self, self._ids, names, tracking)
+        if effects and effects.rows:
+            self._webhook_note_parents(effects, self._ids, vals_list)
         return super()._write_multi(vals_list)
 
+    def _compute_field_value(self, field):
+        tracking, effects = self._webhook_capture()
+        if not (field.store and field.type == "many2many" and (tracking or effects)):
+            return super()._compute_field_value(field)
+        ids = list(filter(None, self._ids))
+        if tracking:
+            TransactionChanges.of(self.env.cr).note_changing(self, ids, [field.name], tracking)
+        links = effects.links.get(field.name) if effects else None
+        if links and links.other != links.own:
+            return self._webhook_compute_links(links, ids, super()._compute_field_value, field)
+        return super()._compute_field_value(field)
+
     def unlink(self):
-        if self and (tracking := self._webhook_tracking()):
-            TransactionChanges.of(self.env.cr).note_changing(self, tracking)
+        tracking, effects = self._webhook_capture()
+        if (tracking or effects) and self:
+            self._webhook_note_deleting(self._name, self.ids, {})
         return super().unlink()
 
-    def _webhook_tracking(self):
-        """Return how this model is recorded (``capture.tracking.Tracking``), or None."""
+    def _webhook_capture(self):
+        """Return ``(Tracking, Effects)`` of this model, each or both None."""
         if self._abstract or self._transient or not self._webhook_recordable:
-            return None
-        return self.env["webhook.config"]._tracking(self._name)
+            return None, None
+        return self.env["webhook.config"]._capture(self._name)
+
+    def _webhook_is_links(self, name):
+        field = self._fields.get(name)
+        return field is not None and field.type == "many2many" and field.store
+
+    def _webhook_note(self, model_name, ids, names):
+        """Note records of another model whose fields are about to change."""
+        config = self.env["webhook.config"]
+        if ids and (tracking := config._tracking(model_name)):
+            model = self.env[model_name].sudo()
+            TransactionChanges.of(self.env.cr).note_changing(model, ids, names, tracking)
+
+    def _webhook_note_links(self, effects, ids, vals):
+        """Note the records that are linked from this side: those that are, and will be."""
+        for name in effects.links.keys() & vals.keys():
+            links = effects.links[name]
+            if links.other == links.own:  # another field of the recorded model itself
+                self._webhook_note(links.model, ids, [links.field])
+                continue
+            affected = commanded_ids(vals[name]).union(linked(self.env.cr, links, ids))
+            self._webhook_note(links.model, affected, [links.field])
+
+    def _webhook_compute_links(self, links, ids, compute, field):
+        """Compute a many2many field; who is linked by it is known only afterwards."""
+        before = {record_id: set(linked(self.env.cr, links, [record_id])) for record_id in ids}
+        for affected in before.values():
+            self._webhook_note(links.model, affected, [links.field])
+        compute(field)
+        changes = TransactionChanges.of(self.env.cr)
+        for record_id, known in before.items():
+            added = set(linked(self.env.cr, links, [record_id])) - known
+            self._webhook_note(links.model, added, [links.field])
+            changes.unlinked_before(self.env[links.model], links.field, added, record_id)
+
+    def _webhook_note_parents(self, effects, ids, vals_list):
+        """Note the records to whose lines or links these rows belong, and will belong."""
+        for column, parents in effects.rows.items():
+            if not any(column in vals for vals in vals_list):
+                continue
+            affected = {vals[column] for vals in vals_list if vals.get(column)}
+            if ids:
+                affected.update(pointed_at(self, column, ids))
+            for model_name, field_name in parents:
+                self._webhook_note(model_name, affected, [field_name])
+
+    def _webhook_note_deleting(self, model_name, ids, seen):
+        """Note records that are about to be deleted, and all that the database does with them.
+
+        :param dict seen: ``{model: ids}`` noted already; references may run in circles
+        """
+        known = seen.setdefault(model_name, set())
+        ids = [record_id for record_id in ids if record_id not in known]
+        if not ids:
+            return
+        known.update(ids)
+        model = self.env[model_name].sudo()
+        tracking, effects = model._webhook_capture()
+        if tracking:
+            TransactionChanges.of(self.env.cr).note_deleting(model, ids, tracking)
+        if not effects:
+            return
+        for column, parents in effects.rows.items():
+            affected = pointed_at(model, column, ids)
+            for parent, field_name in parents:
+                self._webhook_note(parent, affected, [field_name])
+        for links in effects.lost_links:
+            self._webhook_note(links.model, linked(self.env.cr, links, ids), [links.field])
+        for reference in effects.references:
+            affected = pointing_at(self.env[reference.model], reference, ids)
+            if reference.ondelete == "cascade":
+                self._webhook_note_deleting(reference.model, affected, seen)
+            else:
+                self._webhook_note(reference.model, affected, [reference.field])
+
+
+class ResPartner(models.Model):
+    _inherit = "res.partner"
+
+    _webhook_name_field = "complete_name"

@@ -22,6 +22,35 @@ _WIRE_TABLES = SQL(
        LEFT JOIN res_partner partner ON partner.id = users.partner_id"""
 )
 
+_EVENT_COLUMNS = {
+    "model": "text",
+    "record_id": "int",
+    "event": "text",
+    "payload": "text",
+    "changed_fields": "text",
+    "old_values": "text",
+    "priority": "text",
+    "category": "text",
+    "company_id": "int",
+    "config_id": "int",
+}
+# names of columns and types only
+_INSERT_EVENTS = """
+    WITH stale AS (DELETE FROM update_webhook WHERE id = ANY(%(stale)s)),
+    stale_pending AS (DELETE FROM webhook_feed_pending WHERE event_id = ANY(%(stale)s)),
+    event AS (
+        INSERT INTO update_webhook ({columns}, user_id, timestamp, is_processed, is_archived)
+        SELECT *, %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
+          FROM unnest({arrays})
+        RETURNING id
+    ),
+    pending AS (INSERT INTO webhook_feed_pending (event_id) SELECT id FROM event)
+    SELECT id FROM event ORDER BY id
+""".format(  # noqa: S608
+    columns=", ".join(_EVENT_COLUMNS),
+    arrays=", ".join(f"%({name})s::{kind}[]" for name, kind in _EVENT_COLUMNS.items()),
+)
+
 
 class UpdateWebhook(models.Model):
     """The event table: one row for the net change of one record in one transaction.
@@ -101,43 +130,17 @@ class UpdateWebhook(models.Model):
         self.filtered("failed_at").sudo().write({"failed_at": False, "failure": False})
 
     @api.model
-    def _insert_events(self, events, stale_ids, user_id):
+    def _insert_events(self, rows, stale_ids):
         """Write all events of a transaction with one statement.
 
-        :param list events: ``capture.changes.Event`` objects
+        :param list rows: dictionaries with the columns of ``_EVENT_COLUMNS``
         :param list stale_ids: rows written earlier in this transaction that these replace
-        :return: the ids of the new rows, in the order of ``events``
+        :return: the ids of the new rows, in the order of ``rows``
         """
-        columns = {
-            name: [getattr(event, name) for event in events]
-            for name in (
-                *("model", "record_id", "event", "payload", "changed_fields", "old_values"),
-                *("priority", "category", "company_id", "config_id"),
-            )
-        }
-        self.env.cr.execute(
-            """
-            WITH stale AS (DELETE FROM update_webhook WHERE id = ANY(%(stale)s)),
-            stale_pending AS (DELETE FROM webhook_feed_pending WHERE event_id = ANY(%(stale)s)),
-            event AS (
-                INSERT INTO update_webhook (
-                    model, record_id, event, payload, changed_fields, old_values, priority,
-                    category, company_id, config_id, user_id, timestamp, is_processed, is_archived
-                )
-                SELECT *, %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
-                  FROM unnest(
-                    %(model)s::text[], %(record_id)s::int[], %(event)s::text[],
-                    %(payload)s::text[], %(changed_fields)s::text[], %(old_values)s::text[],
-                    %(priority)s::text[], %(category)s::text[], %(company_id)s::int[],
-                    %(config_id)s::int[]
-                )
-                RETURNING id
-            ),
-            pending AS (INSERT INTO webhook_feed_pending (event_id) SELECT id FROM event)
-            SELECT id FROM event ORDER BY id
-            """,
-            {**columns, "stale": stale_ids, "user_id": user_id},
-        )
+        columns = {name: [row[name] for row in rows] for name in _EVENT_COLUMNS}
+        # the user who acts, and not the one whose rights the code has taken
+        user_id = self.env.cr.transaction.default_env.uid
+        self.env.cr.execute(_INSERT_EVENTS, {**columns, "stale": stale_ids, "user_id": user_id})
         self.invalidate_model()
         return [event_id for (event_id,) in self.env.cr.fetchall()]
 

@@ -1,7 +1,11 @@
+from ast import literal_eval
+
 from odoo import api, fields, models, tools
 from odoo.exceptions import ValidationError
 
-from ..capture.tracking import Tracking, has_image
+from ..capture.columns import column_sql
+from ..capture.effects import find_effects
+from ..capture.tracking import make_tracking
 
 PRIORITIES = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
 CATEGORIES = [
@@ -67,8 +71,7 @@ class WebhookConfig(models.Model):
         "ir.model.fields",
         "webhook_config_payload_field_rel",
         string="Fields Sent",
-        domain="[('model_id', '=', model_id), ('store', '=', True), "
-        "('ttype', 'not in', ('binary', 'one2many'))]",
+        domain="[('model_id', '=', model_id), ('store', '=', True)]",
         help="Leave empty to send every stored field except files, lists of lines, and fields "
         "that may hold secrets (access restricted to groups, or a name with password, secret, "
         "token or key). Those are sent only if you list them here.",
@@ -77,17 +80,26 @@ class WebhookConfig(models.Model):
         "ir.model.fields",
         "webhook_config_trigger_field_rel",
         string="Only When Changed",
-        domain="[('model_id', '=', model_id), ('store', '=', True), "
-        "('ttype', 'not in', ('binary', 'one2many'))]",
+        domain="[('model_id', '=', model_id), ('store', '=', True)]",
         help="Record a change only if one of these fields changed. Leave empty for any field "
         "that is sent.",
+    )
+    filter_domain = fields.Char(
+        string="Only Records",
+        default="[]",
+        help="Record only changes of these records. A change counts if the record matched before "
+        "it or matches after it, so a record that leaves the selection is still reported once.",
+    )
+    instant_domain = fields.Char(
+        string="Instant Only Records",
+        default="[]",
+        help="Send a change instantly only if the record matched before it or matches after it.",
     )
     instant_field_ids = fields.Many2many(
         "ir.model.fields",
         "webhook_config_instant_field_rel",
         string="Instant Only When Changed",
-        domain="[('model_id', '=', model_id), ('store', '=', True), "
-        "('ttype', 'not in', ('binary', 'one2many'))]",
+        domain="[('model_id', '=', model_id), ('store', '=', True)]",
         help="Send a change instantly only if one of these fields changed. Leave empty for any.",
     )
     subscriber_ids = fields.Many2many(
@@ -136,10 +148,24 @@ class WebhookConfig(models.Model):
                             model=config.model_id.display_name,
                         )
                     )
-                if not has_image(self.env[field.model]._fields[field.name]):
+                model = self.env[field.model]
+                if column_sql(model, model._fields[field.name]) is None:
                     raise ValidationError(
                         self.env._("%s is not stored and cannot be recorded.", field.display_name)
                     )
+
+    @api.constrains("model_id", "filter_domain", "instant_domain")
+    def _check_domains(self):
+        for config in self:
+            for domain in (config.filter_domain, config.instant_domain):
+                try:
+                    self.env[config.model_name]._search(literal_eval(domain or "[]"))
+                except Exception as error:
+                    raise ValidationError(
+                        self.env._(
+                            "%(domain)s cannot be used: %(error)s", domain=domain, error=error
+                        )
+                    ) from error
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -167,24 +193,38 @@ class WebhookConfig(models.Model):
     @api.model
     def _tracking(self, model_name):
         """Return the ``Tracking`` of a model, or None if its changes are not recorded."""
-        return self._all_tracking().get(model_name)
+        return self._capture(model_name)[0]
+
+    @api.model
+    def _capture(self, model_name):
+        """Return ``(Tracking, Effects)`` of a model, each or both None."""
+        return self._all_captures().get(model_name, (None, None))
 
     @tools.ormcache()
-    def _all_tracking(self):
+    def _all_captures(self):
+        """Return ``{model: (Tracking, Effects)}`` of the models that have any."""
         if not self._is_installed():
             return {}
+        tracking = self._all_tracking()
+        effects = find_effects(self.sudo().env, tracking)
+        names = {*tracking, *effects}
+        return {name: (tracking.get(name), effects.get(name)) for name in names}
+
+    def _all_tracking(self):
+        """Return ``{model: Tracking}``. A configuration overrides what a class declares."""
+        models = self.sudo().env
+        declared = {
+            name: models[name]._webhook_declared_tracking()
+            for name in self.env.registry.descendants(["webhook.mixin"], "_inherit")
+            if not models[name]._abstract
+        }
         configs = (
             self.sudo().with_context(active_test=False).search([])  # pylint: disable=no-search-all
         )
-        declared = {
-            name: self.env[name]._webhook_declared_tracking()
-            for name in self.env.registry.descendants(["webhook.mixin"], "_inherit")
-            if not self.env[name]._abstract
-        }
         configured = {
             config.model_name: config._get_tracking() if config.active else None
             for config in configs
-            if config.model_name in self.env
+            if config.model_name in models
         }
         return {name: found for name, found in (declared | configured).items() if found}
 
@@ -201,16 +241,23 @@ class WebhookConfig(models.Model):
     def _get_tracking(self):
         self.ensure_one()
         switches = {"create": self.on_create, "write": self.on_write, "unlink": self.on_unlink}
-        return Tracking(
-            model=self.model_name,
+        return make_tracking(
+            self.env[self.model_name],
+            payload_fields=self._names(self.payload_field_ids),
+            trigger_fields=self._names(self.trigger_field_ids),
+            instant_fields=self._names(self.instant_field_ids),
+            filter_domain=literal_eval(self.filter_domain or "[]"),
+            instant_domain=literal_eval(self.instant_domain or "[]"),
             events=frozenset(event for event, on in switches.items() if on),
             priority=self.priority,
             category=self.category,
             instant_send=self.instant_send,
             include_old_values=self.include_old_values,
-            payload_fields=tuple(sorted(self.payload_field_ids.mapped("name"))),
-            trigger_fields=frozenset(self.trigger_field_ids.mapped("name")),
-            instant_fields=frozenset(self.instant_field_ids.mapped("name")),
             config_id=self.id,
             subscriber_ids=tuple(self.subscriber_ids.ids),
         )
+
+    def _names(self, listed):
+        # the constraints, which refuse fields of other models, run after the cache may be filled
+        known = self.env[self.model_name]._fields
+        return sorted(name for name in listed.mapped("name") if name in known)

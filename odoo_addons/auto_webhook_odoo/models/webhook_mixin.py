@@ -1,6 +1,6 @@
 from odoo import api, models
 
-from ..capture.tracking import Tracking
+from ..capture.tracking import make_tracking
 
 
 class WebhookMixin(models.AbstractModel):
@@ -35,12 +35,12 @@ class WebhookMixin(models.AbstractModel):
     @api.model
     def _webhook_declared_tracking(self):
         """Return the ``Tracking`` that the class attributes declare."""
-        return Tracking(
-            model=self._name,
+        return make_tracking(
+            self,
             events=frozenset(self._webhook_events),
             priority=self._webhook_priority,
             category=self._webhook_category,
             instant_send=self._webhook_instant_send,
             include_old_values=self._webhook_include_old_values,
-            payload_fields=tuple(sorted(self._webhook_payload_fields)),
+            payload_fields=sorted(self._webhook_payload_fields),
         )

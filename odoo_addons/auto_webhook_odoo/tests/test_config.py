@@ -79,4 +79,4 @@ class TestConfig(WebhookCase):
 
     def test_fields_that_are_not_stored_are_refused(self):
         with self.assertRaisesRegex(ValidationError, "is not stored"):
-            self.config.payload_field_ids = self.field("child_ids")
+            self.config.payload_field_ids = self.field("display_name")

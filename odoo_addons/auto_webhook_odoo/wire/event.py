@@ -1,6 +1,6 @@
 """The event object and the message that carries it (design: "Wire, Odoo → receiver")."""
 
-from .values import dumps
+from .jsontext import dumps
 
 
 def event_json(row, id_key="event_id", source=None):

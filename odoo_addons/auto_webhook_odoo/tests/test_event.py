@@ -1,10 +1,8 @@
-import datetime
 import json
 
 from odoo.tests import BaseCase
 
 from odoo.addons.auto_webhook_odoo.wire.event import event_json, message_id
-from odoo.addons.auto_webhook_odoo.wire.values import comparable, dump_payload
 
 ROW = {
     "id": 4711,
@@ -23,35 +21,7 @@ ROW = {
 }
 
 
-class TestValues(BaseCase):
-    def test_what_the_orm_cannot_tell_apart_is_equal(self):
-        for field_type, value, expected in [
-            ("boolean", None, False),
-            ("integer", None, 0),
-            ("float", None, 0),
-            ("char", None, None),
-            ("char", "", ""),
-            ("date", datetime.date(2026, 1, 31), "2026-01-31"),
-            ("datetime", datetime.datetime(2026, 1, 31, 12, 0), "2026-01-31T12:00:00Z"),
-            ("monetary", 12.34, 12.34),
-            ("many2one", 7, 7),
-        ]:
-            with self.subTest(field_type=field_type, value=value):
-                self.assertEqual(comparable(field_type, value), expected)
-
-    def test_a_value_that_json_cannot_express_becomes_null_and_is_named(self):
-        text, omitted = dump_payload({"name": "x", "amount": float("nan"), "blob": b"x"})
-        self.assertEqual(omitted, ["amount", "blob"])
-        self.assertEqual(
-            json.loads(text),
-            {
-                "name": "x",
-                "amount": None,
-                "blob": None,
-                "_metadata": {"not_serialisable": ["amount", "blob"]},
-            },
-        )
-
+class TestEvent(BaseCase):
     def test_an_event_is_the_object_of_the_protocol(self):
         event = json.loads(event_json(ROW, source="8f7e"))
         self.assertEqual(event["event_id"], 4711)

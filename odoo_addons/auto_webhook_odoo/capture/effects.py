@@ -1,0 +1,190 @@
+"""What a change of one model does to recorded records of another, without the ORM telling them.
+
+- The links of a many2many field are changed from the other side, or by a model of its own on the
+  same table.
+- A line is added to or taken from a one2many field that is sent.
+- A record is deleted, and the database deletes what hangs on it, clears what points at it, and
+  removes its links.
+"""
+
+import collections
+import dataclasses
+
+from odoo.tools import SQL
+
+
+@dataclasses.dataclass(frozen=True)
+class Links:
+    """Rows that link recorded records to others: ``own`` holds the recorded record's id, ``other``
+    the id of a record of the model that this is an effect of."""
+
+    model: str
+    field: str
+    table: str
+    own: str
+    other: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """A many2one column that points at the model that this is an effect of."""
+
+    model: str
+    field: str
+    ondelete: str
+    company_dependent: bool
+
+
+@dataclasses.dataclass
+class Effects:
+    """What a change of one model does to recorded records of others."""
+
+    #: ``{many2many field: Links}``: written from this side, it changes the other
+    links: dict = dataclasses.field(default_factory=dict)
+    #: ``{many2one column: [(recorded model, its field)]}``: a row that points at a recorded
+    #: record is part of the value of that field
+    rows: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(set))
+    #: many2one columns that are cleared, or whose records are deleted, with a record
+    references: set = dataclasses.field(default_factory=set)
+    #: links that are removed with a record
+    lost_links: set = dataclasses.field(default_factory=set)
+
+
+def find_effects(env, tracking):
+    """Return ``{model: Effects}``, for the models that have any.
+
+    :param dict tracking: ``{model: Tracking}``
+    """
+    effects = collections.defaultdict(Effects)
+    for name, tracked in tracking.items():
+        for field_name in tracked.compared:
+            field = env[name]._fields[field_name]
+            if field.type == "many2many":
+                _find_links(env, effects, field)
+            elif field.type == "one2many":
+                effects[field.comodel_name].rows[field.inverse_name].add((name, field_name))
+    _find_references(env, effects, tracking)
+    return dict(effects)
+
+
+def _find_links(env, effects, field):
+    links = Links(field.model_name, field.name, field.relation, field.column1, field.column2)
+    effects[field.comodel_name].lost_links.add(links)
+    reverse = (field.relation, field.column2, field.column1)
+    for model_name, field_name in env.registry.many2many_relations[reverse]:
+        effects[model_name].links[field_name] = links
+    same = (field.relation, field.column1, field.column2)
+    for model_name, field_name in env.registry.many2many_relations[same]:
+        if (model_name, field_name) != (field.model_name, field.name):
+            mirrored = dataclasses.replace(links, other=links.own)
+            effects[model_name].links[field_name] = mirrored
+    for model in env.values():
+        if model._table == field.relation and not model._abstract:
+            effects[model._name].rows[field.column1].add((field.model_name, field.name))
+
+
+def _find_references(env, effects, tracking):
+    """Add the references through which a deletion reaches a recorded record, at any distance."""
+    pointing = collections.defaultdict(list)  # {model: references at its records}
+    for model in env.values():
+        if model._abstract or model._transient or not model._auto:
+            continue
+        for field in model._fields.values():
+            if field.type == "many2one" and field.store and field.column_type:
+                ondelete = "set null" if field.company_dependent else field.ondelete
+                if ondelete in ("set null", "cascade"):
+                    reference = Reference(
+                        model._name, field.name, ondelete, bool(field.company_dependent)
+                    )
+                    pointing[field.comodel_name].append(reference)
+    matters = {*tracking, *effects}
+    waiting = list(matters)
+    for target, references in pointing.items():
+        for reference in references:
+            tracked = tracking.get(reference.model)
+            if reference.ondelete == "set null" and tracked and reference.field in tracked.compared:
+                effects[target].references.add(reference)
+                if target not in matters:
+                    matters.add(target)
+                    waiting.append(target)
+    # a deletion that matters makes those matter that cascade to it
+    cascading = collections.defaultdict(list)  # {model that goes along: [(target, reference)]}
+    for target, references in pointing.items():
+        for reference in references:
+            if reference.ondelete == "cascade":
+                cascading[reference.model].append((target, reference))
+    while waiting:
+        for target, reference in cascading[waiting.pop()]:
+            effects[target].references.add(reference)
+            if target not in matters:
+                matters.add(target)
+                waiting.append(target)
+
+
+def linked(cr, links, ids):
+    """Return the ids of the recorded records that are linked to the given ones."""
+    return _column(
+        cr,
+        SQL(
+            "SELECT DISTINCT %s FROM %s WHERE %s = ANY(%s)",
+            SQL.identifier(links.own),
+            SQL.identifier(links.table),
+            SQL.identifier(links.other),
+            list(ids),
+        ),
+    )
+
+
+def pointed_at(model, column, ids):
+    """Return the ids that a many2one column of these records holds."""
+    return _column(
+        model.env.cr,
+        SQL(
+            "SELECT DISTINCT %(column)s FROM %(table)s"
+            " WHERE id = ANY(%(ids)s) AND %(column)s IS NOT NULL",
+            column=SQL.identifier(column),
+            table=SQL.identifier(model._table),
+            ids=list(ids),
+        ),
+    )
+
+
+def pointing_at(model, reference, ids):
+    """Return the ids of the records of ``model`` whose reference points at the given ones."""
+    column = SQL.identifier(reference.field)
+    condition = SQL("%s = ANY(%s)", column, list(ids))
+    if reference.company_dependent:  # jsonb: one value for each company
+        condition = SQL(
+            "EXISTS(SELECT FROM jsonb_each_text(%s) v WHERE v.value = ANY(%s))",
+            column,
+            [str(record_id) for record_id in ids],
+        )
+    return _column(
+        model.env.cr,
+        SQL("SELECT id FROM %s WHERE %s", SQL.identifier(model._table), condition),
+    )
+
+
+def commanded_ids(value):
+    """Return the ids of existing records that a value written to a many2many field names.
+
+    The forms are those of ``_RelationalMulti.write_batch`` (odoo/orm/fields_relational.py).
+    """
+    if not value:
+        return set()
+    if hasattr(value, "_ids"):
+        return set(value._ids)
+    if isinstance(value, tuple) or not isinstance(value[0], (tuple, list)):
+        return set(value)
+    ids = set()
+    for command in value:
+        if command[0] == 6:  # Command.SET
+            ids.update(command[2] or ())
+        elif command[0] in (3, 4):  # Command.UNLINK, Command.LINK
+            ids.add(command[1])
+    return ids
+
+
+def _column(cr, query):
+    cr.execute(query)
+    return [value for (value,) in cr.fetchall()]

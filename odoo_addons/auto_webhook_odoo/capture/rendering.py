@@ -1,0 +1,140 @@
+"""Turns rows of raw values into JSON text (design: "Values").
+
+A transaction that touches many records touches similar ones: most columns hold the same value in
+all rows. Those are serialised once, into a template; only the others are serialised per row.
+"""
+
+import math
+from json.encoder import encode_basestring
+
+from ..wire.jsontext import dumps
+
+
+class Renderer:
+    """Renders values of one model.
+
+    :param dict names: ``{comodel: {id: name}}``, see ``capture.names``; may be filled after
+        ``pointed_at`` has told what is wanted
+    :param main_company: through which records without a company are seen
+    """
+
+    def __init__(self, model, names, main_company):
+        self._model = model
+        self._names = names
+        self._main = main_company
+        self._languages = {}
+        self._defaults = {}
+
+    def pointed_at(self, fields, rows, company_ids):
+        """Yield ``(comodel, ids)`` of what the many2one fields of the rows point at."""
+        for name, values in zip(fields, zip(*rows, strict=True), strict=True):
+            field = self._model._fields[name]
+            if field.type == "many2one":
+                if field.company_dependent:
+                    pairs = zip(values, company_ids, strict=True)
+                    values = [self._seen_by(field, value, company) for value, company in pairs]
+                yield field.comodel_name, set(values) - {None}
+
+    def objects(self, fields, rows, company_ids):
+        """Return a JSON object as text for each row, and the fields that became null because
+        JSON cannot express their values.
+
+        :param list fields: names, in the order of the values in a row
+        :param list company_ids: the company of each record, or None
+        """
+        omitted = [[] for _row in rows]
+        template, varying = [], []
+        for name, values in zip(fields, zip(*rows, strict=True), strict=True):
+            field = self._model._fields[name]
+            key = encode_basestring(name).replace("%", "%%")
+            if not self._by_company(field) and _all_equal(values):
+                values = values[:1]
+            texts = self._texts(field, values, company_ids, omitted)
+            if len(texts) == 1 and len(rows) > 1:
+                template.append(f"{key}:{texts[0].replace('%', '%%')}")
+                if omitted[0] and omitted[0][-1] == name:
+                    for others in omitted[1:]:
+                        others.append(name)
+            else:
+                template.append(f"{key}:%s")
+                varying.append(texts)
+        text = "{" + ",".join(template) + "}"
+        if not varying:
+            return [text % ()] * len(rows), omitted
+        return [text % values for values in zip(*varying, strict=True)], omitted
+
+    def _by_company(self, field):
+        return field.company_dependent or field.translate
+
+    def _texts(self, field, values, company_ids, omitted):
+        encode = self._encoder(field)
+        texts = []
+        for index, value in enumerate(values):
+            if self._by_company(field):
+                value = self._seen_by(field, value, company_ids[index])
+            try:
+                texts.append("null" if value is None else encode(value))
+            except (TypeError, ValueError):
+                texts.append("null")
+                omitted[index].append(field.name)
+        return texts
+
+    def _encoder(self, field):
+        if field.type == "boolean":
+            return lambda value: "true" if value else "false"
+        if field.type in ("float", "monetary"):
+            return _number
+        if field.type == "many2one":
+            names = self._names.get(field.comodel_name, {})
+            return lambda value: dumps({"id": value, "name": names.get(value)})
+        if field.type == "datetime":
+            return lambda value: _date(value.replace(" ", "T", 1), "Z")
+        if field.type == "date":
+            return _date
+        return dumps
+
+    def _seen_by(self, field, value, company_id):
+        """Choose the variant of a translated or company-dependent value."""
+        company_id = company_id or self._main.id
+        if field.company_dependent:
+            if isinstance(value, dict) and str(company_id) in value:
+                return value[str(company_id)]
+            return self._default(field, company_id)
+        if isinstance(value, dict):
+            return value.get(self._language(company_id), value.get("en_US"))
+        return value
+
+    def _language(self, company_id):
+        if company_id not in self._languages:
+            company = self._main.browse(company_id)
+            self._languages[company_id] = company.partner_id.lang
+        return self._languages[company_id]
+
+    def _default(self, field, company_id):
+        """A company-dependent column holds only what differs from the company's default."""
+        if company_id not in self._defaults:
+            defaults = self._main.env["ir.default"].with_company(company_id)
+            self._defaults[company_id] = defaults._get_model_defaults(self._model._name)
+        value = self._defaults[company_id].get(field.name)
+        if field.type == "boolean":
+            return bool(value)
+        if field.type in ("integer", "float", "monetary"):
+            return value or 0
+        return value or None
+
+
+def _all_equal(values):
+    first = values[0]
+    return all(value == first for value in values)
+
+
+def _number(value):
+    if not math.isfinite(value):
+        raise ValueError("JSON has no such number")
+    return repr(value)
+
+
+def _date(value, suffix=""):
+    if not value[0].isdigit() or value.endswith("BC"):  # infinity, before Christ
+        raise ValueError("ISO 8601 has no such date")
+    return f'"{value}{suffix}"'

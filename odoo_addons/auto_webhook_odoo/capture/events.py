@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 from ..wire.jsontext import dumps
+from .companies import language, main_company
 from .names import read_names
 from .rendering import Renderer
 
@@ -45,6 +46,7 @@ class EventWriter:
         self._batches = []
         #: shared by all renderers, read in one go
         self._names = {}
+        self._main = main_company(env)
         parameter = env["ir.config_parameter"].get_param(LIMIT_PARAMETER)
         self._limit = int(parameter) if parameter and parameter.isdecimal() else DEFAULT_LIMIT
 
@@ -55,8 +57,7 @@ class EventWriter:
             company_ids = [
                 change.row[position] if position is not None else None for change in changes
             ]
-            main = self._env["res.company"]._get_main_company()
-            renderer = Renderer(model, self._names, main)
+            renderer = Renderer(model, self._names, self._main)
             self._batches.append(_Batch(model, tracking, changes, renderer, company_ids))
 
     def write(self, stale):
@@ -87,8 +88,7 @@ class EventWriter:
             for fields, rows, companies in (self._payload(batch), *self._old_values(batch)):
                 for comodel, ids in batch.renderer.pointed_at(fields, rows, companies):
                     wanted[comodel] |= ids
-        lang = self._env["res.company"]._get_main_company().partner_id.lang
-        self._names.update(read_names(self._env, wanted, lang))
+        self._names.update(read_names(self._env, wanted, language(self._main)))
 
     def _payload(self, batch):
         """Return fields, rows and companies to render."""

@@ -13,23 +13,39 @@ def read_names(env, wanted, lang):
     :param dict wanted: ``{comodel: set of ids}``
     :param lang: language of translated names
     """
-    queries, names = [], {comodel: {} for comodel in wanted}
+    queries, parameters, names = [], [], {comodel: {} for comodel in wanted}
     for comodel, ids in wanted.items():
-        model = env[comodel].with_context(lang=lang)
-        name = model._webhook_name_field or model._rec_name
-        if not ids or not name:
+        if not ids:
             continue
-        query = Query(env, "n", model._table_sql)
-        try:
-            expression = model._field_to_sql("n", name, query)
-        except ValueError:  # computed, so there is no column
-            records = model.browse(ids).exists()
-            names[comodel] = {record.id: record[name] or None for record in records}
-            continue
-        query.add_where(SQL("n.id = ANY(%s)", sorted(ids)))
-        queries.append(query.select(SQL("%s", comodel), SQL("n.id"), SQL("%s::text", expression)))
+        model = env[comodel]
+        if query := model._webhook_name_query(lang):
+            code, values = query
+            queries.append(code)
+            parameters += [*values, list(ids)]
+        elif model._rec_name:
+            records = model.with_context(lang=lang).browse(ids).exists()
+            names[comodel] = {r.id: r[model._rec_name] or None for r in records}
     if queries:
-        env.cr.execute(SQL(" UNION ALL ").join(queries))
+        env.cr.execute(" UNION ALL ".join(queries), parameters)
         for comodel, record_id, name in env.cr.fetchall():
             names[comodel][record_id] = name
     return names
+
+
+def name_query(model, lang):
+    """Return ``(SQL, parameters)`` that yields model, id and name, or None if the name is computed.
+
+    The last parameter, the list of ids, is left out.
+    """
+    name = model._webhook_name_field or model._rec_name
+    if not name:
+        return None
+    model = model.sudo().with_context(lang=lang)
+    query = Query(model.env, "n", model._table_sql)
+    try:
+        expression = model._field_to_sql("n", name, query)
+    except ValueError:  # it has no column
+        return None
+    query.add_where(SQL("n.id = ANY(%s)", []))
+    selected = query.select(SQL("%s", model._name), SQL("n.id"), SQL("%s::text", expression))
+    return selected.code, selected.params[:-1]

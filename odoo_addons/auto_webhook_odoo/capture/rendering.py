@@ -8,6 +8,7 @@ import math
 from json.encoder import encode_basestring
 
 from ..wire.jsontext import dumps
+from .companies import language
 
 
 class Renderer:
@@ -106,8 +107,7 @@ class Renderer:
 
     def _language(self, company_id):
         if company_id not in self._languages:
-            company = self._main.browse(company_id)
-            self._languages[company_id] = company.partner_id.lang
+            self._languages[company_id] = language(self._main.browse(company_id))
         return self._languages[company_id]
 
     def _default(self, field, company_id):

@@ -1,7 +1,8 @@
-from odoo import api, models
+from odoo import api, models, tools
 
 from ..capture.changes import TransactionChanges
 from ..capture.effects import commanded_ids, linked, pointed_at, pointing_at
+from ..capture.names import name_query
 
 
 class Base(models.AbstractModel):
@@ -78,6 +79,11 @@ class Base(models.AbstractModel):
         if self._abstract or self._transient or not self._webhook_recordable:
             return None, None
         return self.env["webhook.config"]._capture(self._name)
+
+    @api.model
+    @tools.ormcache("lang")
+    def _webhook_name_query(self, lang):
+        return name_query(self, lang)
 
     def _webhook_is_links(self, name):
         field = self._fields.get(name)

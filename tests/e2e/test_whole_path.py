@@ -128,6 +128,23 @@ def test_an_event_that_is_pushed_and_pulled_has_one_effect(stack: Stack) -> None
         assert [times for key, times in counted.items() if f"/{event_id}@" in key] == [1]
 
 
+def test_a_configuration_that_a_script_changes_takes_effect_in_the_running_server(
+    stack: Stack,
+) -> None:
+    switch = (
+        "env['webhook.config'].with_context(active_test=False)"
+        ".search([('model_name', '=', 'res.partner')]).active = on\n"
+        "env.cr.commit()"
+    )
+    counts = []
+    for on in (False, True):
+        stack.odoo.run_script(stack.database, switch, on=on)
+        # several, so that each of the server's processes gets one
+        partners = [stack.api.create("res.partner", name=f"P{i}") for i in range(6)]
+        counts.append(sum(bool(events_of(stack, "res.partner", p)) for p in partners))
+    assert counts == [0, 6]
+
+
 def test_the_receiver_refuses_strangers(stack: Stack) -> None:
     answer = requests.post(stack.receiver.push_url, json={"event_id": 1}, timeout=10)
     assert (answer.status_code, answer.json()["success"]) == (401, False)

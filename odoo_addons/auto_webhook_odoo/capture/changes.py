@@ -123,7 +123,7 @@ class TransactionChanges:
                 writer.add(env[model_name], tracking, changes)
         keys = [(model_name, record_id) for model_name, ids in touched.items() for record_id in ids]
         stale = itertools.chain.from_iterable(self._written.get(key, ()) for key in keys)
-        written, instant = writer.write(list(stale))
+        written, instant = writer.flush(list(stale))
         for key, event_id in written.items():
             self._written[key].append(event_id)
         if instant and env["webhook.delivery"]._schedule(instant):

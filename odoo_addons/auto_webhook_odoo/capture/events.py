@@ -30,12 +30,20 @@ class NetChange:
 
 
 @dataclasses.dataclass
-class _Batch:
-    model: object
-    tracking: object
-    changes: list
-    renderer: Renderer
+class EventGroup:
+    """Rows of ``update.webhook`` that have most columns in common."""
+
+    model: str
+    event: str
+    changed_fields: str | None
+    priority: str
+    category: str
+    config_id: int | None
+    record_ids: list
     company_ids: list
+    #: JSON text; an empty text of old values is written as NULL
+    payloads: list
+    old_values: list
 
 
 class EventWriter:
@@ -43,129 +51,115 @@ class EventWriter:
 
     def __init__(self, env):
         self._env = env
-        self._batches = []
+        self._main = main_company(env)
         #: shared by all renderers, read in one go
         self._names = {}
-        self._main = main_company(env)
-        parameter = env["ir.config_parameter"].get_param(LIMIT_PARAMETER)
-        self._limit = int(parameter) if parameter and parameter.isdecimal() else DEFAULT_LIMIT
+        #: [(Tracking, Renderer, changes of one kind that concern the same fields)]
+        self._alike = []
 
     def add(self, model, tracking, changes):
         """Add the net changes of one model."""
-        if changes:
-            position = tracking.position.get("company_id")
-            company_ids = [
-                change.row[position] if position is not None else None for change in changes
-            ]
-            renderer = Renderer(model, self._names, self._main)
-            self._batches.append(_Batch(model, tracking, changes, renderer, company_ids))
+        alike = collections.defaultdict(list)
+        for change in changes:
+            alike[change.event, tuple(change.old)].append(change)
+        renderer = Renderer(model, self._names, self._main)
+        self._alike += [(tracking, renderer, members) for members in alike.values()]
 
-    def write(self, stale):
+    def flush(self, stale):
         """Write the events.
 
         :param list stale: ids of event rows that these replace
         :return: ``({(model, record id): event id}, [(event id, subscriber ids)])``; the list holds
             the events to push right after the commit
         """
-        if not self._batches and not stale:
+        if not self._alike and not stale:
             return {}, []
         self._read_names()
-        rows, instant = [], []
-        for batch in self._batches:
-            rows += self._rows(batch)
-            instant += [change.instant for change in batch.changes]
-        ids = self._env["update.webhook"]._insert_events(rows, stale)
-        written = {(row["model"], row["record_id"]): i for row, i in zip(rows, ids, strict=True)}
-        subscribers = [
-            batch.tracking.subscriber_ids for batch in self._batches for _change in batch.changes
-        ]
-        pushed = zip(ids, subscribers, instant, strict=True)
-        return written, [(event_id, chosen) for event_id, chosen, now in pushed if now]
+        groups = [self._group(*alike) for alike in self._alike]
+        ids = self._env["update.webhook"]._insert_events(groups, stale)
+        written, instant = {}, []
+        changes = ((tracking, change) for tracking, _, alike in self._alike for change in alike)
+        for (tracking, change), event_id in zip(changes, ids, strict=True):
+            written[tracking.model, change.record_id] = event_id
+            if change.instant:
+                instant.append((event_id, tracking.subscriber_ids))
+        return written, instant
 
     def _read_names(self):
         wanted = collections.defaultdict(set)
-        for batch in self._batches:
-            for fields, rows, companies in (self._payload(batch), *self._old_values(batch)):
-                for comodel, ids in batch.renderer.pointed_at(fields, rows, companies):
+        for tracking, renderer, changes in self._alike:
+            companies = _company_ids(tracking, changes)
+            for fields, rows in (_payloads(tracking, changes), _old_values(tracking, changes)):
+                for comodel, ids in renderer.pointed_at(fields, rows, companies):
                     wanted[comodel] |= ids
         self._names.update(read_names(self._env, wanted, language(self._main)))
 
-    def _payload(self, batch):
-        """Return fields, rows and companies to render."""
-        width = len(batch.tracking.payload)  # the first of Tracking.read
-        rows = [change.row[:width] for change in batch.changes]
-        return batch.tracking.payload, rows, batch.company_ids
-
-    def _old_values(self, batch):
-        """Yield the same for old values: records whose same fields changed go together."""
-        if not batch.tracking.include_old_values:
-            return
-        groups = collections.defaultdict(list)
-        for change, company_id in zip(batch.changes, batch.company_ids, strict=True):
-            if change.old:
-                groups[tuple(change.old)].append((change, company_id))
-        for fields, members in groups.items():
-            rows = [[change.old[name] for name in fields] for change, _company in members]
-            yield fields, rows, [company_id for _change, company_id in members]
-
-    def _rows(self, batch):
-        """Return the columns of ``update.webhook`` for each change of a batch."""
-        tracking, renderer = batch.tracking, batch.renderer
-        payloads, omitted = renderer.objects(*self._payload(batch))
-        old_values = collections.defaultdict(collections.deque)
-        for fields, rows, companies in self._old_values(batch):
-            old_values[fields].extend(renderer.objects(fields, rows, companies)[0])
-        result = []
-        for change, company_id, payload, nulled in zip(
-            batch.changes, batch.company_ids, payloads, omitted, strict=True
-        ):
-            changed = tuple(change.old)
-            old = old_values[changed].popleft() if old_values.get(changed) else None
-            metadata = dict(change.metadata)
-            if nulled:
-                metadata["not_serialisable"] = nulled
-            payload = _with_metadata(payload, metadata)
-            payload, old = self._reduced(payload, old, changed, metadata)
-            result.append(
-                {
-                    "model": batch.model._name,
-                    "record_id": change.record_id,
-                    "event": change.event,
-                    "payload": payload,
-                    "changed_fields": dumps(sorted(changed)) if changed else None,
-                    "old_values": old,
-                    "priority": tracking.priority,
-                    "category": tracking.category,
-                    "company_id": company_id,
-                    "config_id": tracking.config_id,
-                }
-            )
-        return result
-
-    def _reduced(self, payload, old, changed, metadata):
-        """Shorten what is too large: first to the changed fields, then to nothing."""
-        if not self._too_large(payload, old):
-            return payload, old
-        values = json.loads(payload)
-        for names, reduced in ((changed, "changed_fields"), ((), "nothing")):
-            kept = {name: values[name] for name in names if name in values}
-            kept["_metadata"] = {**metadata, "reduced_to": reduced}
-            old = old if names else None
-            payload = dumps(kept)
-            if names and not self._too_large(payload, old):
-                break
-        return payload, old
-
-    def _too_large(self, *texts):
-        # a character has one to four bytes, so most texts need not be encoded to know
-        return any(
-            text and len(text) * 4 > self._limit and len(text.encode()) > self._limit
-            for text in texts
+    def _group(self, tracking, renderer, changes):
+        company_ids = _company_ids(tracking, changes)
+        payloads, omitted = renderer.objects(*_payloads(tracking, changes), company_ids)
+        fields, rows = _old_values(tracking, changes)
+        old_values = renderer.objects(fields, rows, company_ids)[0] if fields else [""] * len(rows)
+        group = EventGroup(
+            model=tracking.model,
+            event=changes[0].event,
+            changed_fields=dumps(sorted(changes[0].old)) if changes[0].old else None,
+            priority=tracking.priority,
+            category=tracking.category,
+            config_id=tracking.config_id,
+            record_ids=[change.record_id for change in changes],
+            company_ids=company_ids,
+            payloads=payloads,
+            old_values=old_values,
         )
+        for index, (change, nulled) in enumerate(zip(changes, omitted, strict=True)):
+            if nulled:
+                change.metadata["not_serialisable"] = nulled
+            if change.metadata:
+                group.payloads[index] = _with_metadata(payloads[index], change.metadata)
+        self._reduce(group, changes)
+        return group
+
+    def _reduce(self, group, changes):
+        """Shorten what is too large: first to the changed fields, then to nothing."""
+        limit = payload_limit(self._env)
+        # a character has one to four bytes, so most texts need not be encoded to know
+        if max(map(len, (*group.payloads, *group.old_values))) * 4 <= limit:
+            return
+        for index, change in enumerate(changes):
+            for names, reduced in ((change.old, "changed_fields"), ((), "nothing")):
+                texts = (group.payloads[index], group.old_values[index])
+                if all(len(text.encode()) <= limit for text in texts):
+                    break
+                values = json.loads(texts[0])
+                kept = {name: values[name] for name in names if name in values}
+                metadata = {**change.metadata, "reduced_to": reduced}
+                group.payloads[index] = dumps({**kept, "_metadata": metadata})
+                group.old_values[index] = texts[1] if names else ""
+
+
+def payload_limit(env):
+    """Return the bytes of JSON above which a payload is reduced."""
+    parameter = env["ir.config_parameter"].sudo().get_param(LIMIT_PARAMETER)
+    return int(parameter) if parameter and parameter.isdecimal() else DEFAULT_LIMIT
+
+
+def _company_ids(tracking, changes):
+    position = tracking.position.get("company_id")
+    return [None if position is None else change.row[position] for change in changes]
+
+
+def _payloads(tracking, changes):
+    """Return fields and rows to render."""
+    width = len(tracking.payload)  # the first of Tracking.read
+    return tracking.payload, [change.row[:width] for change in changes]
+
+
+def _old_values(tracking, changes):
+    """Return fields and rows to render; no fields if they are not wanted."""
+    fields = tuple(changes[0].old) if tracking.include_old_values else ()
+    return fields, [[change.old[name] for name in fields] for change in changes]
 
 
 def _with_metadata(payload, metadata):
-    if not metadata:
-        return payload
     comma = "," if len(payload) > 2 else ""
     return f'{payload[:-1]}{comma}"_metadata":{dumps(metadata)}}}'

@@ -31,10 +31,7 @@ class Renderer:
         for name, values in zip(fields, zip(*rows, strict=True), strict=True):
             field = self._model._fields[name]
             if field.type == "many2one":
-                if field.company_dependent:
-                    pairs = zip(values, company_ids, strict=True)
-                    values = [self._seen_by(field, value, company) for value, company in pairs]
-                yield field.comodel_name, set(values) - {None}
+                yield field.comodel_name, {*self._variants(field, values, company_ids)} - {None}
 
     def objects(self, fields, rows, company_ids):
         """Return a JSON object as text for each row, and the fields that became null because
@@ -47,15 +44,10 @@ class Renderer:
         template, varying = [], []
         for name, values in zip(fields, zip(*rows, strict=True), strict=True):
             field = self._model._fields[name]
+            texts = self._texts(field, self._variants(field, values, company_ids), omitted)
             key = encode_basestring(name).replace("%", "%%")
-            if not self._by_company(field) and _all_equal(values):
-                values = values[:1]
-            texts = self._texts(field, values, company_ids, omitted)
-            if len(texts) == 1 and len(rows) > 1:
+            if len(texts) == 1:
                 template.append(f"{key}:{texts[0].replace('%', '%%')}")
-                if omitted[0] and omitted[0][-1] == name:
-                    for others in omitted[1:]:
-                        others.append(name)
             else:
                 template.append(f"{key}:%s")
                 varying.append(texts)
@@ -64,20 +56,27 @@ class Renderer:
             return [text % ()] * len(rows), omitted
         return [text % values for values in zip(*varying, strict=True)], omitted
 
-    def _by_company(self, field):
-        return field.company_dependent or field.translate
+    def _variants(self, field, values, company_ids):
+        """Return the values as they are seen through the companies; one if all are the same."""
+        if _all_equal(values):
+            if not (field.company_dependent or field.translate):
+                return values[:1]
+            if _all_equal(company_ids):
+                return [self._seen_by(field, values[0], company_ids[0])]
+        elif not (field.company_dependent or field.translate):
+            return values
+        return [self._seen_by(field, *pair) for pair in zip(values, company_ids, strict=True)]
 
-    def _texts(self, field, values, company_ids, omitted):
+    def _texts(self, field, values, omitted):
         encode = self._encoder(field)
         texts = []
         for index, value in enumerate(values):
-            if self._by_company(field):
-                value = self._seen_by(field, value, company_ids[index])
             try:
                 texts.append("null" if value is None else encode(value))
             except (TypeError, ValueError):
                 texts.append("null")
-                omitted[index].append(field.name)
+                for names in omitted if len(values) == 1 else omitted[index : index + 1]:
+                    names.append(field.name)
         return texts
 
     def _encoder(self, field):
@@ -87,12 +86,12 @@ class Renderer:
             return _number
         if field.type == "many2one":
             names = self._names.get(field.comodel_name, {})
-            return lambda value: dumps({"id": value, "name": names.get(value)})
+            return lambda value: f'{{"id":{value},"name":{_any(names.get(value))}}}'
         if field.type == "datetime":
             return lambda value: _date(value.replace(" ", "T", 1), "Z")
         if field.type == "date":
             return _date
-        return dumps
+        return _any
 
     def _seen_by(self, field, value, company_id):
         """Choose the variant of a translated or company-dependent value."""
@@ -124,8 +123,11 @@ class Renderer:
 
 
 def _all_equal(values):
-    first = values[0]
-    return all(value == first for value in values)
+    return values.count(values[0]) == len(values)
+
+
+def _any(value):
+    return encode_basestring(value) if isinstance(value, str) else dumps(value)
 
 
 def _number(value):

@@ -9,6 +9,9 @@ from .columns import column_sql, select_by_ids
 #: Field names that hold secrets although Odoo puts no groups on them, such as ``access_token``.
 SENSITIVE_NAME = re.compile(r"password|secret|token|key", re.IGNORECASE)
 
+#: The same, where the name does not say so.
+SENSITIVE_FIELDS = frozenset({("ir.config_parameter", "value")})
+
 #: Changed by every write, so never a change by themselves.
 LOG_FIELDS = frozenset({"create_uid", "create_date", "write_uid", "write_date"})
 
@@ -131,5 +134,7 @@ def _is_default(model, field):
     if field.type in ("binary", "one2many") or field.name in ("id", "parent_path"):
         return False
     if field.groups or SENSITIVE_NAME.search(field.name):
+        return False
+    if (model._name, field.name) in SENSITIVE_FIELDS:
         return False
     return column_sql(model, field) is not None

@@ -19,7 +19,6 @@ def _route(path, auth):
         auth=auth,
         csrf=False,
         save_session=False,
-        max_content_length=read.MAX_BODY,
     )
 
 
@@ -62,6 +61,6 @@ class Feed(http.Controller):
             dumps({"status": "ok", "version": module.installed_version}), content_type=_JSON
         )
 
-    @http.route("/api/webhooks/<path:_path>", type="http", auth="public", csrf=False)
+    @_route("<path:_path>", auth="public")
     def unknown(self, _path):
         return json_error(404, "not_found", "There is no such call; see docs/protocol.md.")

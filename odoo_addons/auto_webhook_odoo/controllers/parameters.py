@@ -2,8 +2,6 @@
 
 import json
 
-from werkzeug.exceptions import RequestEntityTooLarge
-
 from odoo.http import request
 
 from .errors import FeedError
@@ -30,10 +28,9 @@ def read_parameters(known):
 def _read_json(http):
     if http.mimetype != "application/json":
         raise FeedError("Send JSON with 'Content-Type: application/json'.", 415, "not_json")
-    try:
-        body = http.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise FeedError(f"The body is larger than {MAX_BODY} bytes.", 413, "too_large") from None
+    # not a limit of the route: Odoo would answer with a page
+    if (http.content_length or 0) > MAX_BODY or len(body := http.get_data(cache=False)) > MAX_BODY:
+        raise FeedError(f"The body is larger than {MAX_BODY} bytes.", 413, "too_large")
     try:
         parameters = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:  # ValueError: also text that is not UTF-8
@@ -85,8 +82,8 @@ def strings(parameters, name, allowed=None):
     for item in value:
         if allowed is not None and item not in allowed:
             raise FeedError(f"Unknown value in '{name}'. Known are: {', '.join(sorted(allowed))}.")
-        if "\x00" in item:  # PostgreSQL has no such text
-            raise FeedError(f"'{name}' holds a null character.")
+        if "\x00" in item or item != _encodable(item):  # PostgreSQL has no such text
+            raise FeedError(f"'{name}' holds characters that no text can have.")
     return value
 
 
@@ -114,8 +111,14 @@ def failures(parameters, name):
         error = item.get("error")
         if not isinstance(error, str):
             raise FeedError(f"'error' in '{name}' must be a text.")
-        found[_event_id(item.get("id"))] = error.replace("\x00", "")
+        # mended and not refused: an odd text must not keep a whole batch unconfirmed
+        found[_event_id(item.get("id"))] = _encodable(error).replace("\x00", "")
     return found
+
+
+def _encodable(text):
+    """Replace lone surrogates, which JSON can express and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _event_id(value):

@@ -39,12 +39,14 @@ def deliver_due(registry):
         with ThreadPoolExecutor(_ENDPOINTS_AT_ONCE) as pool:
             results = zip(claims, pool.map(_send, claims), strict=True)
         for claim, outcomes in results:
-            _in_transaction(
-                registry,
-                lambda env, *result: env["webhook.delivery"]._record(*result),
-                claim,
-                outcomes,
-            )
+            try:
+                _in_transaction(registry, _record, claim, outcomes)
+            except Exception:  # the outcomes of other endpoints must not be lost with it
+                _logger.exception("Deliveries of subscriber %s not recorded", claim.subscriber_id)
+
+
+def _record(env, claim, outcomes):
+    env["webhook.delivery"]._record(claim, outcomes)
 
 
 def _send(claim):

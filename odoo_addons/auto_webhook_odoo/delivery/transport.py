@@ -11,6 +11,9 @@ from ..wire.signature import signature_headers
 #: Statuses and errors that say something about the endpoint and nothing about the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 
+#: Seconds; an endpoint that asks for more is asked again all the same.
+MAX_RETRY_AFTER = 24 * 3600
+
 _RESPONSE_EXCERPT = 500  # characters of an error response that are kept
 
 
@@ -54,14 +57,14 @@ def post(session, endpoint, message_id, body):
             verify=endpoint.verify_ssl,
             allow_redirects=False,
         )
-    except requests.RequestException as error:
+    except Exception as error:  # urllib3 and http.client have errors of their own for odd addresses
         return Outcome(False, error=_describe(error), endpoint_failed=True)
-    if response.ok and not response.is_redirect:
+    if 200 <= response.status_code < 300:
         return Outcome(True, status=response.status_code)
     return Outcome(
         False,
         status=response.status_code,
-        error=f"HTTP {response.status_code}: {response.text[:_RESPONSE_EXCERPT]}",
+        error=f"HTTP {response.status_code}: {_excerpt(response)}",
         endpoint_failed=response.status_code in ENDPOINT_STATUSES,
         retry_after=_retry_after(response),
     )
@@ -96,6 +99,12 @@ def _describe(error):
     return f"The request could not be sent ({type(error).__name__})."
 
 
+def _excerpt(response):
+    return response.text[:_RESPONSE_EXCERPT].replace("\x00", "")  # PostgreSQL has no such text
+
+
 def _retry_after(response):
     value = response.headers.get("Retry-After", "")
-    return int(value) if value.isdecimal() else None
+    if not (value.isascii() and value.isdecimal()):
+        return None
+    return min(int(value[:10]), MAX_RETRY_AFTER)

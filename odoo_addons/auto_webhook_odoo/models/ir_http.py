@@ -33,6 +33,19 @@ class IrHttp(models.AbstractModel):
         cls._authenticate_webhook_key("auto_webhook_odoo.group_webhook_receiver")
 
     @classmethod
+    def _handle_error(cls, exception):
+        """Answer what fails outside of the feed's own routes as JSON, too."""
+        response = super()._handle_error(exception)
+        if not request.httprequest.path.startswith("/api/webhooks/"):
+            return response
+        status = getattr(response, "code", None) or getattr(response, "status_code", 500)
+        if status < 400 or getattr(response, "mimetype", "") == "application/json":
+            return response
+        if getattr(response, "response", None) is not None:  # one of ours, raised as an exception
+            return response
+        return json_error(status, "not_served", f"Odoo answered this request with {status}.")
+
+    @classmethod
     def _authenticate_webhook_key(cls, group):
         # A session says nothing here: a browser must not read the feed on behalf of its user.
         request.session.can_save = False

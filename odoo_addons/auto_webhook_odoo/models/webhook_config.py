@@ -1,11 +1,17 @@
 from ast import literal_eval
 
+import psycopg2.errors
+
 from odoo import api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ..capture.columns import column_sql
 from ..capture.effects import find_effects
 from ..capture.tracking import make_tracking
+
+#: in ``cr.postcommit.data``: this transaction has changed the configuration
+_OWN_CHANGES = "auto_webhook_odoo.config"
+_NOTHING = (None, None)
 
 PRIORITIES = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
 CATEGORIES = [
@@ -104,6 +110,7 @@ class WebhookConfig(models.Model):
     )
     subscriber_ids = fields.Many2many(
         "webhook.subscriber",
+        ondelete="restrict",  # an empty list means all of them
         string="Subscribers",
         help="Who gets the instant events of this model. Leave empty for all subscribers.",
     )
@@ -184,11 +191,16 @@ class WebhookConfig(models.Model):
         return result
 
     def _tracking_changed(self):
-        """Make every worker process read the configuration anew; the registry stays as it is."""
-        registry = self.env.registry
-        registry.clear_cache()
-        # Again after the commit: until then another thread may have read the old configuration.
-        self.env.cr.postcommit.add(lambda: registry.clear_cache())
+        """Make every process read the configuration anew; the registry stays as it is."""
+        registry, data = self.env.registry, self.env.cr.postcommit.data
+        if _OWN_CHANGES not in data:
+
+            def publish():
+                registry.clear_cache()
+                registry.signal_changes()  # a shell or a script does not signal by itself
+
+            self.env.cr.postcommit.add(publish)
+        data[_OWN_CHANGES] = {}
 
     @api.model
     def _tracking(self, model_name):
@@ -198,11 +210,43 @@ class WebhookConfig(models.Model):
     @api.model
     def _capture(self, model_name):
         """Return ``(Tracking, Effects)`` of a model, each or both None."""
-        return self._all_captures().get(model_name, (None, None))
+        own = self.env.cr.postcommit.data.get(_OWN_CHANGES)
+        captures = self._committed_captures() if own is None else self._own_captures(own)
+        return captures.get(model_name, _NOTHING)
+
+    def _own_captures(self, cache):
+        """Return ``{model: (Tracking, Effects)}`` as this transaction has configured it."""
+        if "captures" not in cache:
+            cache["captures"] = {}  # what is read now is not recorded
+            cache["captures"] = self._read_captures()
+        return cache["captures"]
 
     @tools.ormcache()
-    def _all_captures(self):
-        """Return ``{model: (Tracking, Effects)}`` of the models that have any."""
+    def _committed_captures(self):
+        """Return ``{model: (Tracking, Effects)}`` for all processes and transactions.
+
+        Read with a new cursor: an older transaction would bring back what others have changed
+        since it began. A change while it is read empties the cache, and it is read again.
+        """
+        if not self.pool.ready:
+            return self._read_captures()  # the tables may be locked by this very transaction
+        try:
+            while True:
+                token = self._cache_token()
+                with self.pool.cursor() as cr:
+                    cr.execute("SET LOCAL lock_timeout = '1s'")
+                    captures = self.with_env(self.env(cr=cr, su=True, context={}))._read_captures()
+                if token is self._cache_token():
+                    return captures
+        except psycopg2.errors.LockNotAvailable:  # uninstalling, or a field is being added
+            return self._read_captures()
+
+    @tools.ormcache()
+    def _cache_token(self):
+        """Return an object that is replaced whenever the cache is emptied."""
+        return object()
+
+    def _read_captures(self):
         if not self._is_installed():
             return {}
         tracking = self._all_tracking()

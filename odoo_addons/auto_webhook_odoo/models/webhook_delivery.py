@@ -83,11 +83,12 @@ class WebhookDelivery(models.Model):
         :param list instant: ``(event id, subscriber ids)``; no subscribers means all active ones
         :return: number of deliveries created
         """
-        everyone = self.env["webhook.subscriber"].sudo().search([("active", "=", True)]).ids
+        everyone = self.env["webhook.subscriber"].sudo().search([("active", "=", True)])
         pairs = [
             (event_id, subscriber_id)
             for event_id, chosen in instant
-            for subscriber_id in (chosen or everyone)
+            for subscriber_id in everyone.ids
+            if not chosen or subscriber_id in chosen
         ]
         if not pairs:
             return 0

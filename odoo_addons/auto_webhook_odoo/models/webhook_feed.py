@@ -45,9 +45,9 @@ class WebhookFeedPosition(models.Model):
         cr.execute("LOCK TABLE webhook_feed_lock IN EXCLUSIVE MODE")
         cr.execute(
             """
-            WITH pending AS (DELETE FROM webhook_feed_pending RETURNING event_id)
+            WITH pending AS (DELETE FROM webhook_feed_pending RETURNING id)
             INSERT INTO webhook_feed_position (event_id)
-            SELECT event.id FROM pending JOIN update_webhook event ON event.id = pending.event_id
+            SELECT event.id FROM pending JOIN update_webhook event ON event.id = pending.id
              ORDER BY event.id
             """
         )
@@ -91,15 +91,12 @@ class WebhookFeedPosition(models.Model):
 
 
 class WebhookFeedPending(models.Model):
-    """Events without a position yet. Filled together with ``update.webhook``."""
+    """Events without a position yet, by their ids. Filled together with ``update.webhook``."""
 
     _name = "webhook.feed.pending"
     _description = "Webhook Event without Position"
     _webhook_recordable = False
     _log_access = False
-
-    # no foreign key: both rows are written by one statement, and _assign joins the event
-    event_id = fields.Integer(required=True, index=True)
 
 
 class WebhookFeedLock(models.Model):

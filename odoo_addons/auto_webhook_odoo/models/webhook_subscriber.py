@@ -2,6 +2,9 @@ import os
 import random
 from datetime import timedelta
 
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -104,14 +107,26 @@ class WebhookSubscriber(models.Model):
     @api.constrains("url")
     def _check_url(self):
         for subscriber in self:
-            if not subscriber.url.startswith(("http://", "https://")):
-                raise ValidationError(self.env._("The URL must start with http:// or https://"))
+            try:
+                parts = parse_url(subscriber.url)
+                (parts.host or "").encode("idna")  # as the connection will do
+            except (LocationParseError, UnicodeError):
+                parts = Url()
+            if parts.scheme not in ("http", "https") or not parts.host:
+                raise ValidationError(
+                    self.env._("The URL must be an address that starts with http:// or https://")
+                )
 
     @api.constrains("auth_type", "auth_token", "api_key_header", "signing_secret")
     def _check_credentials(self):
         for subscriber in self.sudo():
             if subscriber.auth_type in ("bearer", "api_key", "basic") and not subscriber.auth_token:
                 raise ValidationError(self.env._("This kind of authentication needs a token."))
+            for value in (subscriber.auth_token, subscriber.api_key_header):
+                if value and not (value.isascii() and value.isprintable()):
+                    raise ValidationError(
+                        self.env._("Tokens and header names consist of plain letters and signs.")
+                    )
             if subscriber.auth_type == "api_key" and not subscriber.api_key_header:
                 raise ValidationError(self.env._("Name the header that carries the API key."))
             if subscriber.auth_type == "signature" and not subscriber.signing_secret:
@@ -139,7 +154,7 @@ class WebhookSubscriber(models.Model):
 
     def action_resume(self):
         """Go on now instead of waiting for the end of the pause."""
-        self.check_access("write")
+        self.env["webhook.delivery"].check_access("write")
         self.sudo().write({"paused_until": False})
         self.env.ref("auto_webhook_odoo.cron_deliver")._trigger()
 
@@ -152,7 +167,8 @@ class WebhookSubscriber(models.Model):
         now = fields.Datetime.now()
         for outcome in outcomes:
             if not outcome.endpoint_failed:
-                self.write({"last_success": now, "consecutive_failures": 0, "paused_until": False})
+                health = {"consecutive_failures": 0, "paused_until": False}
+                self.write({**health, "last_success" if outcome.delivered else "last_failure": now})
                 continue
             failures = self.consecutive_failures + 1
             pause = max(self._retry_delay(failures), outcome.retry_after or 0)

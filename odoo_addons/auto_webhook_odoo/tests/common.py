@@ -32,7 +32,12 @@ class WebhookCase(TransactionCase):
         """Begin a new transaction as far as capturing is concerned."""
         self.env.cr.flush()
         self.env["update.webhook"].search([]).unlink()
-        self.env.cr.postcommit.clear()
+        self.next_transaction()
+
+    def next_transaction(self):
+        """What is in the database now is what it was when the transaction began."""
+        self.env.cr.flush()
+        self.env.cr.postcommit.data.pop("auto_webhook_odoo.changes", None)
 
     @staticmethod
     def payload(event):

@@ -8,7 +8,7 @@ import threading
 class Sink:
     """Answers every POST with the next of ``answers``, then with 200.
 
-    An answer is a status, or a status and headers.
+    An answer is a status, or a status, headers and a body.
     """
 
     def __init__(self, *answers):
@@ -21,12 +21,12 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.requests.append((dict(self.headers), body))
                 answer = sink._answers.pop(0) if sink._answers else 200
-                status, headers = answer if isinstance(answer, tuple) else (answer, {})
+                status, headers, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
                 self.send_response(status)
-                for name, value in {"Content-Length": "2", **headers}.items():
+                for name, value in {"Content-Length": str(len(text)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(text)
 
             def log_message(self, *args):
                 """Keep the test output quiet."""

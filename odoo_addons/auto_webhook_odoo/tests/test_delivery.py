@@ -3,9 +3,12 @@ import hashlib
 import hmac
 from datetime import timedelta
 
+from psycopg2 import IntegrityError
+
 from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.auto_webhook_odoo.delivery.dispatcher import deliver_due
 from odoo.addons.auto_webhook_odoo.wire.signature import decode_secret
@@ -90,8 +93,7 @@ class TestDelivery(WebhookCase):
         sink, _subscriber = self.sink()
         self.config.instant_send = False
         partner = self.env["res.partner"].create({"name": "Ada"})
-        self.env.cr.flush()
-        self.env.cr.postcommit.clear()
+        self.next_transaction()
         self.config.instant_send = True
         partner.city = "Rome"
         self.deliver()
@@ -100,8 +102,7 @@ class TestDelivery(WebhookCase):
     def test_a_failing_event_is_tried_again_and_holds_later_ones_of_its_record_only(self):
         sink, _subscriber = self.sink(500)
         first = self.env["res.partner"].create({"name": "Ada"})
-        self.env.cr.flush()
-        self.env.cr.postcommit.clear()
+        self.next_transaction()
         first.city = "Rome"
         other = self.env["res.partner"].create({"name": "Grace"})
         self.deliver()
@@ -127,7 +128,7 @@ class TestDelivery(WebhookCase):
         self.make_due()
         self.deliver()
         self.assertEqual(self.delivery_of(partner).state, "dead")
-        self.env.cr.postcommit.clear()
+        self.next_transaction()
         partner.city = "Rome"
         self.deliver()
         self.assertEqual(self.delivery_of(partner).mapped("state"), ["dead", "delivered"])
@@ -147,7 +148,7 @@ class TestDelivery(WebhookCase):
         self.assertIn("refused", delivery.last_error)
 
     def test_retry_after_is_honoured(self):
-        _sink, subscriber = self.sink((503, {"Retry-After": "600"}))
+        _sink, subscriber = self.sink((503, {"Retry-After": "600"}, b""))
         self.env["res.partner"].create({"name": "Ada"})
         self.deliver()
         self.assertGreater(subscriber.paused_until, fields.Datetime.now() + timedelta(seconds=590))
@@ -160,11 +161,69 @@ class TestDelivery(WebhookCase):
         self.assertEqual(self.delivery_of(partner).state, "pending")
 
     def test_redirects_are_failures(self):
-        sink, _subscriber = self.sink((302, {"Location": "/elsewhere"}))
+        sink, _subscriber = self.sink((302, {"Location": "/elsewhere"}, b""))
         partner = self.env["res.partner"].create({"name": "Ada"})
         self.deliver()
         self.assertEqual(len(sink.requests), 1)
         self.assertEqual(self.delivery_of(partner).state, "pending")
+
+    def test_only_2xx_is_success(self):
+        for status in (301, 304):
+            with self.subTest(status=status):
+                _sink, subscriber = self.sink(status, confirm_on_delivery=True)
+                partner = self.env["res.partner"].create({"name": "Ada"})
+                self.deliver()
+                delivery = self.delivery_of(partner)
+                self.assertEqual((delivery.state, delivery.last_status), ("pending", status))
+                self.assertFalse(delivery.event_id.is_processed)
+                subscriber.active = False
+
+    def test_an_event_that_fails_is_no_success_of_the_endpoint(self):
+        _sink, subscriber = self.sink(500)
+        self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertFalse(subscriber.last_success)
+        self.assertTrue(subscriber.last_failure)
+        self.assertFalse(subscriber.paused_until)
+
+    def test_an_odd_endpoint_does_not_stop_the_others(self):
+        for answer in (
+            (500, {}, b"null \x00 character"),
+            (503, {"Retry-After": "9" * 30}, b""),
+            (503, {"Retry-After": "\xb2"}, b""),
+        ):
+            with self.subTest(answer=answer):
+                _sink, odd = self.sink(answer)
+                good_sink, good = self.sink()
+                self.env["res.partner"].create({"name": "Ada"})
+                self.deliver()
+                self.assertEqual(len(good_sink.requests), 1)
+                deliveries = self.env["webhook.delivery"].search(
+                    [("subscriber_id", "in", (odd + good).ids)]
+                )
+                self.assertEqual(
+                    {d.subscriber_id: d.state for d in deliveries},
+                    {odd: "pending", good: "delivered"},
+                )
+                self.assertTrue(odd.last_failure)
+                (odd + good).active = False
+
+    def test_a_subscriber_that_a_configuration_names_cannot_be_deleted(self):
+        """Its configuration would name nobody then, which means everybody."""
+        _sink, subscriber = self.sink()
+        self.config.subscriber_ids = subscriber
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"):
+            subscriber.unlink()
+        self.assertEqual(self.config.subscriber_ids, subscriber)
+
+    def test_archived_subscribers_get_no_new_deliveries(self):
+        sink, subscriber = self.sink()
+        self.config.subscriber_ids = subscriber
+        subscriber.active = False
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        self.deliver()
+        self.assertFalse(self.delivery_of(partner))
+        self.assertFalse(sink.requests)
 
     def test_confirm_on_delivery(self):
         _sink, _subscriber = self.sink(confirm_on_delivery=True)
@@ -201,6 +260,10 @@ class TestDelivery(WebhookCase):
             {"auth_type": "signature", "signing_secret": False},
             {"signing_secret": "whsec_short"},
             {"url": "ftp://example.com"},
+            {"url": "https://"},
+            {"url": "http://a..b/x"},
+            {"auth_type": "bearer", "auth_token": "t\u00f6ken"},
+            {"auth_type": "bearer", "auth_token": "a\r\nX-Other: b"},
         ):
             with self.subTest(**values), self.assertRaises(ValidationError):
                 self.env["webhook.subscriber"].create(

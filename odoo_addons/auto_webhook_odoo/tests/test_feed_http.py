@@ -105,6 +105,7 @@ class TestFeedHttp(WebhookCase, HttpCase):
             ("pull", {"last_event_id": None}, 400, "invalid_request"),
             ("pull", {"models": 7}, 400, "invalid_request"),
             ("pull", {"models": ["res.partner\x00"]}, 400, "invalid_request"),
+            ("pull", {"models": ["\ud800"]}, 400, "invalid_request"),
             ("pull", {"events": ["explode"]}, 400, "invalid_request"),
             ("pull", {"include_processed": "perhaps"}, 400, "invalid_request"),
             ("pull", {"include_processed": []}, 400, "invalid_request"),
@@ -125,6 +126,18 @@ class TestFeedHttp(WebhookCase, HttpCase):
         ]:
             with self.subTest(path=path, body=str(body)[:40]):
                 self.assertRefused(self.call(path, body), status, code)
+
+    def test_a_body_that_is_too_large(self):
+        body = b'{"event_ids": [' + b"1," * 6_000_000 + b"1]}"
+        self.assertRefused(self.call("mark-processed", body), 413, "too_large")
+
+    def test_an_error_text_that_cannot_be_stored_is_mended(self):
+        partner = self.env["res.partner"].create({"name": "Ada"})
+        event = self.events(partner)
+        body = {"failed": [{"id": event.id, "error": "bad \ud800 \x00 end"}]}
+        self.assertEqual(self.call("mark-processed", body)[0], 200)
+        self.env.invalidate_all()
+        self.assertEqual(event.failure, "bad ?  end")
 
     def test_other_methods_and_content_types(self):
         self.assertRefused(self.call("pull", method="DELETE"), 405, "method_not_allowed")

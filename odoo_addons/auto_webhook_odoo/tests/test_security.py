@@ -39,6 +39,28 @@ class TestSecurity(WebhookCase):
             with self.subTest(field=field), self.assertRaises(AccessError):
                 subscriber.read([field])
 
+    def test_only_system_administrators_decide_what_leaves_the_database(self):
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        for record, values in (
+            (self.subscriber, {"url": "https://example.org"}),
+            (self.config, {"priority": "low"}),
+        ):
+            with self.subTest(model=record._name), self.assertRaises(AccessError):
+                record.with_user(manager).write(values)
+
+    def test_managers_change_no_event_but_offer_it_again(self):
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        event = self.events(self.env["res.partner"].create({"name": "Ada"}))
+        event.write({"failed_at": "2026-01-31", "failure": "no handler"})
+        with self.assertRaises(AccessError):
+            event.with_user(manager).write({"payload": "{}"})
+        event.with_user(manager).action_offer_again()
+        self.assertFalse(event.failed_at)
+
     def test_secrets_do_not_follow_a_copy(self):
         copy = self.subscriber.copy()
         self.assertTrue(copy.signing_secret)
@@ -51,3 +73,5 @@ class TestSecurity(WebhookCase):
             user = new_test_user(self.env, group, groups=f"auto_webhook_odoo.group_webhook_{group}")
             with self.subTest(group=group), self.assertRaises(AccessError):
                 event.with_user(user).write({"is_processed": True})
+            with self.subTest(group=group), self.assertRaises(AccessError):
+                event.with_user(user).action_offer_again()

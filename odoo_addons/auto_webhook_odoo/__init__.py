@@ -1,1 +1,1 @@
-from . import capture, controllers, delivery, models, wire
+from . import capture, controllers, delivery, models, wire, wizards

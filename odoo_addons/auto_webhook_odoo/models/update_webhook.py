@@ -142,6 +142,21 @@ class UpdateWebhook(models.Model):
             "views": [(False, "form")],
         }
 
+    def action_erase(self):
+        """Ask whether to blank what the events of this record hold."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Erase Personal Data"),
+            "res_model": "webhook.erasure",
+            "views": [(False, "form")],
+            "target": "new",
+            "context": {
+                "default_model_id": self.env["ir.model"]._get_id(self.model),
+                "default_record_id": self.record_id,
+            },
+        }
+
     def _confirm(self):
         """Count these events as processed."""
         self.write({"is_processed": True, "processed_at": fields.Datetime.now()})

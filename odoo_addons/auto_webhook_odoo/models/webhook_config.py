@@ -164,15 +164,20 @@ class WebhookConfig(models.Model):
     @api.constrains("model_id", "filter_domain", "instant_domain")
     def _check_domains(self):
         for config in self:
-            for domain in (config.filter_domain, config.instant_domain):
-                try:
-                    self.env[config.model_name]._search(literal_eval(domain or "[]"))
-                except Exception as error:
-                    raise ValidationError(
-                        self.env._(
-                            "%(domain)s cannot be used: %(error)s", domain=domain, error=error
-                        )
-                    ) from error
+            config._check_domain(config.filter_domain)
+            config._check_domain(config.instant_domain)
+
+    def _check_domain(self, domain):
+        """Check that a domain, as text, selects records of this model.
+
+        :raises ValidationError: if not
+        """
+        try:
+            self.env[self.model_name]._search(literal_eval(domain or "[]"))
+        except Exception as error:
+            raise ValidationError(
+                self.env._("%(domain)s cannot be used: %(error)s", domain=domain, error=error)
+            ) from error
 
     @api.model_create_multi
     def create(self, vals_list):

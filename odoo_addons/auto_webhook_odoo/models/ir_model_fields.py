@@ -1,0 +1,24 @@
+import logging
+
+from odoo import models
+
+_logger = logging.getLogger(__name__)
+
+_LISTS = ("payload_field_ids", "trigger_field_ids", "instant_field_ids")
+
+
+class IrModelFields(models.Model):
+    _inherit = "ir.model.fields"
+
+    def unlink(self):
+        """Stop recording a model if the last field of a selection goes, for example because its
+        module is uninstalled: an empty selection would mean all fields."""
+        configs = self.env["webhook.config"].sudo().search([("active", "=", True)])
+        for config in configs:
+            if any(config[name] and config[name] <= self for name in _LISTS):
+                _logger.warning(
+                    "%s is no longer recorded: the fields that were chosen for it are removed.",
+                    config.model_name,
+                )
+                config.active = False
+        return super().unlink()

@@ -30,6 +30,8 @@ class Accepted(BaseModel):
 
 class Health(BaseModel):
     status: Literal["ok"] = "ok"
+    #: what keeps the receiver from doing anything
+    warning: str | None = None
 
 
 class ListedEvent(BaseModel):
@@ -130,12 +132,12 @@ def create_app(parts: Runtime) -> FastAPI:
         receipt = await intake.accept(Submission(push.source, push.events, "push"))
         return Accepted(accepted=receipt.accepted, duplicates=receipt.duplicates)
 
-    @app.get("/health/live")
+    @app.get("/health/live", response_model_exclude_none=True)
     async def live() -> Health:
         """The process answers."""
         return Health()
 
-    @app.get("/health/ready")
+    @app.get("/health/ready", response_model_exclude_none=True)
     def ready() -> Health:
         """Events can be queued."""
         try:
@@ -144,7 +146,7 @@ def create_app(parts: Runtime) -> FastAPI:
             problem = f"Redis cannot be reached ({type(error).__name__})."
         if problem:
             raise NotReady(problem, retry_after=parts.settings.retry_after)
-        return Health()
+        return Health(warning=parts.settings.problem)
 
     @app.get("/api/v1/events", dependencies=[Depends(admin)])
     def events(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> EventList:

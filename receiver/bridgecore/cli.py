@@ -1,5 +1,6 @@
 """The command line: one role per command, or all of them together."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,8 @@ from bridgecore.errors import SettingsError
 from bridgecore.messages import QUEUES
 from bridgecore.observability import configure_logging
 from bridgecore.runtime import Runtime, runtime
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +36,8 @@ def _settings_in_words(command: Callable[P, R]) -> Callable[P, R]:
 def _start() -> Runtime:
     parts = runtime()
     configure_logging(parts.settings.log_level)
+    if problem := parts.settings.problem:
+        log.warning(problem)
     return parts
 
 

@@ -95,6 +95,12 @@ class WorkerDied(BridgecoreError):
     code = "worker_died"
 
 
+class Unreadable(BridgecoreError):
+    """The stored content of this event cannot be read."""
+
+    code = "unreadable"
+
+
 class FeedError(BridgecoreError):
     """Odoo's feed gave an answer that is not understood."""
 

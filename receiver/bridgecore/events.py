@@ -91,6 +91,15 @@ class Event(BaseModel):
         return f"{self.event_id}@{self.timestamp}"
 
     @cached_property
+    def body(self) -> str:
+        """As JSON.
+
+        Raises:
+            PydanticSerializationError: JSON in UTF-8 cannot express it.
+        """
+        return self.model_dump_json()
+
+    @cached_property
     def record(self) -> str:
         """The record in its source: what events are put in order for."""
         return f"{self.model}:{self.record_id}"

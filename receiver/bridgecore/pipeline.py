@@ -3,12 +3,19 @@
 import logging
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redis.exceptions import RedisError
 
 from bridgecore import backoff
-from bridgecore.errors import BridgecoreError, LeaseLost, QueueFull, QueueUnavailable, WorkerDied
+from bridgecore.errors import (
+    BridgecoreError,
+    LeaseLost,
+    QueueFull,
+    QueueUnavailable,
+    Unreadable,
+    WorkerDied,
+)
 from bridgecore.events import Event
 from bridgecore.handlers import Registry
 from bridgecore.leases import LeaseKeeper
@@ -56,6 +63,9 @@ class Acceptance:
                 results.append(claim)
                 continue
             new = sum(state == "new" for state in claim.states)
+            for event, state in zip(submission.events, claim.states, strict=True):
+                if state == "offered":
+                    log.info("offered again event=%s", event.idempotency_key)
             results.append(Receipt(new, len(claim.states) - new))
             for queue, record in _to_wake(submission, claim):
                 queued.setdefault((submission.source, queue), set()).add(record)
@@ -78,7 +88,7 @@ class Acceptance:
 def _to_wake(submission: Submission, claim: Claim) -> Iterable[tuple[str, str]]:
     for event, state in zip(submission.events, claim.states, strict=True):
         # A repeat of a queued event wakes it: its first message may never have been sent.
-        if state in ("new", "queued"):
+        if state in ("new", "queued", "offered"):
             yield _queue(event), event.record
 
 
@@ -114,6 +124,8 @@ class Processing:
 
     def _handle(self, work: Work) -> Work | None:
         """Handle one event and return the record's next one, if it may be handled now."""
+        if work.unreadable:
+            return self._failed(replace(work, attempt=self._settings.max_attempts), [Unreadable()])
         if work.attempt > self._settings.max_attempts:
             # The end of the last attempt was never seen.
             return self._failed(work, [WorkerDied()])
@@ -141,7 +153,7 @@ class Processing:
 
     def _failed(self, work: Work, failures: list[Exception]) -> Work | None:
         event, attempt = work.event, work.attempt
-        error = "\n".join("".join(traceback.format_exception(failure)) for failure in failures)
+        error = "\n".join(map(_describe, failures))
         facts = (event.idempotency_key, attempt, type(failures[0]).__name__)
         if attempt >= self._settings.max_attempts:
             log.error("dead event=%s attempt=%d error=%s", *facts)
@@ -157,6 +169,13 @@ class Processing:
         if report:
             self._messages.acknowledge(work.lease.source)
         return following
+
+
+def _describe(failure: Exception) -> str:
+    try:
+        return "".join(traceback.format_exception(failure))
+    except Exception as error:  # what a foreign exception computes about itself may fail, too
+        return f"{type(failure).__name__} (no traceback: {type(error).__name__})"
 
 
 def _queue(event: Event) -> str:

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic_core import PydanticSerializationError
+
 from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent
 from bridgecore.events import Event, parse_event
 from bridgecore.leases import LeaseKeeper
@@ -64,6 +66,7 @@ class Pulling:
         new = 0
         while True:
             feed = self._feed_of(source)
+            asked_at = self._storage.now()
             page = feed.pull(cursor, self._settings.pull_page_size, include_processed=False)
             if page.cursor_expired:
                 if cursor == 0:
@@ -72,7 +75,7 @@ class Pulling:
                 cursor, reconcile = 0, False
                 continue
             events = self._parse(source, feed, page.events)
-            new += self._accept(source, events)
+            new += self._accept(source, events, asked_at)
             # Only now is the page safe.
             if not reconcile and page.last_id != cursor:
                 self._storage.set_cursor(source, page.last_id)
@@ -89,8 +92,10 @@ class Pulling:
         failed: dict[int, str] = {}
         for item in items:
             try:
-                events.append(parse_event(item, source))
-            except InvalidEvent as error:
+                event = parse_event(item, source)
+                _ = event.body  # that it can be stored
+                events.append(event)
+            except (InvalidEvent, PydanticSerializationError) as error:
                 event_id = item.get("id") if isinstance(item, dict) else None
                 if not isinstance(event_id, int):
                     raise FeedError(f"Odoo's feed has an event without id: {error}") from error
@@ -100,10 +105,10 @@ class Pulling:
             feed.mark_processed([], failed)
         return events
 
-    def _accept(self, source: str, events: Sequence[Event]) -> int:
+    def _accept(self, source: str, events: Sequence[Event], asked_at: int) -> int:
         if not events:
             return 0
-        (result,) = self._acceptance.accept([Submission(source, events, "pull")])
+        (result,) = self._acceptance.accept([Submission(source, events, "pull", asked_at)])
         if isinstance(result, BridgecoreError):
             raise result
         return result.accepted

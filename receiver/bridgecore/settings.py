@@ -1,6 +1,7 @@
 """The receiver's settings, read from environment variables `BRIDGECORE_…`."""
 
 import json
+import re
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -32,7 +33,7 @@ class Source(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     #: Odoo's `database.uuid`; part of every key in Redis
-    id: str = Field(pattern=r"^[0-9A-Za-z._-]+$")
+    id: str
     name: str = ""
     #: Odoo's root address; the feed's paths are appended to it
     url: HttpUrl
@@ -43,6 +44,26 @@ class Source(BaseModel):
     #: `whsec_…`; several while keys are rotated
     signing_secrets: list[SecretStr] = []
     push_tokens: list[SecretStr] = []
+
+    @field_validator("id")
+    @classmethod
+    def _of_a_database(cls, id_: str) -> str:
+        if not re.fullmatch(r"[0-9A-Za-z._-]+", id_):
+            raise ValueError(
+                "put the database.uuid of Odoo here, 36 letters, digits and hyphens; it stands "
+                "under Settings > Technical > System Parameters (developer mode)"
+            )
+        return id_
+
+    @field_validator("feed_key")
+    @classmethod
+    def _of_a_user(cls, key: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # what a header can carry
+            raise ValueError(
+                "put the API key of Odoo's user for the receiver here, 40 digits and letters; "
+                "that user makes it under My Preferences > Security > Add API Key"
+            )
+        return key
 
     @field_validator("url")
     @classmethod
@@ -55,10 +76,16 @@ class Source(BaseModel):
     @classmethod
     def _decodable(cls, secrets: list[SecretStr]) -> list[SecretStr]:
         for secret in secrets:
+            text = secret.get_secret_value()
             try:
-                Webhook(secret.get_secret_value())
+                Webhook(text)  # which passes over characters that are not base64
+                if not re.fullmatch(r"[A-Za-z0-9+/]+=*", text.removeprefix("whsec_")):
+                    raise ValueError
             except Exception as error:
-                raise ValueError("a signing secret is 'whsec_' followed by base64") from error
+                raise ValueError(
+                    "a signing secret is 'whsec_' followed by base64; copy it from the subscriber "
+                    "in Odoo (Webhooks > Configuration > Subscribers)"
+                ) from error
         return secrets
 
     @field_validator("push_tokens")
@@ -169,6 +196,16 @@ class Settings(BaseSettings):
         if len(credentials) != len(set(credentials)):
             raise ValueError("SOURCES: two sources share a credential, so it names neither")
         return self
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps the receiver from doing anything although nothing is wrong, in words."""
+        if self.sources:
+            return None
+        return (
+            "No Odoo database is known, so every push is refused and nothing is pulled: "
+            "set BRIDGECORE_SOURCES (see docs/settings.md)."
+        )
 
     @cached_property
     def sources_by_id(self) -> dict[str, Source]:

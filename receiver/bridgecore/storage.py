@@ -5,7 +5,7 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 
 | key                | type   | holds                                                         |
 | ------------------ | ------ | ------------------------------------------------------------- |
-| `event:<event>`    | hash   | state, times, attempts, handlers done; the memory of the event |
+| `event:<event>`    | hash   | state, times, attempts, replays, handlers done: its memory    |
 | `body:<event>`     | string | the event as JSON                                             |
 | `events`           | zset   | events by the time of their acceptance, for listing           |
 | `inbox:<record>`   | list   | queued events of a record, in order                           |
@@ -19,8 +19,8 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 | `sync:<model>`     | hash   | how far the model's events have been handled                  |
 | `cursor`           | string | how far the feed has been read                                |
 
-States: queued → done | dead; done → confirmed. Changes of several keys are Lua scripts, so
-that a crash leaves all or nothing of them.
+States: queued → done | dead; done → confirmed; dead → queued, if Odoo offers it again. Changes
+of several keys are Lua scripts, so that a crash leaves all or nothing of them.
 """
 
 import json
@@ -30,6 +30,7 @@ from importlib.resources import files
 from typing import Any, Literal
 from uuid import uuid4
 
+from pydantic import ValidationError
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
@@ -56,11 +57,16 @@ class Submission:
     source: str
     events: Sequence[Event]
     via: Via
+    #: when the feed was asked for them (`Storage.now`); 0: it was not
+    asked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What became of a submission: the state in which each of its events was found."""
+    """What became of a submission: the state in which each of its events was found.
+
+    That of an event which is not known is `new`, that of one which Odoo offers again `offered`.
+    """
 
     states: Sequence[str]
     #: reporting has to be started
@@ -86,6 +92,8 @@ class Work:
     attempt: int
     #: names of the handlers that already succeeded
     handled: frozenset[str]
+    #: the event is there in name only
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,8 @@ class Report:
 
     key: str
     event_id: int
+    #: its place on the list; a later outcome of the same event has another one
+    place: int
     #: why it was given up; None: it was handled
     error: str | None
 
@@ -131,15 +141,15 @@ class Storage:
     def claim(self, submissions: Sequence[Submission]) -> list[Claim | QueueFull]:
         """Queue the events that are new and note the repeats; each submission wholly or not.
 
-        A repeat of a handled event puts its outcome on the list of reports again.
+        A repeat of a handled event puts its outcome on the list of reports again; one that was
+        given up is queued again if Odoo still has it in its feed after it was told so.
         """
         limits = (self._settings.max_queue_depth, self._settings.max_listed_events)
         pipeline = self.redis.pipeline(transaction=False)
         for submission in submissions:
-            arguments: list[Any] = [submission.via, *limits]
+            arguments: list[Any] = [submission.via, *limits, submission.asked_at]
             for event in submission.events:
-                body = event.model_dump_json()
-                arguments += [event.key, event.record, event.model, event.event, body]
+                arguments += [event.key, event.record, event.model, event.event, event.body]
             self._claim(keys=[_prefix(submission.source)], args=arguments, client=pipeline)
         return [
             QueueFull(retry_after=self._settings.retry_after)
@@ -166,7 +176,7 @@ class Storage:
             LeaseLost
         """
         event, lease = work.event, work.lease
-        arguments: list[Any] = [lease.name, lease.token, event.key, outcome, error[-ERROR_LENGTH:]]
+        arguments: list[Any] = [lease.name, lease.token, event.key, outcome, _storable(error)]
         arguments += [event.model, event.event, event.event_id, event.timestamp]
         for field, value in event.payload.items():
             arguments += [field, json.dumps(value)]
@@ -184,7 +194,7 @@ class Storage:
         """
         lease = work.lease
         arguments = [lease.name, lease.token, work.event.key, int(delay * 1e6)]
-        arguments.append(error[-ERROR_LENGTH:])
+        arguments.append(_storable(error))
         if not self._run(self._postpone, lease.source, arguments):
             raise LeaseLost
 
@@ -197,24 +207,34 @@ class Storage:
     def reports(self, source: str, limit: int) -> list[Report]:
         """The first outcomes that Odoo is to be told, in order."""
         prefix = _prefix(source)
-        keys = [str(key) for key in self.redis.zrange(f"{prefix}:reports", 0, limit - 1)]
+        places: Any = self.redis.zrange(f"{prefix}:reports", 0, limit - 1, withscores=True)
         pipeline = self.redis.pipeline(transaction=False)
-        for key in keys:
+        for key, _place in places:
             pipeline.hmget(f"{prefix}:event:{key}", "state", "error")
+        found = zip(places, pipeline.execute(), strict=True)
         return [
-            Report(key, int(key.partition("@")[0]), (error or "") if state == "dead" else None)
-            for key, (state, error) in zip(keys, pipeline.execute(), strict=True)
+            Report(
+                str(key),
+                int(key.partition("@")[0]),
+                int(place),
+                (error or "") if state == "dead" else None,
+            )
+            for (key, place), (state, error) in found
+            if state != "queued"  # offered again since the list was read
         ]
 
     def confirm(self, lease: Lease, reports: Iterable[Report]) -> int:
         """Odoo knows these; how many are left. With none left the lease is given back.
+
+        One that has another outcome by now stays on the list.
 
         Raises:
             LeaseLost
         """
         content, memory = self._settings.event_retention, self._settings.dedupe_retention
         arguments = [lease.token, int(content * 1000), int(memory * 1000)]
-        arguments += [report.key for report in reports]
+        for report in reports:
+            arguments += [report.key, report.place]
         left = int(self._run(self._confirm, lease.source, arguments))
         if left < 0:
             raise LeaseLost
@@ -237,6 +257,11 @@ class Storage:
     def _change_lease(self, lease: Lease, milliseconds: int) -> bool:
         arguments = [lease.name, lease.token, milliseconds]
         return bool(self._run(self._lease, lease.source, arguments))
+
+    def now(self) -> int:
+        """Redis' time in microseconds."""
+        seconds, microseconds = self.redis.time()
+        return int(seconds) * 1_000_000 + int(microseconds)
 
     def cursor(self, source: str) -> int:
         return int(self.redis.get(f"{_prefix(source)}:cursor") or 0)
@@ -269,11 +294,35 @@ def _prefix(source: str) -> str:
 def _work(lease: Lease, head: list[Any] | None) -> Work | None:
     if head is None:
         return None
-    _key, body, flat = head
+    key, body, flat = head
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    unreadable = False
+    try:
+        event = Event.model_validate_json(body)
+    except ValidationError:
+        # Whatever it is, it must come to its end: those behind it wait.
+        event_id, _, timestamp = key.partition("@")
+        model, _, record_id = fields["record"].partition(":")
+        unreadable = True
+        event = Event.model_validate(
+            {
+                "event_id": int(event_id),
+                "source": lease.source,
+                "model": model,
+                "record_id": int(record_id),
+                "event": fields["event"],
+                "timestamp": timestamp,
+            }
+        )
     return Work(
         lease,
-        Event.model_validate_json(body),
+        event,
         int(fields["attempts"]),
         frozenset(f.removeprefix(HANDLER_PREFIX) for f in fields if f.startswith(HANDLER_PREFIX)),
+        unreadable,
     )
+
+
+def _storable(error: str) -> str:
+    """The end of an error's text, without what UTF-8 cannot express (lone surrogates)."""
+    return error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()

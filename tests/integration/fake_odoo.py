@@ -48,9 +48,17 @@ class Feed:
             "source": self.source,
         }
 
+    def offer_again(self, event_id: int) -> None:
+        """What a user's click on the button of a failed event does."""
+        del self.failed[event_id]
+
     def mark_processed(self, body: dict[str, Any]) -> dict[str, Any]:
         self.processed += body["event_ids"]
-        self.failed |= {item["id"]: item["error"] for item in body["failed"]}
+        for event_id in body["event_ids"]:
+            self.failed.pop(event_id, None)
+        self.failed |= {
+            item["id"]: item["error"] for item in body["failed"] if item["id"] not in self.processed
+        }
         return {"success": True, "processed_count": len(body["event_ids"]), "unknown": []}
 
 

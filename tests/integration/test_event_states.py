@@ -1,4 +1,5 @@
-"""Any sequence of pushes, attempts, losses and acknowledgements against a simple model."""
+"""Any sequence of pushes, pulls, attempts, losses, acknowledgements and new offers against a
+simple model."""
 
 import itertools
 
@@ -20,6 +21,10 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             self.failing = set()
             self.successes = []
             self.attempts = dict.fromkeys(EVENTS, 0)
+            #: how often each may be tried until it succeeds
+            self.allowed = dict.fromkeys(EVENTS, MAX_ATTEMPTS)
+            #: failed events that Odoo offers again
+            self.offered = set()
             #: what was accepted, in the order of arrival, per record
             self.accepted = {record: [] for record in range(RECORDS)}
             self.parts.registry.on()(self.handle)
@@ -33,6 +38,27 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
         def event(self, number):
             return self.parts.event(number, record_id=number % RECORDS + 1)
 
+        def pull_all(self, numbers):
+            """Reconcile with a feed of these events; which of them are new."""
+            self.parts.odoo.events = [
+                self.parts.wire(n, record_id=n % RECORDS + 1) for n in sorted(numbers)
+            ]
+            # Odoo may have been told meanwhile that it failed, by a repeated push.
+            seen = {*numbers} - {*self.parts.odoo.processed, *self.parts.odoo.failed}
+            for number in sorted(seen & self.offered):
+                self.allowed[number] = self.attempts[number] + MAX_ATTEMPTS
+                self.accepted[number % RECORDS].remove(number)
+                self.accepted[number % RECORDS].append(number)
+            states = self.parts.states()
+            new = self.parts.pulling.sync(self.parts.source, reconcile=True)
+            for number in seen:
+                offered = number in self.offered
+                assert not offered or states[number] == "dead"
+                before = "queued" if offered else states.get(number, "queued")
+                assert self.parts.states()[number] == before
+            self.offered -= seen
+            return new
+
         @rule(numbers=st.lists(st.sampled_from(EVENTS), min_size=1, max_size=4))
         def push(self, numbers):
             known = set(itertools.chain(*self.accepted.values()))
@@ -41,6 +67,20 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             assert (receipt.accepted, receipt.duplicates) == (len(new), len(numbers) - len(new))
             for number in new:
                 self.accepted[number % RECORDS].append(number)
+
+        @rule(numbers=st.sets(st.sampled_from(EVENTS), min_size=1))
+        def pull(self, numbers):
+            known = set(itertools.chain(*self.accepted.values()))
+            new = sorted(numbers - known)
+            for number in new:
+                self.accepted[number % RECORDS].append(number)
+            assert self.pull_all(numbers) == len(new)
+
+        @rule(number=st.sampled_from(EVENTS))
+        def offer_again(self, number):
+            if number in self.parts.odoo.failed:
+                self.parts.odoo.offer_again(number)
+                self.offered.add(number)
 
         @rule(number=st.sampled_from(EVENTS))
         def begin_to_fail(self, number):
@@ -73,7 +113,7 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             for numbers in self.accepted.values():
                 done = [n for n in self.successes if n in numbers]
                 assert done == [n for n in numbers if n in done]
-            assert all(count <= MAX_ATTEMPTS for count in self.attempts.values())
+            assert all(self.attempts[n] <= self.allowed[n] for n in EVENTS)
 
         @invariant()
         def only_outcomes_are_told(self):
@@ -91,6 +131,15 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             told = {*self.parts.odoo.processed, *self.parts.odoo.failed}
             assert told == set(accepted)
             assert {*self.parts.states().values()} <= {"confirmed", "dead"}
+            # What Odoo offers again has the success that it did not have before.
+            self.failing.clear()
+            for number in sorted(self.parts.odoo.failed):
+                self.offer_again(number)
+            self.pull_all(accepted)
+            self.parts.deliver()
+            self.effects_are_single_and_in_order()
+            assert {*self.successes} == {*self.parts.odoo.processed} == set(accepted)
+            assert {*self.parts.states().values()} <= {"confirmed"}
             assert int(self.parts.storage.redis.get(self.parts.key("waiting")) or 0) == 0
             self.parts.storage.redis.close()
 

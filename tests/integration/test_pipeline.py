@@ -340,3 +340,32 @@ def test_the_list_of_events_is_bounded(make_parts):
     parts = make_parts(max_listed_events=3)
     parts.push(*(parts.event(n) for n in range(1, 6)))
     assert list(parts.states()) == [5, 4, 3]
+
+
+class WordlessError(Exception):
+    """Python 3.11 cannot format its traceback."""
+
+    @property
+    def __notes__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("bad \ud800"), "ValueError: bad \\ud800"),
+        (ValueError("bad \x00"), "ValueError: bad \x00"),
+        (WordlessError(), ""),
+    ],
+    ids=["not Unicode", "null character", "no traceback"],
+)
+def test_an_error_that_cannot_be_stored_or_described_ends_like_any_other(parts, error, told):
+    @parts.registry.on()
+    def fail(event):
+        raise error
+
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert parts.states() == {1: "dead"}
+    assert told in parts.odoo.failed[1]
+    assert not parts.storage.redis.exists(parts.key("lease:res.partner:1"))

@@ -173,3 +173,27 @@ def test_the_database_is_named_if_it_is_set(parts):
     source = parts.settings.sources[0].model_copy(update={"database": "production"})
     OdooFeed(source, (1, 1)).pull(0, 10, include_processed=False)
     assert parts.odoo.headers[0]["X-Odoo-Database"] == "production"
+
+
+def nested(depth: int) -> list:
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", ["\ud800", nested(900)], ids=["surrogate", "very deep"])
+def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts, value):
+    parts.odoo.events = [parts.wire(1, payload={"a": value}), parts.wire(2)]
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    assert parts.odoo.processed == [2]
+    assert parts.odoo.failed[1].startswith("not understood by the receiver: ")
+
+
+def test_an_event_that_can_be_stored_but_not_read_is_reported_and_holds_up_no_other(parts):
+    parts.odoo.events = [parts.wire(1, payload={"a": nested(220)}), parts.wire(2)]
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    assert parts.odoo.processed == [2]
+    assert parts.odoo.failed[1].endswith("The stored content of this event cannot be read.")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,16 @@ import pytest
 import requests
 
 from devstack.process import Child, answers, free_port
+from tests.integration.fake_odoo import FakeOdoo
 from tests.support import eventually
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 class Serving(Child):
-    def __init__(self, odoo) -> None:
+    """The command, started in a folder with the README's example of a handler."""
+
+    def __init__(self, folder: Path, odoo: FakeOdoo, settings: dict[str, str]) -> None:
         self.odoo = odoo.feed("served")
         self.port = free_port()
         source = {
@@ -27,8 +33,10 @@ class Serving(Child):
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("BRIDGECORE_") and name != "REDIS_URL"
+            if not name.startswith("BRIDGECORE_") and name not in ("REDIS_URL", "PYTHONUNBUFFERED")
         }
+        (example,) = re.findall(r"```python\n# my_handlers.py\n(.*?)```", README.read_text(), re.S)
+        (folder / "my_handlers.py").write_text(example)
         super().__init__(
             "serve",
             [Path(sys.executable).with_name("bridgecore"), "serve"],
@@ -36,8 +44,14 @@ class Serving(Child):
                 **inherited,
                 "BRIDGECORE_SOURCES": json.dumps([source]),
                 "BRIDGECORE_PORT": str(self.port),
+                "BRIDGECORE_HANDLERS": "my_handlers",
+                **settings,
             },
+            cwd=folder,
         )
+
+    def is_ready(self) -> bool:
+        return answers(f"http://127.0.0.1:{self.port}/health/ready")()
 
     def pids(self) -> dict[str, int]:
         """The process of each role."""
@@ -54,11 +68,13 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def serving(odoo) -> Iterator[Serving]:
-    child = Serving(odoo)
-    child.wait_until(answers(f"http://127.0.0.1:{child.port}/health/ready"), timeout=60)
-    yield child
-    child.stop()
+def serving(request, odoo, tmp_path) -> Iterator[Serving]:
+    child = Serving(tmp_path, odoo, getattr(request, "param", {}))
+    try:
+        child.wait_until(child.is_ready, timeout=60)
+        yield child
+    finally:
+        child.stop()
 
 
 def test_one_command_receives_and_ends_cleanly(serving):
@@ -66,16 +82,19 @@ def test_one_command_receives_and_ends_cleanly(serving):
         f"http://127.0.0.1:{serving.port}/api/v1/webhooks/receive",
         json={
             "event_id": 1,
-            "model": "res.partner",
-            "record_id": 1,
+            "model": "sale.order",
+            "record_id": 336,
             "event": "write",
             "timestamp": "2026-01-31T12:00:00Z",
+            "payload": {"amount_total": 99.5},
+            "changed_fields": ["amount_total"],
         },
         headers={"X-API-Key": "token"},
         timeout=10,
     )
     assert response.json()["accepted"] == 1
     eventually(lambda: serving.odoo.processed == [1], timeout=30)
+    assert "336 ['amount_total'] 99.5" in serving.log_path.read_text().splitlines()
 
     roles = serving.pids()
     assert set(roles) == {"redis", "api", "worker", "beat"}
@@ -90,3 +109,15 @@ def test_if_one_role_dies_all_end_and_the_failure_is_seen(serving):
     assert serving.process.wait(30) == 1
     assert not any(map(is_running, roles.values()))
     assert "beat ended" in serving.tail()
+
+
+@pytest.mark.parametrize("serving", [{"BRIDGECORE_SOURCES": ""}], indirect=True)
+def test_every_role_says_what_to_set_if_no_odoo_is_known(serving):
+    said = "No Odoo database is known"
+    roles = eventually(lambda: len(serving.pids()) == 4 and serving.pids())
+    for role in ("api", "worker", "beat"):
+        eventually(
+            lambda pid=roles[role]: re.search(
+                rf"WARNING {pid} \S+ {said}", serving.log_path.read_text()
+            )
+        )

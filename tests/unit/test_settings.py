@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 from bridgecore.cli import main
 from bridgecore.errors import SettingsError
 from bridgecore.runtime import runtime
-from bridgecore.settings import Settings, load_settings
+from bridgecore.settings import Settings, Source, load_settings
 from click.testing import CliRunner
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -82,7 +84,23 @@ def test_secrets_are_not_shown(environment):
     ("name", "value", "message"),
     [
         ("BRIDGECORE_SOURCES", "nonsense", "BRIDGECORE_SOURCES: must be a JSON list"),
-        ("BRIDGECORE_SOURCES", [{**SOURCE, "id": "a{b}"}], "BRIDGECORE_SOURCES.0.id"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "id": "a{b}"}], "0.id: put the database.uuid of Odoo"),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "id": "<database.uuid of Odoo>"}],
+            "BRIDGECORE_SOURCES.0.id: put the database.uuid of Odoo here",
+        ),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "feed_key": "<the API key>"}],
+            "BRIDGECORE_SOURCES.0.feed_key: put the API key of Odoo's user",
+        ),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "feed_key": ""}], "0.feed_key: put the API key"),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "signing_secrets": ["<the signing secret>"]}],
+            "BRIDGECORE_SOURCES.0.signing_secrets: a signing secret is 'whsec_'",
+        ),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "url": "odoo"}], "BRIDGECORE_SOURCES.0.url"),
         (
             "BRIDGECORE_SOURCES",
@@ -123,6 +141,13 @@ def test_errors_do_not_show_values(environment):
         load_settings()
     assert "feed-key" not in str(error.value)
     assert "push-token" not in str(error.value)
+
+
+def test_the_description_names_every_setting_and_no_other():
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    known = {f"BRIDGECORE_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"^\| `(BRIDGECORE_\w+)`", text, re.MULTILINE)) == known
+    assert set(re.findall(r"^\| `([a-z_]+)`", text, re.MULTILINE)) == set(Source.model_fields)
 
 
 @pytest.mark.parametrize("role", ["serve", "api", "worker", "beat"])

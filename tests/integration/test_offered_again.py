@@ -1,0 +1,163 @@
+"""Somebody in Odoo offers an event again that the receiver has given up."""
+
+import json
+
+import pytest
+from bridgecore.errors import FeedUnavailable, QueueFull
+
+from tests.integration.fake_odoo import answer
+from tests.integration.parts import Parts
+
+
+class Sometimes:
+    """A handler that fails until it is mended."""
+
+    __module__ = "tests"
+
+    def __init__(self):
+        self.__qualname__ = "sometimes"
+        self.calls, self.mended = 0, False
+
+    def __call__(self, event):
+        self.calls += 1
+        if not self.mended:
+            raise LookupError(f"call {self.calls}")
+
+
+@pytest.fixture
+def handler() -> Sometimes:
+    return Sometimes()
+
+
+@pytest.fixture
+def parts(make_parts, handler) -> Parts:
+    """A receiver that has given up an event and told Odoo."""
+    parts = make_parts(max_attempts=2)
+    parts.record_effects()
+    parts.registry.on()(handler)
+    parts.odoo.events = [parts.wire(1)]
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    assert parts.odoo.failed == {1: "LookupError: call 2"}
+    return parts
+
+
+def reconcile(parts):
+    parts.pulling.sync(parts.source, reconcile=True)
+    parts.deliver()
+
+
+def test_it_is_handled_by_those_who_failed(parts, handler):
+    handler.mended = True
+    parts.odoo.offer_again(1)
+    reconcile(parts)
+
+    assert handler.calls == 3
+    assert len(parts.effects) == 1  # of the handler that succeeded before
+    assert parts.states() == {1: "confirmed"}
+    assert (parts.odoo.processed, parts.odoo.failed) == ([1], {})
+    event = parts.storage.redis.hgetall(parts.key(f"event:{parts.event(1).key}"))
+    assert (event["replays"], event["attempts"]) == ("1", "1")
+    assert parts.storage.redis.zcard(parts.key("dead")) == 0
+    assert parts.storage.redis.get(parts.key("waiting")) == "0"
+
+
+def test_each_offer_is_one_round_of_attempts(parts, handler):
+    for offers in (1, 2, 3):
+        parts.odoo.offer_again(1)
+        for _ in range(3):
+            reconcile(parts)
+        assert handler.calls == 2 + 2 * offers
+        assert parts.odoo.failed == {1: f"LookupError: call {handler.calls}"}
+        assert parts.states() == {1: "dead"}
+    assert parts.storage.redis.zcard(parts.key("dead")) == 1
+
+
+def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, handler):
+    parts.odoo.events.append(parts.wire(2))
+    parts.pulling.sync(parts.source)
+    parts.odoo.misbehave.append(answer(503))
+    with pytest.raises(FeedUnavailable):
+        parts.deliver()
+    assert parts.states()[2] == "dead"
+
+    reconcile(parts)
+    assert handler.calls == 4
+    assert parts.states()[2] == "dead"
+    parts.acknowledging.acknowledge(parts.source)
+    assert set(parts.odoo.failed) == {1, 2}
+
+
+def test_the_end_of_a_second_round_is_told_before_there_is_a_third(parts, handler):
+    parts.odoo.offer_again(1)
+    parts.pulling.sync(parts.source, reconcile=True)
+    parts.odoo.misbehave.append(answer(503))
+    with pytest.raises(FeedUnavailable):
+        parts.deliver()
+    reconcile(parts)
+    assert handler.calls == 4
+    assert parts.states() == {1: "dead"}
+
+
+def test_a_page_from_before_it_was_told_is_not_an_offer(make_parts, handler):
+    parts = make_parts(max_attempts=2)
+    parts.registry.on()(handler)
+    parts.odoo.events = [parts.wire(1)]
+    parts.push(parts.event(1))
+
+    def answer_late(request):
+        page = parts.odoo.pull({"last_event_id": 0, "limit": 10, "include_processed": False})
+        parts.deliver()
+        assert parts.states() == {1: "dead"}
+        assert set(parts.odoo.failed) == {1}
+        answer(200, json.dumps(page))(request)
+
+    parts.odoo.misbehave.append(answer_late)
+    reconcile(parts)
+    assert handler.calls == 2
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_telling_odoo_of_the_last_round_does_not_end_the_next(parts, handler, mended):
+    """A repeated push has had its failure told again when the offer comes."""
+    parts.push(parts.event(1))
+    parts.odoo.offer_again(1)
+
+    def answer_late(request):
+        handler.mended = mended
+        parts.pulling.sync(parts.source, reconcile=True)
+        parts.processing.process(parts.source, ["res.partner:1"])
+        parts.processing.process(parts.source, ["res.partner:1"])
+        assert parts.states() == {1: "done" if mended else "dead"}
+        answer(200, '{"success": true}')(request)
+
+    parts.odoo.misbehave.append(answer_late)
+    parts.deliver()
+    assert parts.odoo.processed == ([1] if mended else [])
+    assert parts.odoo.failed == ({} if mended else {1: "LookupError: call 4"})
+
+
+def test_a_push_is_no_offer(parts, handler):
+    parts.odoo.offer_again(1)
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert handler.calls == 2
+    assert set(parts.odoo.failed) == {1}
+
+
+def test_a_full_queue_takes_it_later(make_parts, handler):
+    parts = make_parts(max_attempts=1, max_queue_depth=1)
+    parts.registry.on()(handler)
+    parts.odoo.events = [parts.wire(1)]
+    parts.push(parts.event(1))
+    parts.deliver()
+    parts.odoo.offer_again(1)
+    parts.push(parts.event(2, record_id=2))
+    with pytest.raises(QueueFull):
+        parts.pulling.sync(parts.source, reconcile=True)
+    assert parts.states()[1] == "dead"
+
+    parts.deliver()
+    handler.mended = True
+    reconcile(parts)
+    assert parts.odoo.processed == [1]

@@ -10,7 +10,7 @@ BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format test-addon test-receiver test-e2e clean environment
+.PHONY: help setup demo test lint format test-addon test-receiver test-e2e bench-capture clean environment
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-receiver: environment  ## Test the receiver against a real Redis-protocol s
 
 test-e2e: environment  ## Test the whole path, from Odoo to a handler and back
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+bench-capture: environment  ## Measure what recording costs, beside peers (ROUNDS=10, ONLY=ours,untracked)
+	@$(BIN)/python -m benchmarks.capture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 clean:  ## Remove everything that was downloaded, built or run
 	@$(PYTHON) -m devstack clean

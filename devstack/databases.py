@@ -50,8 +50,16 @@ class Databases:
     @contextmanager
     def temporary(self, extra_modules: Sequence[str] = ()) -> Iterator[str]:
         """A fresh database with the addon (and more modules), dropped after the block."""
+        with self.fresh((ADDON, *extra_modules)) as name:
+            yield name
+
+    @contextmanager
+    def fresh(
+        self, modules: Sequence[str] = (), base: Sequence[str] = BASE_MODULES
+    ) -> Iterator[str]:
+        """A fresh database with these modules on top of Odoo's own, dropped after the block."""
         with locked("templates", lambda: console.say("Another run builds a database; waiting.")):
-            template = self._addon_template(extra_modules)
+            template = self._template(modules, base)
             name = f"{_PREFIX}_run_{os.getpid()}_{os.urandom(2).hex()}"
             self.copy(template, name)
         try:
@@ -70,23 +78,38 @@ class Databases:
         self.postgres.drop(name)
         shutil.rmtree(self.odoo.filestore(name), ignore_errors=True)
 
-    def _base_template(self) -> str:
-        key = digest(self.odoo.source.version, *BASE_MODULES)
-        name = f"{_PREFIX}_base_{key}"
+    def _base_template(self, modules: Sequence[str]) -> str:
+        of = "" if modules == BASE_MODULES else digest(*modules)[:6]
+        family = f"{_PREFIX}_base{of}_"
+        name = family + digest(self.odoo.source.version, *modules)
         if not self.postgres.exists(name):
-            self._build(name, "", BASE_MODULES, "Building a database with Odoo's Sales")
-            self._drop_others(f"{_PREFIX}_base_", keep=name)
+            self._build(name, "", modules, f"Building a database with Odoo's {modules[-1]}")
+            self._drop_others(family, keep=name)
         return name
 
-    def _addon_template(self, extra_modules: Sequence[str]) -> str:
-        base = self._base_template()
-        modules = (ADDON, *extra_modules)
-        family = f"{_PREFIX}_addon_{digest(*modules)[:6]}_"
-        name = family + digest(base, tree_digest(addon_folders(), without=["tests"]))
+    def _template(self, modules: Sequence[str], base_modules: Sequence[str]) -> str:
+        base = self._base_template(base_modules)
+        if not modules:
+            return base
+        of = modules if base_modules == BASE_MODULES else (*base_modules, *modules)
+        family = f"{_PREFIX}_addon_{digest(*of)[:6]}_"
+        name = family + digest(base, tree_digest(self._sources(modules), without=["tests"]))
         if not self.postgres.exists(name):
             self._build(name, base, modules, f"Installing {', '.join(modules)}")
             self._drop_others(family, keep=name)
         return name
+
+    def _sources(self, modules: Sequence[str]) -> list[Path]:
+        """The folders whose change makes a template with these modules outdated."""
+        # One of ours may depend on others of ours.
+        ours = addon_folders() if any((ADDONS / module).is_dir() for module in modules) else []
+        others = [
+            folder / module
+            for folder in self.odoo.extra_addons
+            for module in modules
+            if (folder / module).is_dir()
+        ]
+        return [*ours, *others]
 
     def _build(self, name: str, template: str, modules: Sequence[str], title: str) -> None:
         """Install modules in a copy of the template (or in a new database) under another name."""

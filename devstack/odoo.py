@@ -30,6 +30,10 @@ class Odoo:
     """An Odoo installation, ready to run on databases of one PostgreSQL server."""
 
     postgres: Postgres
+    #: More folders of addons than Odoo's and ours
+    extra_addons: tuple[Path, ...] = ()
+    #: More folders to import from
+    extra_python: tuple[Path, ...] = ()
 
     @cached_property
     def source(self) -> OdooSource:
@@ -53,7 +57,7 @@ class Odoo:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         return {
             **kept,
-            "PYTHONPATH": str(self.source.python_path),
+            "PYTHONPATH": os.pathsep.join(map(str, (self.source.python_path, *self.extra_python))),
             # Compiling Odoo costs seconds; a tree given by ODOO_PATH may be read-only.
             "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
             "PYTHONUNBUFFERED": "1",
@@ -63,7 +67,7 @@ class Odoo:
         """Write a configuration file for one database."""
         parameters = self.postgres.parameters
         values: dict[str, object] = {
-            "addons_path": ",".join(map(str, (*self.source.addons, ADDONS))),
+            "addons_path": ",".join(map(str, (*self.source.addons, ADDONS, *self.extra_addons))),
             "data_dir": self.data,
             "db_name": database,
             "dbfilter": f"^{re.escape(database)}$",

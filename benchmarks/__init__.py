@@ -1,0 +1,1 @@
+"""Measurements of what the project promises about its cost, as ratios on one machine."""

@@ -231,10 +231,11 @@ class UpdateWebhook(models.Model):
         :return: ``(number of events that are processed now, list of unknown ids)``
         """
         named = {*event_ids, *failures}
+        possible = [event_id for event_id in named if event_id < 2**31]  # ids are int4
         cr = self.env.cr
         visible = SQL("(company_id IS NULL OR company_id = ANY(%s))", self.env.user.company_ids.ids)
         cr.execute(
-            SQL("SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s", list(named), visible)
+            SQL("SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s", possible, visible)
         )
         known = {event_id for (event_id,) in cr.fetchall()}
         # in the order of ids, so that two confirmations that overlap cannot deadlock

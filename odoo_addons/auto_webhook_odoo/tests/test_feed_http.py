@@ -68,13 +68,13 @@ class TestFeedHttp(WebhookCase, HttpCase):
     def test_confirming_needs_the_right_to_confirm(self):
         partner = self.env["res.partner"].create({"name": "Ada"})
         event = self.events(partner)
-        body = {"event_ids": [event.id], "failed": [{"id": 2**31 - 1, "error": "x"}]}
+        body = {"event_ids": [event.id, 10**30], "failed": [{"id": 2**31 - 1, "error": "x"}]}
         self.assertRefused(self.call("mark-processed", body, "consumer"), 403, "forbidden")
         self.env.invalidate_all()
         self.assertFalse(event.is_processed)
         self.assertEqual(
             self.call("mark-processed", body, "receiver"),
-            (200, {"success": True, "processed_count": 1, "unknown": [2**31 - 1]}),
+            (200, {"success": True, "processed_count": 1, "unknown": [2**31 - 1, 10**30]}),
         )
         self.env.invalidate_all()
         self.assertTrue(event.is_processed)

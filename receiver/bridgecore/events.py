@@ -99,6 +99,18 @@ class Event(BaseModel):
         """
         return self.model_dump_json()
 
+    @property
+    def erases(self) -> bool:
+        """Whether the record's personal data were erased in Odoo; yours have to go, too."""
+        metadata = self.payload.get("_metadata")
+        return isinstance(metadata, dict) and metadata.get("erased") is True
+
+    def blank(self) -> "Event":
+        """This event without values."""
+        return self.model_copy(
+            update={"payload": {"_metadata": {"erased": True}}, "old_values": {}}
+        )
+
     @cached_property
     def record(self) -> str:
         """The record in its source: what events are put in order for."""

@@ -129,6 +129,9 @@ class Processing:
         if work.attempt > self._settings.max_attempts:
             # The end of the last attempt was never seen.
             return self._failed(work, [WorkerDied()])
+        if work.event.erases:
+            blanked = self._storage.erase(work.lease.source, work.event.record)
+            log.info("erased record=%s events=%d", work.event.record, blanked)
         failures = self._run_handlers(work)
         if failures:
             return self._failed(work, failures)

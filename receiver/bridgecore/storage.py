@@ -279,6 +279,26 @@ class Storage:
         # The memory of an event may have expired before its place in the list.
         return [(k, fields) for k, fields in zip(keys, pipeline.execute(), strict=True) if fields]
 
+    def erase(self, source: str, record: str) -> int:
+        """Blank what is kept of a record's events (personal data); of how many.
+
+        Reads the memory of every event of the source, so it takes its time; it is rare.
+        """
+        prefix = _prefix(source)
+        memories = f"{prefix}:event:"
+        erased = 0
+        for memory in self.redis.scan_iter(match=f"{memories}*", count=1000):
+            if self.redis.hget(memory, "record") != record:
+                continue
+            body = f"{prefix}:body:{str(memory).removeprefix(memories)}"
+            if content := self.redis.get(body):
+                blank = Event.model_validate_json(str(content)).blank()
+                # XX: it may have expired meanwhile; what expires still has to
+                erased += bool(self.redis.set(body, blank.body, xx=True, keepttl=True))
+            self.redis.hdel(memory, "error")  # a traceback may quote values
+        self.redis.delete(f"{prefix}:record:{record}")
+        return erased
+
     def problem(self) -> str | None:
         """What keeps Redis from being used safely, in words; None: nothing."""
         policy = self.redis.info("memory").get("maxmemory_policy", "noeviction")

@@ -1,0 +1,49 @@
+"""Personal data that were erased in Odoo are erased here, too."""
+
+ERASED = {"_metadata": {"erased": True}}
+
+
+def bodies(parts, record_id):
+    """What is stored of a record's events, as one text."""
+    prefix = f"bridgecore:{{{parts.source}}}"
+    redis = parts.storage.redis
+    stored = [redis.get(key) for key in redis.scan_iter(match=f"{prefix}:body:*")]
+    mine = [body for body in stored if f'"record_id":{record_id},' in body]
+    return "".join([*mine, *redis.hgetall(f"{prefix}:record:res.partner:{record_id}").values()])
+
+
+def test_an_event_that_erases_blanks_what_is_stored_of_its_record(parts):
+    parts.push(
+        parts.event(1, payload={"name": "Ada"}, old_values={"name": "Augusta"}),
+        parts.event(2, record_id=2, payload={"name": "Grace"}),
+    )
+    parts.deliver()
+    assert "Ada" in bodies(parts, 1)
+
+    parts.push(parts.event(3, payload=ERASED))
+    parts.deliver()
+    assert "Ada" not in bodies(parts, 1)
+    assert "Augusta" not in bodies(parts, 1)
+    assert "Grace" in bodies(parts, 2)
+    assert parts.states() == {1: "confirmed", 2: "confirmed", 3: "confirmed"}
+
+
+def test_handlers_are_told(parts):
+    told = []
+    parts.registry.on("res.partner")(lambda event: told.append(event.erases))
+    parts.push(parts.event(1), parts.event(2, payload=ERASED))
+    parts.deliver()
+    assert told == [False, True]
+
+
+def test_blanked_events_still_expire(parts):
+    parts.push(parts.event(1))
+    parts.deliver()
+    parts.push(parts.event(2, payload=ERASED))
+    parts.deliver()
+    prefix = f"bridgecore:{{{parts.source}}}"
+    lifetimes = [
+        parts.storage.redis.pttl(key) for key in parts.storage.redis.scan_iter(f"{prefix}:body:*")
+    ]
+    assert len(lifetimes) == 2
+    assert all(lifetime > 0 for lifetime in lifetimes)

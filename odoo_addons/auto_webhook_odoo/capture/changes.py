@@ -11,6 +11,7 @@ nothing has to be merged. A savepoint that is rolled back takes its event rows a
 
 import collections
 import itertools
+import weakref
 
 from odoo import SUPERUSER_ID, api
 from odoo.tools import SQL, OrderedSet
@@ -64,11 +65,10 @@ class TransactionChanges:
 
         :param names: the fields; those that are not compared do not matter
         """
-        names = tracking.compared.intersection(names)
+        names = tracking.compared.intersection(names) | tracking.updated_by_sql
         if not names:
             return
         created, before = self._created[model._name], self._before[model._name]
-        names |= tracking.updated_by_sql
         unread = [
             record_id
             for record_id in ids
@@ -106,6 +106,7 @@ class TransactionChanges:
         if _KEY not in cr.precommit.data:
             cr.precommit.data[_KEY] = True
             cr.precommit.add(lambda: self.of(cr)._write_events(cr))
+            _guard_savepoints(cr)
 
     def _note_matching(self, model, ids, tracking):
         for domain in tracking.domains:
@@ -180,6 +181,25 @@ class TransactionChanges:
         return counting
 
 
+def _guard_savepoints(cr):
+    """Have events written before a savepoint that does not flush.
+
+    If the hook ran within it and it was rolled back, the events of what had happened before would
+    be gone, and nothing would run the hook again.
+    """
+    if "savepoint" in vars(cr):
+        return
+    cursor = weakref.ref(cr)
+
+    def savepoint(flush=True):
+        cr = cursor()
+        if not flush:
+            TransactionChanges.of(cr)._write_events(cr)
+        return type(cr).savepoint(cr, flush=flush)
+
+    cr.savepoint = savepoint
+
+
 def _differences(before, row, tracking):
     """Return ``{field: old value}`` of the fields that differ from the pre-image."""
     position = tracking.position
@@ -187,8 +207,13 @@ def _differences(before, row, tracking):
         name: value
         for name, value in before.items()
         # the configuration may have changed since the pre-image was read
-        if name in position and row[position[name]] != value
+        if name in position and _differ(row[position[name]], value)
     }
+
+
+def _differ(one, other):
+    # not a number differs even from itself
+    return one != other and not (one != one and other != other)
 
 
 def _matching(model, ids, domain):

@@ -47,10 +47,35 @@ def column_sql(model, field):
     return column
 
 
+def company_sql(model):
+    """Return the SQL expression of the company of a record, or None if its model knows none.
+
+    A variant has its template's company: no column of its own, but no less secret.
+    """
+    field = model._fields.get("company_id")
+    if field is None or field.comodel_name != "res.company":
+        return None
+    if field.store:
+        return column_sql(model, field)
+    path = (field.related or "").split(".")
+    parent = model._fields.get(path[0])
+    if len(path) != 2 or parent.type != "many2one" or not parent.column_type:
+        return None
+    owner = model.env[parent.comodel_name]
+    if not owner._fields[path[1]].column_type:
+        return None
+    return SQL(
+        "(SELECT c.%s FROM %s c WHERE c.id = %s)",
+        SQL.identifier(path[1]),
+        SQL.identifier(owner._table),
+        SQL.identifier("t", parent.name),
+    )
+
+
 def select_by_ids(model, names):
     """Return the query for ``read_rows``: the id, then the fields in the order of ``names``."""
     columns = [SQL.identifier("t", "id")]
-    columns += [column_sql(model, model._fields[name]) for name in names]
+    columns += [column_sql(model, model._fields[name]) or company_sql(model) for name in names]
     table = SQL.identifier(model._table)
     selected = SQL("SELECT %s FROM %s t", SQL(", ").join(columns), table)
     return f"{selected.code} WHERE t.id = ANY(%s)"

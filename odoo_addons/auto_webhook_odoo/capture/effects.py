@@ -136,7 +136,7 @@ def linked(cr, links, ids):
 
 
 def pointed_at(model, column, ids):
-    """Return the ids that a many2one column of these records holds."""
+    """Return the ids that a many2one column of these records holds in the database."""
     return _column(
         model.env.cr,
         SQL(

@@ -126,7 +126,8 @@ class EventWriter:
         if max(map(len, (*group.payloads, *group.old_values))) * 4 <= limit:
             return
         for index, change in enumerate(changes):
-            for names, reduced in ((change.old, "changed_fields"), ((), "nothing")):
+            steps = [(change.old, "changed_fields")] if change.old else []
+            for names, reduced in (*steps, ((), "nothing")):
                 texts = (group.payloads[index], group.old_values[index])
                 if all(len(text.encode()) <= limit for text in texts):
                     break

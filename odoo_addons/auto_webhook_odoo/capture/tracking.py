@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import re
 
-from .columns import column_sql, select_by_ids
+from .columns import column_sql, company_sql, select_by_ids
 
 #: Field names that hold secrets although Odoo puts no groups on them, such as ``access_token``.
 SENSITIVE_NAME = re.compile(r"password|secret|token|key", re.IGNORECASE)
@@ -100,10 +100,12 @@ def make_tracking(
         name for name, field in sorted(model._fields.items()) if _is_default(model, field)
     )
     wanted = {*payload, *trigger_fields, *instant_fields}
+    # a record that leaves the selection has to be noticed, whatever is sent
+    wanted |= _asked_about(model, filter_domain) | _asked_about(model, instant_domain)
     # a file is sent as true or false only, and its content is elsewhere
     compared = {name for name in wanted if model._fields[name].type != "binary"} - LOG_FIELDS
     read = list(dict.fromkeys((*payload, *sorted(wanted))))
-    if "company_id" not in read and _has_company(model):
+    if "company_id" not in read and company_sql(model):
         read.append("company_id")  # says who may see the event
     sequence = getattr(model, "_sequence_field", None)  # account's sequence.mixin
     return Tracking(
@@ -125,9 +127,14 @@ def _hashable(domain):
     return tuple(_hashable(item) if isinstance(item, (list, tuple)) else item for item in domain)
 
 
-def _has_company(model):
-    field = model._fields.get("company_id")
-    return field is not None and field.comodel_name == "res.company" and field.store
+def _asked_about(model, domain):
+    """Return the fields of the record itself that a domain depends on."""
+    names = {item[0].partition(".")[0] for item in domain if isinstance(item, (list, tuple))}
+    return {
+        name
+        for name in names.intersection(model._fields)
+        if name != "id" and column_sql(model, model._fields[name]) is not None
+    }
 
 
 def _is_default(model, field):

@@ -58,15 +58,29 @@ class Base(models.AbstractModel):
 
     def _compute_field_value(self, field):
         tracking, effects = self._webhook_capture()
-        if not (field.store and field.type == "many2many" and (tracking or effects)):
+        if not (tracking or effects):
             return super()._compute_field_value(field)
-        ids = list(filter(None, self._ids))
-        if tracking:
-            TransactionChanges.of(self.env.cr).note_changing(self, ids, [field.name], tracking)
-        links = effects.links.get(field.name) if effects else None
-        if links and links.other != links.own:
+        # one method may compute several fields, and is called for the first of them
+        names = [
+            computed.name
+            for computed in self.pool.field_computed.get(field, (field,))
+            if computed.type == "many2many" and computed.store
+        ]
+        ids = list(filter(None, self._ids)) if names else []
+        if tracking and ids:
+            TransactionChanges.of(self.env.cr).note_changing(self, ids, names, tracking)
+        links = [effects.links[name] for name in names if name in effects.links] if effects else []
+        links = [found for found in links if found.other != found.own]
+        if links and ids:
             return self._webhook_compute_links(links, ids, super()._compute_field_value, field)
         return super()._compute_field_value(field)
+
+    def _update_field_translations(self, field_name, *args, **kwargs):
+        # writes with SQL
+        if tracking := self._webhook_capture()[0]:
+            changes = TransactionChanges.of(self.env.cr)
+            changes.note_changing(self, self._ids, [field_name], tracking)
+        return super()._update_field_translations(field_name, *args, **kwargs)
 
     def unlink(self):
         tracking, effects = self._webhook_capture()
@@ -107,16 +121,16 @@ class Base(models.AbstractModel):
             self._webhook_note(links.model, affected, [links.field])
 
     def _webhook_compute_links(self, links, ids, compute, field):
-        """Compute a many2many field; who is linked by it is known only afterwards."""
-        before = {record_id: set(linked(self.env.cr, links, [record_id])) for record_id in ids}
-        for affected in before.values():
-            self._webhook_note(links.model, affected, [links.field])
+        """Compute many2many fields; who is linked by them is known only afterwards."""
+        cr, changes = self.env.cr, TransactionChanges.of(self.env.cr)
+        before = {(found, i): set(linked(cr, found, [i])) for found in links for i in ids}
+        for (found, _id), affected in before.items():
+            self._webhook_note(found.model, affected, [found.field])
         compute(field)
-        changes = TransactionChanges.of(self.env.cr)
-        for record_id, known in before.items():
-            added = set(linked(self.env.cr, links, [record_id])) - known
-            self._webhook_note(links.model, added, [links.field])
-            changes.unlinked_before(self.env[links.model], links.field, added, record_id)
+        for (found, record_id), known in before.items():
+            added = set(linked(cr, found, [record_id])) - known
+            self._webhook_note(found.model, added, [found.field])
+            changes.unlinked_before(self.env[found.model], found.field, added, record_id)
 
     def _webhook_note_parents(self, effects, ids, vals_list):
         """Note the records to whose lines or links these rows belong, and will belong."""
@@ -152,6 +166,8 @@ class Base(models.AbstractModel):
         for links in effects.lost_links:
             self._webhook_note(links.model, linked(self.env.cr, links, ids), [links.field])
         for reference in effects.references:
+            # the database may not have heard yet of what has just begun to point here
+            self.env[reference.model].flush_model([reference.field])
             affected = pointing_at(self.env[reference.model], reference, ids)
             if reference.ondelete == "cascade":
                 self._webhook_note_deleting(reference.model, affected, seen)

@@ -10,7 +10,7 @@ BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format test-addon test-receiver test-e2e bench-capture clean environment
+.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture clean environment
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-addon: environment  ## Test the addon inside Odoo (ARGS='…' for pytest)
 
 test-receiver: environment  ## Test the receiver against a real Redis-protocol server
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+test-odoo: environment  ## Run Odoo's own tests of contacts and sales with every model recorded
+	@$(BIN)/python -m devstack test-odoo
 
 test-e2e: environment  ## Test the whole path, from Odoo to a handler and back
 	$(BIN)/python -m pytest tests/e2e $(ARGS)

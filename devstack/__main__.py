@@ -1,4 +1,4 @@
-"""`python -m devstack setup|demo|odoo|test-addon|clean`."""
+"""`python -m devstack setup|demo|odoo|test-addon|test-odoo|clean`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,13 @@ def test_addon(arguments: argparse.Namespace) -> int:
     return run_addon_tests(arguments.rest)
 
 
+def test_odoo(arguments: argparse.Namespace) -> int:
+    """Run Odoo's own tests with and without every model recorded."""
+    from devstack.odoo_tests import run_odoo_tests
+
+    return run_odoo_tests()
+
+
 def clean(arguments: argparse.Namespace) -> int:
     """Remove everything that was downloaded, built or run."""
     from devstack.cleaning import remove_cache
@@ -68,6 +75,7 @@ COMMANDS = {
     "demo": demo,
     "odoo": odoo,
     "test-addon": test_addon,
+    "test-odoo": test_odoo,
     "clean": clean,
 }
 

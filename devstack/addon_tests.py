@@ -12,7 +12,7 @@ from devstack.odoo import Odoo
 from devstack.postgres import postgres
 from devstack.process import free_port
 
-_PYTEST_INI = REPO / "devstack" / "addon-pytest.ini"
+PYTEST_INI = REPO / "devstack" / "addon-pytest.ini"
 
 
 def run_addon_tests(arguments: Sequence[str]) -> int:
@@ -25,7 +25,7 @@ def run_addon_tests(arguments: Sequence[str]) -> int:
             console.say(f"Testing in the database {database}")
             folders = [] if _names_tests(arguments) else [str(f / "tests") for f in addon_folders()]
             return subprocess.run(
-                [odoo.python, "-m", "pytest", "-c", _PYTEST_INI, "--rootdir", REPO, "--odoo-http",
+                [odoo.python, "-m", "pytest", "-c", PYTEST_INI, "--rootdir", REPO, "--odoo-http",
                  "-o", f"cache_dir={CACHE / 'pytest-addon'}", *folders, *arguments],
                 env={**odoo.environment(), "ODOO_RC": str(config)},
                 cwd=REPO,

@@ -112,6 +112,8 @@ def net_changes(before, after):
 class Store:
     """Performs steps on records and on the reference alike."""
 
+    # pylint: disable=method-required-super  # these are no models' methods
+
     def __init__(self, env):
         self.env = env
         self.reference = Reference()

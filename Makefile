@@ -25,7 +25,12 @@ setup: environment  ## Fetch and build everything that the other targets need
 demo: environment  ## Show real changes travel from Odoo to the receiver; ONCE=1 does not stay up
 	@$(BIN)/python -m devstack demo $(if $(filter-out 0,$(ONCE)),--once)
 
-test: lint test-addon test-receiver test-e2e  ## Check and test everything
+# The addon's tests use one core, so the receiver's run beside them. The output of each comes in one
+# piece, when it is done.
+test: environment  ## Check and test everything
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-addon test-receiver
+	@$(MAKE) --no-print-directory test-e2e
 	@echo "All checks and tests passed."
 
 lint: environment  ## Check style and types

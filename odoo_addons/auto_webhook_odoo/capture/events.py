@@ -157,7 +157,9 @@ def _payloads(tracking, changes):
 
 def _old_values(tracking, changes):
     """Return fields and rows to render; no fields if they are not wanted."""
-    fields = tuple(changes[0].old) if tracking.include_old_values else ()
+    fields = tuple(name for name in changes[0].old if name in tracking.told)
+    if not tracking.include_old_values:
+        fields = ()
     return fields, [[change.old[name] for name in fields] for change in changes]
 
 

@@ -31,6 +31,8 @@ class Tracking:
     payload: tuple
     #: fields whose change is a change of the record
     compared: frozenset
+    #: compared fields whose old values may be sent; a secret that only decides may not
+    told: frozenset
     #: fields that are read together, to compare and to send
     read: tuple
     #: how ``read`` is read for many ids
@@ -112,6 +114,9 @@ def make_tracking(
         model=model._name,
         payload=payload,
         compared=frozenset(compared),
+        told=frozenset(
+            name for name in compared if name in payload or not _is_sensitive(model, name)
+        ),
         read=tuple(read),
         query=select_by_ids(model, read),
         trigger_fields=frozenset(trigger_fields),
@@ -140,8 +145,11 @@ def _asked_about(model, domain):
 def _is_default(model, field):
     if field.type in ("binary", "one2many") or field.name in ("id", "parent_path"):
         return False
-    if field.groups or SENSITIVE_NAME.search(field.name):
-        return False
-    if (model._name, field.name) in SENSITIVE_FIELDS:
-        return False
-    return column_sql(model, field) is not None
+    return not _is_sensitive(model, field.name) and column_sql(model, field) is not None
+
+
+def _is_sensitive(model, name):
+    """Tell whether a field is sent only if it is listed."""
+    if model._fields[name].groups or SENSITIVE_NAME.search(name):
+        return True
+    return (model._name, name) in SENSITIVE_FIELDS

@@ -421,3 +421,37 @@ class TestValuesThatCannotBeSent(FilterCase):
         first, second = self.Shipment.create([{"name": text}, {"name": text + "2"}])
         self.assertEqual(self.payload(self.events(first))["name"], text)
         self.assertEqual(self.payload(self.events(second))["name"], text + "2")
+
+
+@tagged("post_install", "-at_install")
+class TestSecretsThatDecide(FilterCase):
+    """A secret may decide whether a change counts, without being told."""
+
+    def setUp(self):
+        super().setUp()
+        self.orders = self.configure("sale.order")
+        self.order = self.env["sale.order"].create(
+            {"partner_id": self.Partner.create({"name": "Ada"}).id, "access_token": "first-6f1c"}
+        )
+        self.forget()
+        self.token = self.env["ir.model.fields"]._get("sale.order", "access_token")
+
+    def assertUntold(self):
+        self.order.write({"access_token": "second-93ab", "client_order_ref": "PO-1"})
+        event = self.events(self.order)
+        self.assertEqual(event.mapped("event"), ["write"])
+        for text in (event.payload, event.old_values):
+            self.assertNotIn("first-6f1c", text)
+            self.assertNotIn("second-93ab", text)
+
+    def test_as_a_trigger(self):
+        self.orders.trigger_field_ids = self.token
+        self.assertUntold()
+
+    def test_as_an_instant_field(self):
+        self.orders.instant_field_ids = self.token
+        self.assertUntold()
+
+    def test_in_a_domain(self):
+        self.orders.filter_domain = "[('access_token', '!=', False)]"
+        self.assertUntold()

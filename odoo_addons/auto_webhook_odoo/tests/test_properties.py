@@ -343,6 +343,17 @@ class TestProperties(WebhookCase):
             ]
         )
 
+    def test_savepoints_within_a_rolled_back_savepoint_without_flush(self):
+        self._perform(
+            [
+                ("create", {}),
+                ("begin_without_flush",),
+                ("begin",),
+                ("release",),
+                ("roll_back",),
+            ]
+        )
+
     def test_a_change_within_a_rolled_back_savepoint_without_flush_leaves_no_event(self):
         self._perform(
             [

@@ -80,7 +80,7 @@ def _failures(odoo: Odoo, *, recording: bool) -> set[str]:
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
     text = log.read_text(errors="replace")
-    summary = re.findall(r"^=*\s*((?:\d+ \w+,? ?)+in [\d.]+s)", text, re.MULTILINE)
+    summary = re.findall(r"^(?:= *)*((?:\d+ [a-z ]+, )*\d+ [a-z ]+ in [\d.]+s)", text, re.MULTILINE)
     console.say(f"  {summary[-1] if summary else 'no result'}   {log}")
     if not summary:
         return {f"no result at all, see {log}"} if recording else set()

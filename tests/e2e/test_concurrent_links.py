@@ -1,13 +1,8 @@
 """Two transactions that are open at the same time link different tags to one partner."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 
-from devstack.databases import Databases
-from devstack.odoo import Odoo
-from devstack.postgres import postgres
+from tests.e2e.conftest import Run
 
 _PREPARE = """
 from psycopg2.errors import SerializationFailure
@@ -85,27 +80,9 @@ result = {
 }
 """
 
-Run = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    """Run a script on a database of its own."""
-    with postgres() as server:
-        odoo = Odoo(server)
-        with Databases(odoo).temporary() as database:
-
-            def run(script: str, **parameters: object) -> dict[str, Any]:
-                result = odoo.run_script(database, _PREPARE + script, **parameters)
-                assert isinstance(result, dict)
-                return result
-
-            yield run
-
-
 @pytest.mark.parametrize("side", ["tag", "partner"])
 def test_the_second_fails(run: Run, side: str) -> None:
-    result = run(_ONE_AFTER_THE_OTHER, side=side)
+    result = run(_PREPARE + _ONE_AFTER_THE_OTHER, side=side)
     assert result["failed"]
     created, *written = result["events"]
     assert created[1] == "create"
@@ -114,7 +91,7 @@ def test_the_second_fails(run: Run, side: str) -> None:
 
 @pytest.mark.parametrize("side", ["tag", "partner"])
 def test_once_it_is_retried_the_last_event_shows_both(run: Run, side: str) -> None:
-    result = run(_RETRIED, side=side)
+    result = run(_PREPARE + _RETRIED, side=side)
     red, blue = result["red"], result["blue"]
     assert result["tries"] == 2
     assert sorted(result["tags"]) == [red, blue]

@@ -98,7 +98,9 @@ class EventWriter:
         company_ids = _company_ids(tracking, changes)
         payloads, omitted = renderer.objects(*_payloads(tracking, changes), company_ids)
         fields, rows = _old_values(tracking, changes)
-        old_values = renderer.objects(fields, rows, company_ids)[0] if fields else [""] * len(rows)
+        old_values, old_omitted = [""] * len(rows), [[]] * len(rows)
+        if fields:
+            old_values, old_omitted = renderer.objects(fields, rows, company_ids)
         group = EventGroup(
             model=tracking.model,
             event=changes[0].event,
@@ -111,9 +113,11 @@ class EventWriter:
             payloads=payloads,
             old_values=old_values,
         )
-        for index, (change, nulled) in enumerate(zip(changes, omitted, strict=True)):
-            if nulled:
-                change.metadata["not_serialisable"] = nulled
+        for index, change in enumerate(changes):
+            if omitted[index]:
+                change.metadata["not_serialisable"] = omitted[index]
+            if old_omitted[index]:
+                change.metadata["old_not_serialisable"] = old_omitted[index]
             if change.metadata:
                 group.payloads[index] = _with_metadata(payloads[index], change.metadata)
         self._reduce(group, changes)

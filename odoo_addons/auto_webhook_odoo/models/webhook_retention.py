@@ -14,7 +14,8 @@ class UpdateWebhook(models.Model):
 
     _inherit = "update.webhook"
 
-    _retention_idx = models.Index("(processed_at) WHERE is_processed")
+    _archive_idx = models.Index("(processed_at) WHERE is_processed AND is_archived IS NOT TRUE")
+    _delete_idx = models.Index("(processed_at) WHERE is_processed")
 
     @api.autovacuum
     def _gc_archive(self):

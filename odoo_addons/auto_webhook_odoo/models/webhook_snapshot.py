@@ -1,6 +1,7 @@
 from ast import literal_eval
 
 from odoo import SUPERUSER_ID, api, fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from ..capture.columns import read_rows
@@ -66,7 +67,12 @@ class WebhookSnapshot(models.Model):
         """Send the next batches until the time of the cron is over; each is committed."""
         cron = self.env["ir.cron"]
         while snapshot := self.search([("state", "=", "running")], order="id", limit=1):
-            sent = snapshot._send_batch()
+            try:
+                sent = snapshot._send_batch()
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # a record was changed while its lock was waited for: read it again, as it is now
+                self.env.cr.rollback()
+                continue
             left = self.search_count([("state", "=", "running")])
             if not cron._commit_progress(sent, remaining=left):
                 break

@@ -388,7 +388,9 @@ class TestValuesThatCannotBeSent(FilterCase):
         shipment.weight = 2
         event = self.events(shipment)
         self.assertEqual(json.loads(event.old_values), {"weight": None})
-        self.assertEqual(self.payload(event)["weight"], 2)
+        values = self.payload(event)
+        self.assertEqual(values["weight"], 2)
+        self.assertEqual(values["_metadata"], {"old_not_serialisable": ["weight"]})
 
     def test_writing_it_again_is_no_change(self):
         shipment = self.Shipment.create({"weight": float("nan")})

@@ -36,7 +36,9 @@ for name in sorted(env.registry):
     if kept and model._webhook_recordable:
         values = {"model_id": env["ir.model"]._get(name).id}
         env["webhook.config"].create({**values, "priority": "high", "instant_send": True})
-env["webhook.subscriber"].create({"name": "Nobody", "url": "http://127.0.0.1:9"})
+env["webhook.subscriber"].create(
+    {"name": "Nobody", "url": "http://127.0.0.1:9", "allow_private_network": True}
+)
 env.cr.commit()
 result = env["webhook.config"].search_count([])
 """

@@ -31,11 +31,9 @@ subscriber = env["webhook.subscriber"].create(
         "url": push_url,
         "auth_type": "signature",
         "signing_secret": secret,
-        # addons that can refuse addresses of this machine must be told that this one is meant
-        **({"allow_private_network": True}
-           if "allow_private_network" in env["webhook.subscriber"] else {}),
+        "allow_private_network": True,  # it runs on this machine
     }
-)  # fmt: skip
+)
 for values in tracked:
     model = env["ir.model"]._get(values.pop("model"))
     env["webhook.config"].create(

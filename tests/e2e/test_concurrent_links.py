@@ -80,6 +80,7 @@ result = {
 }
 """
 
+
 @pytest.mark.parametrize("side", ["tag", "partner"])
 def test_the_second_fails(run: Run, side: str) -> None:
     result = run(_PREPARE + _ONE_AFTER_THE_OTHER, side=side)

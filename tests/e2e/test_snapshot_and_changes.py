@@ -53,7 +53,7 @@ _CHANGE_FIRST = """
 writer = begun()
 writer["res.partner"].browse(partner.id).city = "After"
 writer.cr.flush()  # the row is locked, its event is not written yet
-thread, failures = in_thread(lambda env: env["webhook.snapshot"]._cron_send())
+thread, failures = in_thread(lambda env: env["webhook.snapshot"]._cron_run())
 waited = wait_for_a_lock()
 writer.cr.commit()
 writer.cr.close()
@@ -63,7 +63,7 @@ result = {"waited": waited, "failures": failures, "events": events(), "state": s
 
 _SNAPSHOT_FIRST = """
 reader = begun()
-reader["webhook.snapshot"].browse(snapshot.id)._send_batch()
+reader["webhook.snapshot"].browse(snapshot.id)._run_batch()
 def change(env):
     env["res.partner"].browse(partner.id).city = "After"
 thread, failures = in_thread(change)

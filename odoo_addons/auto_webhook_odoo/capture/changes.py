@@ -16,7 +16,6 @@ import weakref
 from odoo import SUPERUSER_ID, api
 from odoo.tools import SQL, OrderedSet
 
-from ..delivery.sender import wake_sender
 from .columns import read_rows, select_by_ids
 from .events import EventWriter, NetChange
 
@@ -127,8 +126,8 @@ class TransactionChanges:
         written, instant = writer.flush(list(stale))
         for key, event_id in written.items():
             self._written[key].append(event_id)
-        if instant and env["webhook.delivery"]._schedule(instant):
-            wake_sender(cr)
+        if instant:
+            env["webhook.delivery"]._schedule(instant)
 
     def _net_changes(self, model, ids, tracking):
         """Return the ``NetChange`` of each record that changed and counts."""

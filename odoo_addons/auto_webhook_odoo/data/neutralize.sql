@@ -1,3 +1,3 @@
 -- a copy of a database must not push to the endpoints of the original
 UPDATE webhook_subscriber
-   SET active = false;
+   SET state = 'disabled';

@@ -1,16 +1,18 @@
 """Claim, send, record: each step on its own, so that no transaction is open during HTTP."""
 
+import collections
+import contextlib
 import dataclasses
 import logging
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-import psycopg2.errors
-import requests
+from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
 
 from odoo import SUPERUSER_ID, api
+from odoo.sql_db import Cursor
 
-from ..wire.event import event_json, message_id
+from ..wire.event import batch_json, batch_message_id, event_json, message_id
 from .transport import post
 
 _logger = logging.getLogger(__name__)
@@ -18,8 +20,11 @@ _logger = logging.getLogger(__name__)
 #: Seconds that a claim may be worked on; its lease lasts for these plus the endpoint's timeout.
 LEASE_MARGIN = 30
 
-_ENDPOINTS_AT_ONCE = 4
-_TRIES = 5
+#: Bytes of events in one batch; one event alone may be larger.
+_MAX_BATCH = 1024 * 1024
+
+#: A process delivers to many endpoints at once, but leaves connections to its requests.
+_transactions = threading.BoundedSemaphore(4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,63 +32,102 @@ class Claim:
     """Deliveries of one subscriber that this process has leased."""
 
     subscriber_id: int
-    endpoint: object
-    source: str
-    #: ``(delivery id, event as update.webhook._wire_rows returns it)``, in order
-    deliveries: list
+    #: seconds until more may be due, None if nothing waits; told if nothing could be claimed
+    wait: float | None = None
+    endpoint: object = None
+    source: str = ""
+    #: dictionaries in the order of events: an event as ``update.webhook._wire_rows`` returns it,
+    #: with ``delivery_id``, ``attempts`` and ``replayed``
+    deliveries: list = dataclasses.field(default_factory=list)
 
 
-def deliver_due(registry):
-    """Send all deliveries of a database that are due and that no other process is sending."""
-    while claims := _in_transaction(registry, lambda env: env["webhook.delivery"]._claim()):
-        with ThreadPoolExecutor(_ENDPOINTS_AT_ONCE) as pool:
-            results = zip(claims, pool.map(_send, claims), strict=True)
-        for claim, outcomes in results:
-            try:
-                _in_transaction(registry, _record, claim, outcomes)
-            except Exception:  # the outcomes of other endpoints must not be lost with it
-                _logger.exception("Deliveries of subscriber %s not recorded", claim.subscriber_id)
+def deliver(registry, subscriber_id, session_for):
+    """Send all deliveries to a subscriber that are due and that no other process is sending.
+
+    :param session_for: ``connections.open_session``, or what remembers its sessions
+    :return: seconds until more are due, or None if nothing waits
+    """
+    claim, outcomes = None, {}
+    while True:
+        with _transaction(registry) as env:
+            deliveries = env["webhook.delivery"]
+            if claim:
+                deliveries._record(claim, outcomes)
+            claim = deliveries._claim(subscriber_id)
+        if not claim.deliveries:
+            return claim.wait
+        outcomes = send(session_for(claim.endpoint.allow_private_network), claim)
 
 
-def _record(env, claim, outcomes):
-    env["webhook.delivery"]._record(claim, outcomes)
+def send(session, claim):
+    """Send the deliveries of a claim, as few messages as possible.
 
-
-def _send(claim):
-    """Send the deliveries of a claim one after the other.
-
-    Stops when the endpoint fails (the next ones would fail too) and when the lease is about to
-    end (another process may take them over then).
+    A refused batch is sent again event by event, and only those attempts count: one poisonous event
+    must not take the others along. What has failed before goes alone from the start. Stops when the
+    endpoint fails (the next ones would fail too) and when the lease is about to end (another
+    process may take them over then).
 
     :return: ``{delivery id: Outcome}`` of those that were attempted
     """
-    outcomes = {}
+    outcomes, failing_records = {}, set()
+    messages = collections.deque(_messages(claim))
     stop_at = time.monotonic() + LEASE_MARGIN
-    with requests.Session() as session:
-        for delivery_id, event in claim.deliveries:
-            body = event_json(event, source=claim.source).encode()
-            outcome = post(session, claim.endpoint, message_id(claim.source, event), body)
-            outcomes[delivery_id] = outcome
-            if not outcome.delivered:
-                _logger.info("Event %s: %s", event["id"], outcome.error)
-            if outcome.endpoint_failed or time.monotonic() > stop_at:
-                break
+    while messages and time.monotonic() < stop_at:
+        message = [d for d in messages.popleft() if _record_of(d) not in failing_records]
+        if not message:
+            continue
+        outcome = post(session, claim.endpoint, *_request(claim.source, message))
+        if len(message) > 1 and not (outcome.delivered or outcome.endpoint_failed):
+            messages.extendleft([delivery] for delivery in reversed(message))
+            continue
+        outcomes |= {delivery["delivery_id"]: outcome for delivery in message}
+        if outcome.endpoint_failed:
+            break
+        if not outcome.delivered:
+            failing_records.update(map(_record_of, message))
     return outcomes
 
 
-def _in_transaction(registry, function, *args):
-    """Call ``function(env, *args)`` in a transaction of its own, and again if it collides.
+def _messages(claim):
+    """Yield lists of deliveries to be sent together."""
+    batch, size = [], 0
+    for delivery in claim.deliveries:
+        if delivery["attempts"]:
+            yield [delivery]
+    for delivery in claim.deliveries:
+        if delivery["attempts"]:
+            continue
+        length = sum(len(delivery[key] or "") for key in ("payload", "old_values"))
+        if batch and size + length > _MAX_BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(delivery)
+        size += length
+    if batch:
+        yield batch
 
-    Collisions are normal here: under REPEATABLE READ a row that another process has claimed or
-    recorded since our snapshot is an error. There is nothing to wait for, so no pause between.
 
-    :raises psycopg2.errors.SerializationFailure: if it keeps colliding
+def _request(source, message):
+    """Return ``(webhook-id, body)``; a lone event is no batch."""
+    ids = [message_id(source, delivery) for delivery in message]
+    if len(message) == 1:
+        return ids[0], event_json(message[0], source=source).encode()
+    return batch_message_id(source, ids), batch_json(source, map(event_json, message)).encode()
+
+
+def _record_of(delivery):
+    return delivery["model"], delivery["record_id"]
+
+
+@contextlib.contextmanager
+def _transaction(registry):
+    """Yield an environment in a transaction of its own.
+
+    READ COMMITTED: a row that another process has claimed or recorded meanwhile is then looked at
+    again and passed over; under Odoo's REPEATABLE READ it is an error. Odoo sets the level anew for
+    every cursor.
     """
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            with registry.cursor() as cr:
-                return function(api.Environment(cr, SUPERUSER_ID, {}), *args)
-        except psycopg2.errors.SerializationFailure:
-            if not tries_left:
-                raise
-    return None
+    with _transactions, registry.cursor() as cr:
+        if isinstance(cr, Cursor):  # Odoo's tests have one transaction for everything
+            cr.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
+        yield api.Environment(cr, SUPERUSER_ID, {})

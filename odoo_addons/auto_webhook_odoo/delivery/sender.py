@@ -1,39 +1,55 @@
-"""The fast path: a background thread that delivers right after a commit.
+"""The fast path: threads that deliver right after a commit.
 
-The thread belongs to the process and is started by the first commit that needs it: in prefork
-mode the master loads registries before it forks, and a thread does not survive a fork. It only
-shortens the wait. Whatever it misses (killed process, restart) the cron delivers.
+Each endpoint has a *lane*, a thread of its own, so one that hangs keeps no other waiting. Lanes
+belong to the process and are started by the first commit that needs them: in prefork mode the
+master loads registries before it forks, and a thread does not survive a fork. A lane also knows
+when its next retry is due. It only shortens the wait: whatever it misses (killed process, restart)
+the cron delivers.
 """
 
+import functools
 import logging
 import os
 import threading
 
 from odoo.modules.registry import Registry
 
-from .dispatcher import deliver_due
+from .connections import open_session
+from .dispatcher import deliver
 
 _logger = logging.getLogger(__name__)
 
 _KEY = "auto_webhook_odoo.wake_sender"
 
+_LINGER = 60  # seconds that an idle lane keeps its connection open
+_PAUSE_AFTER_ERROR = 5  # seconds; an error is ours or the database's, not the endpoint's
+_MOST_ERRORS = 5  # in a row; then the lane ends, and the cron starts another
 
-def wake_sender(cr):
+
+def wake_sender(cr, subscriber_ids):
     """Have the deliveries of this transaction sent as soon as it is committed."""
     if _KEY not in cr.postcommit.data:
-        cr.postcommit.data[_KEY] = True
-        cr.postcommit.add(lambda dbname=cr.dbname: _wake(dbname))
+        woken = cr.postcommit.data[_KEY] = set()
+        cr.postcommit.add(lambda dbname=cr.dbname: wake(dbname, woken))
+    cr.postcommit.data[_KEY].update(subscriber_ids)
 
 
-def _wake(dbname):
+def wake(dbname, subscriber_ids):
+    """Look for due deliveries of these subscribers. Returns at once, and never raises."""
     try:
-        _Sender.of_process().wake(dbname)
+        for subscriber_id in subscriber_ids:
+            _Lanes.of_process().wake(dbname, subscriber_id)
     except RuntimeError:  # no more threads; an error here would fail a request that is committed
         _logger.exception("Webhooks cannot be sent right now; the cron will do it.")
 
 
-class _Sender:
-    """The sender thread of one process."""
+def wait_until_idle(dbname, timeout):
+    """Wait until the lanes of a database have nothing to do, at most ``timeout`` seconds."""
+    return _Lanes.of_process().wait_until_idle(dbname, timeout)
+
+
+class _Lanes:
+    """The lanes of one process."""
 
     _lock = threading.Lock()
     _instance = None
@@ -47,23 +63,64 @@ class _Sender:
 
     def __init__(self):
         self._pid = os.getpid()
-        self._databases = set()
-        self._changed = threading.Condition()
-        threading.Thread(target=self._run, name="webhook.sender", daemon=True).start()
+        #: guards the state of the lanes, too
+        self.lock = threading.Lock()
+        self.some_idle = threading.Condition(self.lock)
+        #: {(database, subscriber id): lane}
+        self.lanes = {}
 
-    def wake(self, dbname):
-        """Look for due deliveries of a database. Returns at once."""
-        with self._changed:
-            self._databases.add(dbname)
-            self._changed.notify()
+    def wake(self, *key):
+        with self.lock:
+            lane = self.lanes.get(key)
+            if lane is None:
+                lane = self.lanes[key] = _Lane(self, key)
+                lane.start()
+            lane.woken = True
+            lane.called.notify()
 
-    def _run(self):
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._databases)
-                dbname = self._databases.pop()
-            threading.current_thread().dbname = dbname  # shown in Odoo's log lines
+    def wait_until_idle(self, dbname, timeout):
+        def idle():
+            return not any(
+                lane.woken or lane.busy for key, lane in self.lanes.items() if key[0] == dbname
+            )
+
+        with self.lock:
+            return self.some_idle.wait_for(idle, timeout)
+
+
+class _Lane(threading.Thread):
+    """Delivers to one subscriber."""
+
+    def __init__(self, lanes, key):
+        super().__init__(name=f"webhook.lane.{key[1]}", daemon=True)
+        self.dbname = key[0]  # Odoo shows it in the thread's log lines
+        self.called = threading.Condition(lanes.lock)
+        self.woken = self.busy = False
+        self._lanes, self._key = lanes, key
+
+    def run(self):
+        session_for = functools.cache(open_session)
+        errors, wait = 0, 0
+        while self._wait_for_work(wait):
             try:
-                deliver_due(Registry(dbname))
-            except Exception:  # the thread must outlive whatever happens to one database
-                _logger.exception("Sending webhooks failed; the cron will try again.")
+                wait = deliver(Registry(self.dbname), self._key[1], session_for)
+                errors = 0
+            except Exception:  # the lane must outlive whatever happens to one claim
+                errors += 1
+                wait = _PAUSE_AFTER_ERROR if errors < _MOST_ERRORS else None
+                _logger.exception("Sending webhooks failed; they will be tried again.")
+
+    def _wait_for_work(self, wait):
+        """Return True when woken or when ``wait`` seconds are over.
+
+        Return False, and end, if nothing is waiting (``wait`` is None) and nobody wakes the lane.
+        """
+        with self._lanes.lock:
+            self.busy = False
+            self._lanes.some_idle.notify_all()
+            self.called.wait_for(lambda: self.woken, _LINGER if wait is None else wait)
+            if wait is None and not self.woken:
+                del self._lanes.lanes[self._key]
+                return False
+            self.woken, self.busy = False, True
+            return True

@@ -7,14 +7,16 @@ import time
 import requests
 
 from ..wire.signature import signature_headers
+from .connections import AddressRefusedError
 
-#: Statuses and errors that say something about the endpoint and nothing about the event.
+#: Statuses that say something about the endpoint and nothing about the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 
 #: Seconds; an endpoint that asks for more is asked again all the same.
 MAX_RETRY_AFTER = 24 * 3600
 
-_RESPONSE_EXCERPT = 500  # characters of an error response that are kept
+_RESPONSE_EXCERPT = 2048  # bytes of a response that are kept
+_MASK = "***"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +27,17 @@ class Endpoint:
     auth_type: str
     auth_token: str
     api_key_header: str
-    signing_secret: str
+    #: the newest first; while a key is being replaced both sign
+    signing_secrets: tuple
     timeout: float
     verify_ssl: bool
+    allow_private_network: bool
+
+    @property
+    def secrets(self):
+        """Texts that must not be shown, whatever an endpoint answers."""
+        encoded = base64.b64encode(self.auth_token.encode()).decode()
+        return [text for text in (self.auth_token, encoded, *self.signing_secrets) if text]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +46,12 @@ class Outcome:
 
     delivered: bool
     status: int | None = None
+    #: in words, None if it was delivered
     error: str | None = None
+    #: what the endpoint said, at most 2 kB, without secrets
+    response: str = ""
+    #: milliseconds
+    duration: int = 0
     #: the endpoint is at fault, not the event: the attempt is not counted against the event
     endpoint_failed: bool = False
     #: seconds that the endpoint asked to be left alone
@@ -48,23 +63,33 @@ def post(session, endpoint, message_id, body):
 
     :param bytes body: JSON, sent exactly as it is
     """
+    started = time.monotonic()
     try:
-        response = session.post(
+        with session.post(
             endpoint.url,
             data=body,
             headers=_headers(endpoint, message_id, body),
             timeout=endpoint.timeout,
             verify=endpoint.verify_ssl,
             allow_redirects=False,
+            stream=True,
+        ) as response:
+            excerpt = _read_excerpt(response)
+    except Exception as error:  # urllib3 and http.client have errors of their own for odd answers
+        return Outcome(
+            False,
+            error=_describe(error),
+            duration=_milliseconds_since(started),
+            endpoint_failed=True,
         )
-    except Exception as error:  # urllib3 and http.client have errors of their own for odd addresses
-        return Outcome(False, error=_describe(error), endpoint_failed=True)
-    if 200 <= response.status_code < 300:
-        return Outcome(True, status=response.status_code)
+    delivered = 200 <= response.status_code < 300
+    text = _masked(excerpt, endpoint.secrets)
     return Outcome(
-        False,
+        delivered,
         status=response.status_code,
-        error=f"HTTP {response.status_code}: {_excerpt(response)}",
+        error=None if delivered else f"{_meaning(response.status_code)} {text[:200]}".strip(),
+        response=text,
+        duration=_milliseconds_since(started),
         endpoint_failed=response.status_code in ENDPOINT_STATUSES,
         retry_after=_retry_after(response),
     )
@@ -72,8 +97,8 @@ def post(session, endpoint, message_id, body):
 
 def _headers(endpoint, message_id, body):
     headers = {"Content-Type": "application/json", "User-Agent": "auto_webhook_odoo"}
-    if endpoint.signing_secret:
-        headers |= signature_headers(endpoint.signing_secret, message_id, int(time.time()), body)
+    if endpoint.signing_secrets:
+        headers |= signature_headers(endpoint.signing_secrets, message_id, int(time.time()), body)
     else:
         headers["webhook-id"] = message_id
     token = endpoint.auth_token
@@ -86,21 +111,58 @@ def _headers(endpoint, message_id, body):
     return headers
 
 
+def _read_excerpt(response):
+    """Return the beginning of a response.
+
+    A short one is then complete, and its connection can be used again; a longer one is cut off
+    together with its connection.
+    """
+    try:
+        return response.raw.read(_RESPONSE_EXCERPT, decode_content=True)
+    except Exception:  # the status is known and is what counts
+        return b""
+
+
 def _describe(error):
     """Say in words why nothing came back, without what a URL or a header may hold."""
+    if isinstance(error, AddressRefusedError):
+        return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return "The certificate of the endpoint could not be verified."
     if isinstance(error, requests.ConnectTimeout):
         return "The endpoint did not accept the connection in time."
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, (requests.Timeout, TimeoutError)):
         return "The endpoint did not answer in time."
     if isinstance(error, requests.ConnectionError):
         return "The endpoint refused or dropped the connection, or its name is unknown."
     return f"The request could not be sent ({type(error).__name__})."
 
 
-def _excerpt(response):
-    return response.text[:_RESPONSE_EXCERPT].replace("\x00", "")  # PostgreSQL has no such text
+_MEANINGS = {
+    400: "the endpoint does not understand the message.",
+    401: "the endpoint does not accept the credentials or the signature.",
+    403: "the endpoint forbids it.",
+    404: "there is no endpoint at this address.",
+    410: "the endpoint wants no more messages.",
+    413: "the message is too large for the endpoint.",
+    422: "the endpoint cannot accept the message.",
+    429: "the endpoint asks for a pause.",
+    503: "the endpoint asks for a pause.",
+}
+
+
+def _meaning(status):
+    """Say what a status means for a webhook."""
+    if 300 <= status < 400:
+        return f"HTTP {status}: the endpoint redirects, which is not followed. Use its new address."
+    return f"HTTP {status}: {_MEANINGS.get(status, 'the endpoint failed.')}"
+
+
+def _masked(excerpt, secrets):
+    text = excerpt.decode(errors="replace").replace("\x00", "")  # PostgreSQL has no such text
+    for secret in secrets:
+        text = text.replace(secret, _MASK)
+    return text
 
 
 def _retry_after(response):
@@ -108,3 +170,7 @@ def _retry_after(response):
     if not (value.isascii() and value.isdecimal()):
         return None
     return min(int(value[:10]), MAX_RETRY_AFTER)
+
+
+def _milliseconds_since(started):
+    return round(1000 * (time.monotonic() - started))

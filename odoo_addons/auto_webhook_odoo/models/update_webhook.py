@@ -111,6 +111,12 @@ class UpdateWebhook(models.Model):
     processed_at = fields.Datetime(readonly=True)
     failed_at = fields.Datetime(readonly=True, help="When a receiver gave up on this event.")
     failure = fields.Text(readonly=True, help="Why a receiver gave up on this event.")
+    offered_at = fields.Datetime(
+        string="Offered Again",
+        readonly=True,
+        help="When this event was offered again after a receiver had given up on it. The receiver "
+        "finds it with its next pull; it is not pushed.",
+    )
     is_archived = fields.Boolean(string="Archived", readonly=True)
     seq = fields.Integer(
         string="Feed Position",
@@ -157,15 +163,33 @@ class UpdateWebhook(models.Model):
             },
         }
 
-    def _confirm(self):
-        """Count these events as processed."""
-        self.write({"is_processed": True, "processed_at": fields.Datetime.now()})
+    @api.model
+    def _confirm(self, event_ids):
+        """Count events as processed.
+
+        In the order of ids, so that two confirmations that overlap cannot deadlock.
+        """
+        self.env.cr.execute(
+            """
+            UPDATE update_webhook event
+               SET is_processed = TRUE, processed_at = statement_timestamp() AT TIME ZONE 'UTC',
+                   failed_at = NULL, failure = NULL
+              FROM (SELECT id FROM update_webhook
+                     WHERE id = ANY(%s) AND is_processed IS NOT TRUE
+                     ORDER BY id FOR NO KEY UPDATE) confirmed
+             WHERE event.id = confirmed.id
+            """,
+            [list(event_ids)],
+        )
+        self.invalidate_model()
 
     def action_offer_again(self):
         """Offer failed events to the receivers again."""
         if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
             raise AccessError(self.env._("Only webhook managers may offer events again."))
-        self.filtered("failed_at").sudo().write({"failed_at": False, "failure": False})
+        self.filtered("failed_at").sudo().write(
+            {"failed_at": False, "failure": False, "offered_at": fields.Datetime.now()}
+        )
 
     @api.model
     def _insert_events(self, groups, stale_ids):
@@ -238,19 +262,7 @@ class UpdateWebhook(models.Model):
             SQL("SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s", possible, visible)
         )
         known = {event_id for (event_id,) in cr.fetchall()}
-        # in the order of ids, so that two confirmations that overlap cannot deadlock
-        cr.execute(
-            """
-            UPDATE update_webhook event
-               SET is_processed = TRUE, processed_at = statement_timestamp() AT TIME ZONE 'UTC',
-                   failed_at = NULL, failure = NULL
-              FROM (SELECT id FROM update_webhook
-                     WHERE id = ANY(%s) AND is_processed IS NOT TRUE
-                     ORDER BY id FOR NO KEY UPDATE) confirmed
-             WHERE event.id = confirmed.id
-            """,
-            [sorted(known.intersection(event_ids))],
-        )
+        self._confirm(known.intersection(event_ids))
         failed = sorted(known.intersection(failures))
         cr.execute(
             """

@@ -1,18 +1,118 @@
-from datetime import timedelta
-
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..delivery.dispatcher import LEASE_MARGIN, Claim, deliver_due
+from ..delivery import sender
+from ..delivery.dispatcher import LEASE_MARGIN, Claim
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent right now
     ("delivered", "Delivered"),  # the endpoint accepted it
     ("dead", "Dead"),  # given up after the last attempt
-    ("cancelled", "Cancelled"),  # withdrawn by an administrator
+    ("cancelled", "Cancelled"),  # withdrawn by an administrator, or a dry run
 ]
 
-_BATCH = 100  # deliveries claimed at once
+_CRON_SECONDS = 50  # a run ends before the next is due
+
+_MOST_SELECTED = 20_000  # Odoo's web client passes no more ids to a button
+
+_LOOKS = 20  # batches that one claim looks at if all they hold has to wait for earlier events
+
+_SCHEDULE = """
+    INSERT INTO webhook_delivery (
+        event_id, subscriber_id, model, record_id, attempts, next_attempt_at, state, last_error
+    )
+    SELECT event.id, subscriber.id, event.model, event.record_id, 0,
+           statement_timestamp() AT TIME ZONE 'UTC',
+           CASE WHEN subscriber.state = 'dry_run' THEN 'cancelled' ELSE 'pending' END,
+           CASE WHEN subscriber.state = 'dry_run' THEN %(dry_run)s END
+      FROM unnest(%(event_ids)s::int[], %(choices)s::int[]) chosen(event_id, subscriber_id)
+      JOIN webhook_subscriber subscriber
+        ON subscriber.active AND subscriber.id = coalesce(chosen.subscriber_id, subscriber.id)
+      JOIN update_webhook instant ON instant.id = chosen.event_id
+      JOIN update_webhook event
+        ON event.model = instant.model AND event.record_id = instant.record_id
+       AND event.id <= instant.id
+       AND event.is_processed IS NOT TRUE AND event.failed_at IS NULL AND event.offered_at IS NULL
+     WHERE NOT EXISTS (
+            SELECT FROM webhook_delivery known
+             WHERE known.event_id = event.id AND known.subscriber_id = subscriber.id
+       )
+    ON CONFLICT DO NOTHING
+    RETURNING subscriber_id
+"""
+
+# The first deliveries that are due, in the order of the index, so that it does not matter how many
+# wait. One whose record has an earlier one elsewhere (leased by another process, or waiting for its
+# retry) is put off until that one is due; when it is done, it wakes those it held up.
+_CLAIM = """
+    WITH due AS (
+        SELECT id, model, record_id, event_id
+          FROM webhook_delivery
+         WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+           AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
+         ORDER BY next_attempt_at, event_id
+         LIMIT %(limit)s
+           FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    held AS (
+        SELECT due.id, max(earlier.next_attempt_at) AS until
+          FROM due
+          JOIN webhook_delivery earlier
+            ON earlier.subscriber_id = %(subscriber_id)s AND earlier.state = 'pending'
+           AND earlier.model = due.model AND earlier.record_id = due.record_id
+           AND earlier.event_id < due.event_id
+         WHERE earlier.id NOT IN (SELECT id FROM due)
+         GROUP BY due.id
+    )
+    UPDATE webhook_delivery delivery
+       SET next_attempt_at = CASE
+               WHEN held.id IS NULL
+               THEN statement_timestamp() AT TIME ZONE 'UTC' + make_interval(secs => %(lease)s)
+               ELSE greatest(
+                   held.until, statement_timestamp() AT TIME ZONE 'UTC' + interval '1 second'
+               ) END
+      FROM due LEFT JOIN held ON held.id = due.id
+     WHERE delivery.id = due.id
+    RETURNING held.id IS NULL, delivery.id, delivery.event_id, delivery.attempts, delivery.replayed
+"""
+
+_RECORD = """
+    WITH outcome AS (
+        SELECT * FROM unnest(
+            %(id)s::int[], %(state)s::text[], %(attempts)s::int[], %(delay)s::float[],
+            %(status)s::int[], %(error)s::text[]
+        ) AS outcome(id, state, attempts, delay, status, error)
+    )
+    UPDATE webhook_delivery delivery
+       SET state = outcome.state,
+           attempts = outcome.attempts,
+           next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+               + make_interval(secs => outcome.delay),
+           last_status = outcome.status,
+           last_error = outcome.error,
+           delivered_at = CASE WHEN outcome.state = 'delivered'
+               THEN statement_timestamp() AT TIME ZONE 'UTC' END
+      FROM outcome
+     WHERE delivery.id = outcome.id AND delivery.state = 'pending'
+"""
+
+_RELEASE = """
+    UPDATE webhook_delivery
+       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+     WHERE id = ANY(%s) AND state = 'pending'
+"""
+
+# Nothing waits for a replay, so what comes after it may be in another process' hands.
+_WAKE_LATER = """
+    UPDATE webhook_delivery later
+       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+      FROM webhook_delivery settled
+     WHERE settled.id = ANY(%s) AND settled.replayed IS NOT TRUE AND later.state = 'pending'
+       AND later.subscriber_id = settled.subscriber_id
+       AND later.model = settled.model AND later.record_id = settled.record_id
+       AND later.event_id > settled.event_id
+"""
 
 
 class WebhookDelivery(models.Model):
@@ -37,7 +137,15 @@ class WebhookDelivery(models.Model):
     model = fields.Char(required=True, readonly=True)
     record_id = fields.Integer(string="Record ID", required=True, readonly=True, aggregator=None)
     state = fields.Selection(STATES, required=True, readonly=True, default="pending")
-    attempts = fields.Integer(readonly=True, help="How often the event was sent in vain or not.")
+    confirmed = fields.Boolean(
+        related="event_id.is_processed",
+        help="The receiver has handled the event. Delivered only means that it was accepted.",
+    )
+    attempts = fields.Integer(
+        readonly=True,
+        aggregator=None,
+        help="Attempts that count. One that fails because the endpoint is away does not.",
+    )
     next_attempt_at = fields.Datetime(
         required=True,
         readonly=True,
@@ -49,129 +157,159 @@ class WebhookDelivery(models.Model):
     )
     last_error = fields.Text(readonly=True)
     delivered_at = fields.Datetime(readonly=True)
+    replayed = fields.Boolean(
+        readonly=True,
+        help="Sent again on request. Later events of the record may have arrived before, so the "
+        "message says that it is a replay.",
+    )
+    attempt_ids = fields.One2many("webhook.attempt", "delivery_id", string="Attempt History")
 
     _event_subscriber_unique = models.UniqueIndex("(event_id, subscriber_id)")
-    _due_idx = models.Index("(next_attempt_at) WHERE state = 'pending'")
+    _due_idx = models.Index("(subscriber_id, next_attempt_at, event_id) WHERE state = 'pending'")
     _record_idx = models.Index(
         "(subscriber_id, model, record_id, event_id) WHERE state = 'pending'"
     )
 
     def action_retry(self):
-        """Try again now, whatever came of the earlier attempts."""
+        """Try again now, whatever came of the earlier attempts.
+
+        :raises UserError: for more than a list can select, because some would be left out silently
+        """
         self.check_access("write")
-        self.sudo().filtered(lambda delivery: delivery.state != "delivered").write(
-            {"state": "pending", "attempts": 0, "next_attempt_at": fields.Datetime.now()}
-        )
-        self.env.ref("auto_webhook_odoo.cron_deliver")._trigger()
+        if len(self) >= _MOST_SELECTED:
+            raise UserError(
+                self.env._(
+                    "A list selects no more than %s deliveries. Use a replay to send all of a "
+                    "subscriber's deliveries again.",
+                    _MOST_SELECTED,
+                )
+            )
+        self.sudo()._retry()
 
     def action_cancel(self):
         """Do not send these any more."""
         self.check_access("write")
-        self.sudo().filtered(lambda delivery: delivery.state == "pending").write(
-            {"state": "cancelled"}
-        )
+        pending = self.sudo().filtered(lambda delivery: delivery.state == "pending")
+        pending.write({"state": "cancelled"})
+        pending._wake_later(pending.ids)
+
+    def _retry(self):
+        now = fields.Datetime.now()
+        again = {"state": "pending", "attempts": 0, "next_attempt_at": now}
+        waiting = self.filtered(lambda delivery: delivery.state == "pending")
+        waiting.write(again)
+        (self - waiting).write({**again, "replayed": True, "delivered_at": False})
+        sender.wake_sender(self.env.cr, self.subscriber_id.ids)
+
+    def _wake_later(self, settled_ids):
+        """Let go of the later deliveries of a record that waited for these."""
+        self.flush_model()
+        self.env.cr.execute(_WAKE_LATER, [settled_ids])
+        self.invalidate_model(["next_attempt_at"])
 
     @api.model
     def _schedule(self, instant):
         """Create the deliveries of instant events, in the transaction of the change.
 
         Earlier events of the same records that nobody has confirmed yet are taken along, so that
-        a subscriber gets all events of a record in order. Deliveries that exist are left out by
-        NOT EXISTS and not by ON CONFLICT: that one fails under REPEATABLE READ if the sender has
-        just updated the row, and the user would wait for the retry.
+        a subscriber gets all events of a record in order; those that a receiver has once failed to
+        handle are left to the pull. Deliveries that exist are left out by NOT EXISTS and not by ON
+        CONFLICT: that one fails under REPEATABLE READ if the sender has just updated the row, and
+        the user would wait for the retry.
 
         :param list instant: ``(event id, subscriber ids)``; no subscribers means all active ones
-        :return: number of deliveries created
         """
-        everyone = self.env["webhook.subscriber"].sudo().search([("active", "=", True)])
-        pairs = [
-            (event_id, subscriber_id)
-            for event_id, chosen in instant
-            for subscriber_id in everyone.ids
-            if not chosen or subscriber_id in chosen
-        ]
-        if not pairs:
-            return 0
+        pairs = [(event_id, choice) for event_id, ids in instant for choice in ids or (None,)]
+        event_ids, choices = zip(*pairs, strict=True)
+        dry_run = self.env._("Dry run: recorded, not sent.")
         self.env.cr.execute(
-            """
-            INSERT INTO webhook_delivery (
-                event_id, subscriber_id, model, record_id, state, attempts, next_attempt_at
-            )
-            SELECT event.id, pair.subscriber_id, event.model, event.record_id, 'pending', 0,
-                   statement_timestamp() AT TIME ZONE 'UTC'
-              FROM unnest(%s::int[], %s::int[]) pair(event_id, subscriber_id)
-              JOIN update_webhook instant ON instant.id = pair.event_id
-              JOIN update_webhook event
-                ON event.model = instant.model AND event.record_id = instant.record_id
-               AND event.id <= instant.id
-               AND event.is_processed IS NOT TRUE AND event.failed_at IS NULL
-             WHERE NOT EXISTS (
-                    SELECT FROM webhook_delivery known
-                     WHERE known.event_id = event.id
-                       AND known.subscriber_id = pair.subscriber_id
-               )
-            ON CONFLICT DO NOTHING
-            """,
-            [list(column) for column in zip(*pairs, strict=True)],
+            _SCHEDULE,
+            {"event_ids": list(event_ids), "choices": list(choices), "dry_run": dry_run},
         )
-        return self.env.cr.rowcount
+        subscriber_ids = {subscriber_id for (subscriber_id,) in self.env.cr.fetchall()}
+        if subscriber_ids:
+            sender.wake_sender(self.env.cr, subscriber_ids)
 
     @api.model
     def _cron_deliver(self):
         """Deliver what the fast path has missed, and what is due for another attempt."""
+        waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
         # no transaction may be open while endpoints are talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit
-        deliver_due(self.env.registry)
+        sender.wake(self.env.cr.dbname, waiting.ids)
+        sender.wait_until_idle(self.env.cr.dbname, _CRON_SECONDS)
 
     @api.model
-    def _claim(self):
-        """Lease the next due deliveries: of each record only the first, for order's sake.
+    def _claim(self, subscriber_id):
+        """Lease the next due deliveries to a subscriber.
 
-        :return: list of ``Claim``, one for each subscriber
+        Of each record, what is claimed begins with its first pending delivery, for order's sake.
+
+        :return: ``Claim``
         """
+        subscriber = self.env["webhook.subscriber"].search(
+            [("id", "=", subscriber_id), ("state", "=", "enabled")]
+        )
+        if not subscriber:
+            return Claim(subscriber_id)
+        limit = subscriber._admitted()
+        leased = self._lease(subscriber, limit) if limit else []
+        if not leased:
+            return Claim(subscriber_id, wait=self._seconds_until_due(subscriber))
+        subscriber._count_claimed(len(leased))
+        rows = self.env["update.webhook"]._wire_rows(
+            SQL("e.id = ANY(%s)", [event_id for _id, event_id, *_rest in leased])
+        )
+        events = {row["id"]: row for row in rows}
+        return Claim(
+            subscriber_id,
+            endpoint=subscriber._endpoint(),
+            source=self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            deliveries=[
+                {
+                    **events[event_id],
+                    "delivery_id": delivery_id,
+                    "attempts": attempts,
+                    "replayed": replayed,
+                }
+                for delivery_id, event_id, attempts, replayed in sorted(
+                    leased, key=lambda row: row[1]
+                )
+            ],
+        )
+
+    @api.model
+    def _lease(self, subscriber, limit):
+        """Return ``(delivery id, event id, attempts, replayed)`` of what was leased."""
+        lease = LEASE_MARGIN + subscriber.timeout
+        parameters = {"subscriber_id": subscriber.id, "limit": limit, "lease": lease}
+        for _look in range(_LOOKS):
+            self.env.cr.execute(_CLAIM, parameters)
+            rows = self.env.cr.fetchall()
+            leased = [row[1:] for row in rows if row[0]]
+            if leased or not rows:
+                break
+        return leased
+
+    @api.model
+    def _seconds_until_due(self, subscriber):
+        """Return how long to wait for the next attempt, or None if nothing is waiting."""
         self.env.cr.execute(
             """
-            WITH due AS (
-                SELECT delivery.id
-                  FROM webhook_delivery delivery
-                  JOIN webhook_subscriber subscriber ON subscriber.id = delivery.subscriber_id
-                 WHERE delivery.state = 'pending'
-                   AND delivery.next_attempt_at <= clock_timestamp() AT TIME ZONE 'UTC'
-                   AND subscriber.active
-                   AND (subscriber.paused_until IS NULL
-                        OR subscriber.paused_until <= clock_timestamp() AT TIME ZONE 'UTC')
-                   AND NOT EXISTS (
-                        SELECT FROM webhook_delivery earlier
-                         WHERE earlier.state = 'pending'
-                           AND earlier.subscriber_id = delivery.subscriber_id
-                           AND earlier.model = delivery.model
-                           AND earlier.record_id = delivery.record_id
-                           AND earlier.event_id < delivery.event_id
-                   )
-                 ORDER BY delivery.event_id
-                 LIMIT %s
-                   FOR NO KEY UPDATE OF delivery SKIP LOCKED
-            )
-            UPDATE webhook_delivery delivery
-               SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC'
-                   + make_interval(secs => %s + subscriber.timeout)
-              FROM due, webhook_subscriber subscriber
-             WHERE delivery.id = due.id AND subscriber.id = delivery.subscriber_id
-            RETURNING delivery.id, delivery.event_id, delivery.subscriber_id
+            SELECT extract(epoch FROM greatest(
+                       delivery.next_attempt_at, subscriber.paused_until, subscriber.next_batch_at
+                   ) - statement_timestamp() AT TIME ZONE 'UTC')::float
+              FROM webhook_delivery delivery
+              JOIN webhook_subscriber subscriber ON subscriber.id = delivery.subscriber_id
+             WHERE delivery.subscriber_id = %s AND delivery.state = 'pending'
+             ORDER BY delivery.next_attempt_at
+             LIMIT 1
             """,
-            [_BATCH, LEASE_MARGIN],
+            [subscriber.id],
         )
-        claims, leased = {}, sorted(self.env.cr.fetchall(), key=lambda row: row[1])
-        event_ids = [event_id for _id, event_id, _subscriber_id in leased]
-        rows = self.env["update.webhook"]._wire_rows(SQL("e.id = ANY(%s)", event_ids))
-        events = {row["id"]: row for row in rows}
-        source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        for delivery_id, event_id, subscriber_id in leased:
-            if subscriber_id not in claims:
-                endpoint = self.env["webhook.subscriber"].browse(subscriber_id)._endpoint()
-                claims[subscriber_id] = Claim(subscriber_id, endpoint, source, [])
-            claims[subscriber_id].deliveries.append((delivery_id, events[event_id]))
-        return list(claims.values())
+        found = self.env.cr.fetchone()
+        # never at once: what is due now and could not be claimed is in somebody else's hands
+        return max(found[0], 0.1) if found else None
 
     @api.model
     def _record(self, claim, outcomes):
@@ -181,25 +319,18 @@ class WebhookDelivery(models.Model):
             attempted, because the endpoint failed before or time ran out
         """
         subscriber = self.env["webhook.subscriber"].browse(claim.subscriber_id)
-        now = fields.Datetime.now()
-        for delivery_id, _event in claim.deliveries:
-            delivery = self.browse(delivery_id)
-            outcome = outcomes.get(delivery_id)
-            if outcome is None:
-                delivery.next_attempt_at = now
-                continue
-            values = {"last_status": outcome.status or 0, "last_error": outcome.error}
-            if outcome.delivered:
-                values |= {"state": "delivered", "delivered_at": now}
-            if not outcome.endpoint_failed:
-                values["attempts"] = delivery.attempts + 1
-            if not outcome.delivered:
-                delay = subscriber._retry_delay(values.get("attempts", 1))
-                values["next_attempt_at"] = now + timedelta(seconds=delay)
-                if values.get("attempts", 0) >= subscriber.max_attempts:
-                    values["state"] = "dead"
-            delivery.write(values)
-        delivered = [delivery_id for delivery_id, outcome in outcomes.items() if outcome.delivered]
-        if delivered and subscriber.confirm_on_delivery:
-            self.browse(delivered).event_id._confirm()
-        subscriber._record_health(outcomes.values())
+        tried = [d for d in claim.deliveries if d["delivery_id"] in outcomes]
+        rows = [subscriber._settle(d, outcomes[d["delivery_id"]]) for d in tried]
+        if rows:
+            self.env.cr.execute(_RECORD, {name: [row[name] for row in rows] for name in rows[0]})
+            self._wake_later([row["id"] for row in rows if row["state"] != "pending"])
+        if len(tried) < len(claim.deliveries):
+            left = [d["delivery_id"] for d in claim.deliveries if d not in tried]
+            self.env.cr.execute(_RELEASE, [left])
+        self.invalidate_model()
+        self.env["webhook.attempt"]._log(tried, outcomes)
+        if subscriber.confirm_on_delivery:
+            self.env["update.webhook"]._confirm(
+                [d["id"] for d in tried if outcomes[d["delivery_id"]].delivered]
+            )
+        subscriber._record_health(dict.fromkeys(outcomes.values()))

@@ -1,6 +1,6 @@
 import os
-import random
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
@@ -8,9 +8,16 @@ from urllib3.util import Url, parse_url
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..delivery.transport import Endpoint
-from ..wire.backoff import retry_delay
+from ..delivery.connections import open_session
+from ..delivery.transport import Endpoint, post
+from ..wire.event import batch_json
 from ..wire.signature import decode_secret, generate_secret
+
+STATES = [
+    ("dry_run", "Dry Run"),  # deliveries are recorded, not sent
+    ("enabled", "Enabled"),
+    ("disabled", "Disabled"),  # deliveries wait
+]
 
 AUTH_TYPES = [
     ("none", "None"),
@@ -25,6 +32,7 @@ class WebhookSubscriber(models.Model):
     """An endpoint that instant events are pushed to."""
 
     _name = "webhook.subscriber"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _description = "Webhook Subscriber"
     _webhook_recordable = False
     _order = "name"
@@ -32,7 +40,16 @@ class WebhookSubscriber(models.Model):
     name = fields.Char(required=True)
     active = fields.Boolean(
         default=True,
-        help="Archive to stop pushing. Deliveries that are waiting go on when you unarchive.",
+        help="Archive an endpoint that is no longer used. It gets no new events.",
+    )
+    state = fields.Selection(
+        STATES,
+        default="enabled",
+        required=True,
+        copy=False,
+        tracking=True,
+        help="Dry run: what would be sent is listed under Deliveries, and not sent. "
+        "Enabled: events are sent. Disabled: events wait, and are sent once you enable it.",
     )
     url = fields.Char(
         string="URL",
@@ -64,6 +81,19 @@ class WebhookSubscriber(models.Model):
         help="Shared with the endpoint, which verifies every message with it (Standard "
         "Webhooks: whsec_ followed by base64).",
     )
+    previous_secret = fields.Char(groups="base.group_system", readonly=True, copy=False)
+    previous_secret_until = fields.Datetime(
+        string="Old Secret Valid Until",
+        readonly=True,
+        copy=False,
+        help="Until then every message is signed with the old secret, too.",
+    )
+    rotation_hours = fields.Integer(
+        string="Old Secret Valid for (h)",
+        default=24,
+        help="How long messages are also signed with the old secret after a new one was made: "
+        "the time that you have to tell the endpoint.",
+    )
     confirm_on_delivery = fields.Boolean(
         help="Count an event as processed as soon as this endpoint accepts it. For endpoints "
         "of others, which cannot confirm by calling back.",
@@ -75,6 +105,18 @@ class WebhookSubscriber(models.Model):
         string="Verify Certificate",
         default=True,
         help="Refuse an endpoint whose certificate cannot be verified.",
+    )
+    allow_private_network = fields.Boolean(
+        string="Private Network",
+        help="Allow an endpoint in a private network, or on this machine. Metadata services of "
+        "clouds and other link-local addresses are refused in any case.",
+    )
+    batch_size = fields.Integer(
+        default=100, help="How many waiting events one message holds at most. 1: no batches."
+    )
+    rate_limit = fields.Integer(
+        string="Events per Second",
+        help="How many events the endpoint gets per second at most. 0: as many as it can take.",
     )
     max_attempts = fields.Integer(
         default=10,
@@ -89,19 +131,33 @@ class WebhookSubscriber(models.Model):
     backoff_max = fields.Integer(
         string="Longest Wait (s)", default=3600, help="No wait between two tries is longer."
     )
-    last_success = fields.Datetime(readonly=True)
-    last_failure = fields.Datetime(readonly=True)
-    consecutive_failures = fields.Integer(readonly=True)
+    disable_after = fields.Integer(
+        string="Disable After (h)",
+        default=120,
+        help="An endpoint that has failed for so many hours is disabled, and administrators are "
+        "told. Nothing is lost: events wait until you enable it. 0: never.",
+    )
+    last_success = fields.Datetime(readonly=True, copy=False)
+    last_failure = fields.Datetime(readonly=True, copy=False)
+    failing_since = fields.Datetime(readonly=True, copy=False)
+    consecutive_failures = fields.Integer(readonly=True, copy=False)
+    next_batch_at = fields.Datetime(readonly=True, copy=False, help="Because of the rate limit.")
     paused_until = fields.Datetime(
         readonly=True,
+        copy=False,
         help="The endpoint was away or asked for a pause. Nothing is lost: deliveries go on "
         "after this time, or at once when you press Resume.",
     )
     delivery_ids = fields.One2many("webhook.delivery", "subscriber_id", string="Deliveries")
 
     _positive = models.Constraint(
-        "CHECK (timeout > 0 AND max_attempts > 0 AND backoff_base > 0 AND backoff_max > 0)",
-        "Timeout, attempts and waits must be greater than zero.",
+        "CHECK (timeout > 0 AND max_attempts > 0 AND backoff_base > 0 AND backoff_max > 0"
+        " AND batch_size BETWEEN 1 AND 1000)",
+        "Timeout, attempts and waits must be greater than zero, and batches hold 1 to 1000 events.",
+    )
+    _not_negative = models.Constraint(
+        "CHECK (rate_limit >= 0 AND rotation_hours >= 0 AND disable_after >= 0)",
+        "Events per second and hours cannot be negative.",
     )
 
     @api.constrains("url")
@@ -142,42 +198,68 @@ class WebhookSubscriber(models.Model):
     def _endpoint(self):
         """Return the settings of one attempt, to be used without a database transaction."""
         subscriber = self.sudo()
+        secrets = [subscriber.signing_secret]
+        if (subscriber.previous_secret_until or datetime.min) > fields.Datetime.now():
+            secrets.append(subscriber.previous_secret)
         return Endpoint(
             url=subscriber.url,
             auth_type=subscriber.auth_type,
             auth_token=subscriber.auth_token or "",
             api_key_header=subscriber.api_key_header or "",
-            signing_secret=subscriber.signing_secret or "",
+            signing_secrets=tuple(filter(None, secrets)),
             timeout=subscriber.timeout,
             verify_ssl=subscriber.verify_ssl,
+            allow_private_network=subscriber.allow_private_network,
         )
 
-    def action_resume(self):
-        """Go on now instead of waiting for the end of the pause."""
-        self.env["webhook.delivery"].check_access("write")
-        self.sudo().write({"paused_until": False})
-        self.env.ref("auto_webhook_odoo.cron_deliver")._trigger()
-
-    def _retry_delay(self, failures):
-        """Return the seconds to wait after so many failures."""
-        return retry_delay(failures, self.backoff_base, self.backoff_max, random.random)
-
-    def _record_health(self, outcomes):
-        """Note how the endpoint did; pause it, longer each time, if it was at fault."""
-        now = fields.Datetime.now()
-        for outcome in outcomes:
-            if not outcome.endpoint_failed:
-                health = {"consecutive_failures": 0, "paused_until": False}
-                self.write({**health, "last_success" if outcome.delivered else "last_failure": now})
-                continue
-            failures = self.consecutive_failures + 1
-            pause = max(self._retry_delay(failures), outcome.retry_after or 0)
-            self.write(
+    def action_new_secret(self):
+        """Replace the signing secret; the old one stays valid for a while."""
+        for subscriber in self:
+            until = fields.Datetime.now() + timedelta(hours=subscriber.rotation_hours)
+            subscriber.write(
                 {
-                    "last_failure": now,
-                    "consecutive_failures": failures,
-                    "paused_until": now + timedelta(seconds=pause),
+                    "previous_secret": subscriber.signing_secret,
+                    "previous_secret_until": until if subscriber.signing_secret else False,
+                    "signing_secret": generate_secret(os.urandom(32)),
                 }
             )
-            if outcome.status == 410:  # Gone: the endpoint does not want to be asked again
-                self.active = False
+
+    def action_test(self):
+        """Send a batch without events, and tell what came of it."""
+        self.ensure_one()
+        self.check_access("write")
+        endpoint = self._endpoint()
+        source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+        # what has been read is enough; no transaction may be open while the endpoint is talked to
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        with open_session(endpoint.allow_private_network) as session:
+            body = batch_json(source, []).encode()
+            outcome = post(session, endpoint, f"{source}_ping_{uuid.uuid4().hex}", body)
+        if outcome.delivered:
+            message = self.env._(
+                "The endpoint answered HTTP %(status)s after %(duration)s ms.",
+                status=outcome.status,
+                duration=outcome.duration,
+            )
+        else:
+            message = self.env._(
+                "%(error)s (after %(duration)s ms)", error=outcome.error, duration=outcome.duration
+            )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": self.env._("Accepted") if outcome.delivered else self.env._("Failed"),
+                "message": message,
+                "type": "success" if outcome.delivered else "danger",
+                "sticky": not outcome.delivered,
+            },
+        }
+
+    def action_view_deliveries(self):
+        """List what was and will be sent to this endpoint."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "auto_webhook_odoo.webhook_delivery_action"
+        )
+        return {**action, "domain": [("subscriber_id", "=", self.id)]}

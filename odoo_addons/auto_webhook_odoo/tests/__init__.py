@@ -1,9 +1,11 @@
 from . import (
     test_backoff,
+    test_batches,
     test_capture,
     test_completeness,
     test_config,
     test_delivery,
+    test_endpoint_health,
     test_erasure,
     test_event,
     test_feed,
@@ -12,8 +14,10 @@ from . import (
     test_mixin,
     test_properties,
     test_removed,
+    test_replay,
     test_retention,
     test_security,
     test_signature,
     test_snapshot,
+    test_transport,
 )

@@ -37,8 +37,9 @@ class Sink:
 
     @property
     def events(self):
-        """The events of all requests, in the order they came in."""
-        return [json.loads(body) for _headers, body in self.requests]
+        """The events of all requests, in the order they came in, batches unpacked."""
+        messages = [json.loads(body) for _headers, body in self.requests]
+        return [event for message in messages for event in message.get("events", [message])]
 
     def close(self):
         self._server.shutdown()

@@ -10,7 +10,7 @@ from odoo.addons.auto_webhook_odoo.wire.signature import (
 class TestSignature(BaseCase):
     def test_vector_of_the_specification(self):
         headers = signature_headers(
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
             1614265330,
             b'{"test": 2432232314}',

@@ -27,7 +27,7 @@ class TestSnapshot(WebhookCase):
 
     def run_to_end(self, snapshot):
         while snapshot.state == "running":
-            snapshot._send_batch()
+            snapshot._run_batch()
 
     def test_records_become_create_events_that_are_marked(self):
         snapshot = self.snapshot()
@@ -37,12 +37,12 @@ class TestSnapshot(WebhookCase):
         self.assertEqual(set(events.mapped("event")), {"create"})
         self.assertEqual(self.payload(events[0])["name"], "P0")
         self.assertEqual(self.payload(events[0])["_metadata"], {"snapshot": True})
-        self.assertEqual((snapshot.state, snapshot.sent), ("done", 5))
+        self.assertEqual((snapshot.state, snapshot.done), ("done", 5))
 
     def test_batches_and_resuming(self):
         with patch.object(webhook_snapshot, "_BATCH", 2):
             snapshot = self.snapshot()
-            self.assertEqual(snapshot._send_batch(), 2)
+            self.assertEqual(snapshot._run_batch(), 2)
             snapshot.action_cancel()
             self.assertEqual(snapshot.state, "cancelled")
             snapshot.action_resume()

@@ -1,5 +1,7 @@
 """The event object and the message that carries it (design: "Wire, Odoo → receiver")."""
 
+import hashlib
+
 from .jsontext import dumps
 
 
@@ -18,10 +20,26 @@ def event_json(row, id_key="event_id", source=None):
         head["source"] = source
     head |= {key: row[key] for key in ("model", "record_id", "event", "timestamp")}
     head |= {key: row[key] for key in ("priority", "category")}
+    if row.get("replayed"):  # later events of the record may have come before
+        head["replayed"] = True
     stored = {key: row[key] or "null" for key in ("payload", "changed_fields", "old_values")}
     tail = {key: row[key] for key in ("user_id", "user_name", "company_id")}
     spliced = ",".join(f'"{key}":{text}' for key, text in stored.items())
     return f"{dumps(head)[:-1]},{spliced},{dumps(tail)[1:]}"
+
+
+def batch_json(source, events):
+    """Return a batch as JSON text.
+
+    :param events: JSON texts of events, without ``source``
+    """
+    return f'{{"source":{dumps(source)},"events":[{",".join(events)}]}}'
+
+
+def batch_message_id(source, message_ids):
+    """Return the ``webhook-id`` of a batch: the same if the same events are sent again."""
+    digest = hashlib.sha256("\n".join(message_ids).encode()).hexdigest()
+    return f"{source}_batch_{digest[:32]}"
 
 
 def message_id(source, row):

@@ -30,18 +30,18 @@ def generate_secret(random_bytes):
     return SECRET_PREFIX + base64.b64encode(random_bytes).decode()
 
 
-def signature_headers(secret, message_id, timestamp, body):
+def signature_headers(secrets, message_id, timestamp, body):
     """Return the three headers that sign ``body`` for one attempt.
 
-    :param str secret: ``whsec_<base64>``
+    :param secrets: one or several ``whsec_<base64>``; several while a key is being replaced
     :param str message_id: the same for every attempt of a message
     :param int timestamp: seconds since the epoch, of this attempt
     :param bytes body: exactly what is sent
     """
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    digest = hmac.new(decode_secret(secret), signed, hashlib.sha256).digest()
+    digests = [hmac.digest(decode_secret(secret), signed, hashlib.sha256) for secret in secrets]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(d).decode()}" for d in digests),
     }

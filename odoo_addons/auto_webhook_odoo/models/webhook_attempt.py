@@ -1,0 +1,53 @@
+from odoo import api, fields, models
+
+
+class WebhookAttempt(models.Model):
+    """One HTTP try of a delivery.
+
+    Kept for deliveries that do not succeed at once: for the others, the delivery itself says it
+    all, and a row for each would cost as much as the delivery.
+    """
+
+    _name = "webhook.attempt"
+    _description = "Webhook Delivery Attempt"
+    _webhook_recordable = False
+    _log_access = False
+    _order = "id DESC"
+    _rec_name = "attempted_at"
+
+    delivery_id = fields.Many2one(
+        "webhook.delivery", required=True, readonly=True, ondelete="cascade", index=True
+    )
+    attempted_at = fields.Datetime(required=True, readonly=True)
+    status = fields.Integer(
+        string="HTTP Status", readonly=True, aggregator=None, help="Empty: no answer came."
+    )
+    duration = fields.Integer(string="Duration (ms)", readonly=True, aggregator="avg")
+    error = fields.Text(readonly=True)
+    response = fields.Text(
+        readonly=True, help="The first 2 kB of what the endpoint answered, without secrets."
+    )
+
+    @api.model
+    def _log(self, deliveries, outcomes):
+        """Keep what came of the attempts.
+
+        :param deliveries: as in ``Claim``
+        :param dict outcomes: ``{delivery id: Outcome}``
+        """
+        now = fields.Datetime.now()
+        attempts = []
+        for delivery in deliveries:
+            outcome = outcomes[delivery["delivery_id"]]
+            if not outcome.delivered or delivery["attempts"]:
+                attempts.append(
+                    {
+                        "delivery_id": delivery["delivery_id"],
+                        "attempted_at": now,
+                        "status": outcome.status or 0,
+                        "duration": outcome.duration,
+                        "error": outcome.error,
+                        "response": outcome.response,
+                    }
+                )
+        self.create(attempts)

@@ -1,0 +1,109 @@
+import json
+from unittest.mock import patch
+
+from odoo.tests import tagged
+
+from ..delivery import dispatcher
+from .delivery_case import DeliveryCase
+
+
+@tagged("post_install", "-at_install")
+class TestBatches(DeliveryCase):
+    def messages(self, sink):
+        return [json.loads(body) for _headers, body in sink.requests]
+
+    def record_ids(self, message):
+        return [event["record_id"] for event in message["events"]]
+
+    def test_a_backlog_goes_out_in_batches_in_order(self):
+        sink, _subscriber = self.sink(batch_size=4)
+        partners = self.partners(6)
+        self.deliver()
+        first, second = self.messages(sink)
+        self.assertEqual(self.record_ids(first), partners.ids[:4])
+        self.assertEqual(self.record_ids(second), partners.ids[4:])
+        source = self.env["ir.config_parameter"].get_param("database.uuid")
+        self.assertEqual((first["source"], second["source"]), (source, source))
+        self.assertNotIn("source", first["events"][0])
+        self.assertEqual(
+            set(self.env["webhook.delivery"].search([]).mapped("state")), {"delivered"}
+        )
+
+    def test_a_lone_event_is_no_batch(self):
+        sink, _subscriber = self.sink(batch_size=4)
+        partners = self.partners(5)
+        self.deliver()
+        self.assertEqual(self.messages(sink)[1]["record_id"], partners.ids[4])
+
+    def test_the_same_batch_has_the_same_id(self):
+        sink, _subscriber = self.sink((503, {"Retry-After": "0"}, b""))
+        self.partners(3)
+        self.deliver()
+        self.make_due()
+        self.env["webhook.subscriber"].search([]).consecutive_failures = 0
+        self.deliver()
+        ids = [headers["webhook-id"] for headers, _body in sink.requests]
+        self.assertEqual(ids[0], ids[1])
+
+    def test_one_poisonous_event_is_found_and_its_neighbours_use_up_no_attempts(self):
+        for status in (400, 413, 422, 500):
+            with self.subTest(status=status):
+                sink, subscriber = self.sink(status, 200, status)
+                partners = self.partners(3)
+                self.deliver()
+                states = [self.delivery_of(partner) for partner in partners]
+                self.assertEqual(
+                    [(delivery.state, delivery.attempts) for delivery in states],
+                    [("delivered", 1), ("pending", 1), ("delivered", 1)],
+                )
+                self.assertEqual(len(sink.requests), 4)
+                subscriber.active = False
+
+    def test_what_has_failed_goes_alone(self):
+        sink, _subscriber = self.sink(500, 500)
+        self.partners(3)
+        self.deliver()
+        self.partners(2)
+        self.make_due()
+        self.deliver()
+        sizes = [len(message.get("events", [message])) for message in self.messages(sink)]
+        self.assertEqual(sizes, [3, 1, 1, 1, 1, 2])
+
+    def test_a_record_that_fails_alone_holds_its_later_events_in_the_same_batch(self):
+        sink, _subscriber = self.sink(500, 500)
+        partner = self.partners(1)
+        self.next_transaction()
+        partner.city = "Rome"
+        self.deliver()
+        self.assertEqual(len(sink.requests), 2)
+        self.assertEqual(self.delivery_of(partner).mapped("attempts"), [1, 0])
+
+    def test_a_batch_is_not_larger_than_a_limit(self):
+        sink, _subscriber = self.sink()
+        self.partners(3)
+        with patch.object(dispatcher, "_MAX_BATCH", 10):
+            self.deliver()
+        self.assertEqual(len(sink.requests), 3)
+        self.assertEqual(len(sink.events), 3)
+
+    def test_several_events_of_a_record_travel_together_in_order(self):
+        sink, _subscriber = self.sink()
+        partner = self.partners(1)
+        for city in ("Rome", "Oslo", "Bern"):
+            self.next_transaction()
+            partner.city = city
+        self.deliver()
+        self.assertEqual(len(sink.requests), 1)
+        cities = [event["payload"]["city"] for event in sink.events]
+        self.assertEqual(cities, [None, "Rome", "Oslo", "Bern"])
+
+    def test_the_rate_limit_bounds_a_batch_and_defers_the_next(self):
+        sink, subscriber = self.sink(rate_limit=2)
+        self.partners(5)
+        self.deliver()
+        self.assertEqual(len(sink.events), 2)
+        self.assertTrue(subscriber.next_batch_at)
+        for expected in (4, 5):
+            subscriber.next_batch_at = False
+            self.deliver()
+            self.assertEqual(len(sink.events), expected)

@@ -1,0 +1,119 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.modules import get_module_path
+from odoo.tests import tagged
+
+from .delivery_case import DeliveryCase
+
+
+@tagged("post_install", "-at_install")
+class TestEndpointHealth(DeliveryCase):
+    def away(self, status=503, **values):
+        """Return a sink that fails once, its subscriber, and its pause."""
+        sink, subscriber = self.sink(*[status] * 10, **values)
+        self.partners(3)
+        self.deliver()
+        return sink, subscriber
+
+    def test_an_endpoint_that_fails_is_probed_with_one_delivery(self):
+        sink, subscriber = self.away()
+        self.assertEqual(len(sink.events), 3)  # the batch
+        self.make_due()
+        self.deliver()
+        self.assertEqual(len(sink.events), 4)
+        self.assertEqual(subscriber.consecutive_failures, 2)
+        self.assertEqual(set(self.env["webhook.delivery"].search([]).mapped("attempts")), {0})
+
+    def test_pauses_grow_and_nothing_is_sent_meanwhile(self):
+        sink, subscriber = self.away(backoff_base=10)
+        pauses = []
+        for _failure in range(3):
+            pauses.append((subscriber.paused_until - fields.Datetime.now()).total_seconds())
+            number = len(sink.requests)
+            self.deliver()
+            self.assertEqual(len(sink.requests), number)
+            self.make_due()
+            self.deliver()
+        for pause, expected in zip(pauses, (10, 20, 40), strict=True):
+            self.assertAlmostEqual(pause, expected, delta=expected * 0.2 + 1)
+
+    def test_once_it_answers_everything_follows(self):
+        sink, subscriber = self.sink(503)
+        self.partners(3)
+        self.deliver()
+        self.make_due()
+        self.deliver()
+        self.assertEqual(
+            set(self.env["webhook.delivery"].search([]).mapped("state")), {"delivered"}
+        )
+        self.assertFalse(subscriber.paused_until)
+        self.assertFalse(subscriber.failing_since)
+        self.assertEqual(subscriber.consecutive_failures, 0)
+        self.assertEqual(len(sink.requests), 3)  # refused batch, probe, batch
+
+    def test_after_a_long_time_it_is_disabled_and_administrators_are_told(self):
+        _sink, subscriber = self.away(disable_after=48)
+        self.assertEqual(subscriber.state, "enabled")
+        subscriber.failing_since = fields.Datetime.now() - timedelta(hours=49)
+        self.make_due()
+        self.deliver()
+        self.assertEqual(subscriber.state, "disabled")
+        told = subscriber.activity_ids
+        self.assertIn(self.env.ref("base.user_admin"), told.user_id)
+        self.assertIn("HTTP 503", told[0].note)
+
+    def test_zero_hours_never_disable(self):
+        _sink, subscriber = self.away(disable_after=0)
+        subscriber.failing_since = fields.Datetime.now() - timedelta(days=900)
+        self.make_due()
+        self.deliver()
+        self.assertEqual(subscriber.state, "enabled")
+
+    def test_disabled_endpoints_lose_nothing(self):
+        sink, subscriber = self.sink(410)
+        self.partners(1)
+        self.deliver()
+        self.assertEqual(subscriber.state, "disabled")
+        self.partners(2)
+        self.deliver()
+        self.assertEqual(len(sink.requests), 1)
+        subscriber.action_enable()
+        self.assertFalse(subscriber.activity_ids)
+        self.deliver()
+        self.assertEqual(len(sink.events), 4)
+        self.assertEqual(
+            set(self.env["webhook.delivery"].search([]).mapped("state")), {"delivered"}
+        )
+
+    def test_a_dry_run_records_what_would_be_sent(self):
+        sink, subscriber = self.sink(state="dry_run")
+        partners = self.partners(2)
+        self.deliver()
+        self.assertFalse(sink.requests)
+        deliveries = self.env["webhook.delivery"].search([])
+        self.assertEqual(deliveries.mapped("record_id"), partners.ids[::-1])
+        self.assertEqual(set(deliveries.mapped("state")), {"cancelled"})
+        self.assertIn("Dry run", deliveries[0].last_error)
+        subscriber.state = "enabled"
+        self.partners(1)
+        self.deliver()
+        self.assertEqual(len(sink.events), 1)
+
+    def test_a_neutralised_copy_pushes_nothing(self):
+        sink, _subscriber = self.sink()
+        self.partners(1)
+        self.env.cr.flush()
+        with open(f"{get_module_path('auto_webhook_odoo')}/data/neutralize.sql") as script:
+            self.env.cr.execute(script.read())
+        self.env.invalidate_all()
+        self.partners(1)
+        self.deliver()
+        self.assertFalse(sink.requests)
+
+    def test_a_failing_endpoint_blocks_no_other(self):
+        _away, _subscriber = self.sink(*[503] * 5)
+        good, _other = self.sink()
+        self.partners(2)
+        self.deliver()
+        self.assertEqual(len(good.events), 2)

@@ -10,7 +10,7 @@ BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture clean environment
+.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture bench-push clean environment
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test-e2e: environment  ## Test the whole path, from Odoo to a handler and back
 
 bench-capture: environment  ## Measure what recording costs, beside peers (ROUNDS=10, ONLY=ours,untracked)
 	@$(BIN)/python -m benchmarks.capture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+bench-push: environment  ## Measure how fast events get to an endpoint, beside peers (ROUNDS=2, ONLY=ours,erpdoo)
+	@$(BIN)/python -m benchmarks.push $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 clean:  ## Remove everything that was downloaded, built or run
 	@$(PYTHON) -m devstack clean

@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.capture import report
-from benchmarks.capture.peers import peers
 from benchmarks.capture.results import Results
 from benchmarks.capture.targets import verdicts
 from benchmarks.capture.variants import AGAIN, PEERS, UNTRACKED, VARIANTS, Variant
 from benchmarks.capture.worker import Worker, worker
 from benchmarks.capture.workloads import HEADLINE, WORKLOADS
+from benchmarks.peers import oca_addons
 from devstack import DevstackError, console
 from devstack.databases import BASE_MODULES, Databases
 from devstack.odoo import Odoo
@@ -85,7 +85,7 @@ def benchmark(
     results = Results()
     with ExitStack() as exits:
         server = exits.enter_context(postgres())
-        found = peers() if set(PEERS) & set(variants) else None
+        found = oca_addons() if set(PEERS) & set(variants) else None
         odoo = Odoo(server, (found.addons, _OWN_ADDONS), (found.python,)) if found else Odoo(server)
         databases = Databases(odoo)
         names = [

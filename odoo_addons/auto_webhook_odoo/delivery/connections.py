@@ -65,7 +65,7 @@ class _GuardedAdapter(HTTPAdapter):
         self._allow_private = allow_private
         super().__init__()
 
-    def init_poolmanager(self, *args, **kwargs):
+    def init_poolmanager(self, *args, **kwargs):  # pylint: disable=missing-return
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _guarded(HTTPConnectionPool, HTTPConnection, self._allow_private),
@@ -128,4 +128,4 @@ class _TimelyReader(io.RawIOBase):
 
     def close(self):
         self._file.close()
-        super().close()
+        return super().close()

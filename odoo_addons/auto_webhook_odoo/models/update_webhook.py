@@ -10,18 +10,16 @@ EVENTS = [("create", "Created"), ("write", "Changed"), ("unlink", "Deleted")]
 
 #: Columns of an event as ``wire.event.event_json`` wants them. Odoo's Datetime has no fractions
 #: of a second, but the receiver's dedupe key needs them, hence the formatting in SQL.
-_WIRE_COLUMNS = SQL(
-    """e.id, e.model, e.record_id, e.event, e.priority, e.category, e.payload,
-       e.changed_fields, e.old_values, e.user_id, partner.name AS user_name, e.company_id,
-       position.id AS position,
-       to_char(e.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp"""
-)
-_WIRE_TABLES = SQL(
-    """update_webhook e
-       LEFT JOIN webhook_feed_position position ON position.event_id = e.id
-       LEFT JOIN res_users users ON users.id = e.user_id
-       LEFT JOIN res_partner partner ON partner.id = users.partner_id"""
-)
+WIRE_COLUMNS = """
+    e.id, e.model, e.record_id, e.event, e.priority, e.category, e.payload, e.changed_fields,
+    e.old_values, e.user_id, partner.name AS user_name, e.company_id,
+    to_char(e.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp
+"""
+WIRE_TABLES = """
+    update_webhook e
+    LEFT JOIN res_users users ON users.id = e.user_id
+    LEFT JOIN res_partner partner ON partner.id = users.partner_id
+"""
 
 
 class LooseMany2one(fields.Many2one):
@@ -223,13 +221,21 @@ class UpdateWebhook(models.Model):
         return [event_id for (event_id,) in self.env.cr.fetchall()]
 
     @api.model
-    def _wire_rows(self, where, order_limit=SQL()):  # noqa: B008  # SQL objects are immutable
-        """Return events as dictionaries for ``wire.event.event_json``.
+    def _wire_rows(self, where, limit):
+        """Return a page of the feed, as dictionaries for ``wire.event.event_json``.
 
         :param SQL where: condition on the event ``e`` and its ``position``
         """
         return self.env.execute_query_dict(
-            SQL("SELECT %s FROM %s WHERE %s %s", _WIRE_COLUMNS, _WIRE_TABLES, where, order_limit)
+            SQL(
+                "SELECT %s, position.id AS position FROM %s"
+                " JOIN webhook_feed_position position ON position.event_id = e.id"
+                " WHERE %s ORDER BY position.id LIMIT %s",
+                SQL(WIRE_COLUMNS),  # pylint: disable=sql-injection
+                SQL(WIRE_TABLES),  # pylint: disable=sql-injection
+                where,
+                limit,
+            )
         )
 
     @api.model

@@ -1,9 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
 
 from ..delivery import sender
 from ..delivery.dispatcher import LEASE_MARGIN, Claim
+from .update_webhook import WIRE_COLUMNS, WIRE_TABLES
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent right now
@@ -42,12 +42,13 @@ _SCHEDULE = """
     RETURNING subscriber_id
 """
 
-# The first deliveries that are due, in the order of the index, so that it does not matter how many
-# wait. One whose record has an earlier one elsewhere (leased by another process, or waiting for its
-# retry) is put off until that one is due; when it is done, it wakes those it held up.
-_CLAIM = """
+# Leases the first deliveries that are due, in the order of the index, so that it does not matter
+# how many wait. One whose record has an earlier delivery elsewhere (leased by another process, or
+# waiting for its retry) is put off until that one is due; when it is settled, it wakes those it
+# held up. LATERAL and arrays, because the planner knows nothing yet of a table just filled.
+_CLAIM = f"""
     WITH due AS (
-        SELECT id, model, record_id, event_id
+        SELECT id, model, record_id, event_id, attempts, replayed
           FROM webhook_delivery
          WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
            AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
@@ -56,26 +57,41 @@ _CLAIM = """
            FOR NO KEY UPDATE SKIP LOCKED
     ),
     held AS (
-        SELECT due.id, max(earlier.next_attempt_at) AS until
+        SELECT due.id, earlier.next_attempt_at
           FROM due
-          JOIN webhook_delivery earlier
-            ON earlier.subscriber_id = %(subscriber_id)s AND earlier.state = 'pending'
-           AND earlier.model = due.model AND earlier.record_id = due.record_id
-           AND earlier.event_id < due.event_id
-         WHERE earlier.id NOT IN (SELECT id FROM due)
-         GROUP BY due.id
+         CROSS JOIN LATERAL (
+                SELECT next_attempt_at
+                  FROM webhook_delivery
+                 WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+                   AND model = due.model AND record_id = due.record_id
+                   AND event_id < due.event_id
+                   AND id NOT IN (SELECT id FROM due)
+                 ORDER BY event_id DESC
+                 LIMIT 1
+               ) earlier
+    ),
+    put_off AS (
+        UPDATE webhook_delivery delivery
+           SET next_attempt_at = greatest(
+                   (SELECT next_attempt_at FROM held WHERE held.id = delivery.id),
+                   statement_timestamp() AT TIME ZONE 'UTC' + interval '1 second'
+               )
+         WHERE id = ANY(ARRAY(SELECT id FROM held))
+    ),
+    leased AS (
+        UPDATE webhook_delivery
+           SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+               + make_interval(secs => %(lease)s)
+         WHERE id = ANY(ARRAY(SELECT id FROM due WHERE id NOT IN (SELECT id FROM held)))
     )
-    UPDATE webhook_delivery delivery
-       SET next_attempt_at = CASE
-               WHEN held.id IS NULL
-               THEN statement_timestamp() AT TIME ZONE 'UTC' + make_interval(secs => %(lease)s)
-               ELSE greatest(
-                   held.until, statement_timestamp() AT TIME ZONE 'UTC' + interval '1 second'
-               ) END
-      FROM due LEFT JOIN held ON held.id = due.id
-     WHERE delivery.id = due.id
-    RETURNING held.id IS NULL, delivery.id, delivery.event_id, delivery.attempts, delivery.replayed
-"""
+    SELECT due.id AS delivery_id, due.attempts, due.replayed,
+           due.id IN (SELECT id FROM held) AS held, event.*
+      FROM due
+     CROSS JOIN LATERAL (
+            SELECT {WIRE_COLUMNS} FROM {WIRE_TABLES} WHERE e.id = due.event_id LIMIT 1
+           ) event
+     ORDER BY due.event_id
+"""  # noqa: S608  # constants
 
 _RECORD = """
     WITH outcome AS (
@@ -95,6 +111,7 @@ _RECORD = """
                THEN statement_timestamp() AT TIME ZONE 'UTC' END
       FROM outcome
      WHERE delivery.id = outcome.id AND delivery.state = 'pending'
+       AND delivery.id = ANY(%(id)s)  -- or the planner reads the whole table
 """
 
 _RELEASE = """
@@ -105,13 +122,23 @@ _RELEASE = """
 
 # Nothing waits for a replay, so what comes after it may be in another process' hands.
 _WAKE_LATER = """
-    UPDATE webhook_delivery later
+    UPDATE webhook_delivery
        SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
-      FROM webhook_delivery settled
-     WHERE settled.id = ANY(%s) AND settled.replayed IS NOT TRUE AND later.state = 'pending'
-       AND later.subscriber_id = settled.subscriber_id
-       AND later.model = settled.model AND later.record_id = settled.record_id
-       AND later.event_id > settled.event_id
+     WHERE id = ANY(ARRAY(
+            SELECT later.id
+              FROM webhook_delivery settled
+             CROSS JOIN LATERAL (
+                    SELECT id
+                      FROM webhook_delivery
+                     WHERE subscriber_id = settled.subscriber_id AND state = 'pending'
+                       AND model = settled.model AND record_id = settled.record_id
+                       AND event_id > settled.event_id
+                     ORDER BY event_id
+                     LIMIT 1000
+                   ) later
+             WHERE settled.id = ANY(%s) AND settled.replayed IS NOT TRUE
+           ))
+       AND state = 'pending'
 """
 
 
@@ -247,52 +274,35 @@ class WebhookDelivery(models.Model):
 
         :return: ``Claim``
         """
-        subscriber = self.env["webhook.subscriber"].search(
-            [("id", "=", subscriber_id), ("state", "=", "enabled")]
-        )
-        if not subscriber:
+        subscribers = self.env["webhook.subscriber"]
+        admission = subscribers._admit(subscriber_id)
+        if not admission:
             return Claim(subscriber_id)
-        limit = subscriber._admitted()
-        leased = self._lease(subscriber, limit) if limit else []
-        if not leased:
-            return Claim(subscriber_id, wait=self._seconds_until_due(subscriber))
-        subscriber._count_claimed(len(leased))
-        rows = self.env["update.webhook"]._wire_rows(
-            SQL("e.id = ANY(%s)", [event_id for _id, event_id, *_rest in leased])
-        )
-        events = {row["id"]: row for row in rows}
-        return Claim(
-            subscriber_id,
-            endpoint=subscriber._endpoint(),
-            source=self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
-            deliveries=[
-                {
-                    **events[event_id],
-                    "delivery_id": delivery_id,
-                    "attempts": attempts,
-                    "replayed": replayed,
-                }
-                for delivery_id, event_id, attempts, replayed in sorted(
-                    leased, key=lambda row: row[1]
-                )
-            ],
-        )
+        endpoint, limit = admission.endpoint, admission.limit
+        deliveries = self._lease(subscriber_id, limit, endpoint.timeout) if limit else []
+        if not deliveries:
+            return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
+        if admission.rate_limit:
+            seconds = len(deliveries) / admission.rate_limit
+            subscribers.browse(subscriber_id)._defer_next_batch(seconds)
+        source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+        return Claim(subscriber_id, endpoint=endpoint, source=source, deliveries=deliveries)
 
     @api.model
-    def _lease(self, subscriber, limit):
-        """Return ``(delivery id, event id, attempts, replayed)`` of what was leased."""
-        lease = LEASE_MARGIN + subscriber.timeout
-        parameters = {"subscriber_id": subscriber.id, "limit": limit, "lease": lease}
+    def _lease(self, subscriber_id, limit, timeout):
+        """Return the deliveries that are this process' until ``timeout`` and a margin are over."""
+        lease = LEASE_MARGIN + timeout
+        parameters = {"subscriber_id": subscriber_id, "limit": limit, "lease": lease}
         for _look in range(_LOOKS):
             self.env.cr.execute(_CLAIM, parameters)
-            rows = self.env.cr.fetchall()
-            leased = [row[1:] for row in rows if row[0]]
-            if leased or not rows:
+            found = self.env.cr.dictfetchall()
+            leased = [delivery for delivery in found if not delivery["held"]]
+            if leased or not found:
                 break
         return leased
 
     @api.model
-    def _seconds_until_due(self, subscriber):
+    def _seconds_until_due(self, subscriber_id):
         """Return how long to wait for the next attempt, or None if nothing is waiting."""
         self.env.cr.execute(
             """
@@ -305,7 +315,7 @@ class WebhookDelivery(models.Model):
              ORDER BY delivery.next_attempt_at
              LIMIT 1
             """,
-            [subscriber.id],
+            [subscriber_id],
         )
         found = self.env.cr.fetchone()
         # never at once: what is due now and could not be claimed is in somebody else's hands

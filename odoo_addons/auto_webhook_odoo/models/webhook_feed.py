@@ -74,7 +74,7 @@ class WebhookFeedPosition(models.Model):
             self.with_env(self.env(cr=cr, su=True))._assign()
         with self.env.registry.cursor() as cr:
             rows = self.env(cr=cr, su=True)["update.webhook"]._wire_rows(
-                SQL(" AND ").join(where), SQL("ORDER BY position.id LIMIT %s", limit + 1)
+                SQL(" AND ").join(where), limit + 1
             )
         page, more = rows[:limit], rows[limit:]
         return FeedPage(

@@ -1,6 +1,6 @@
 import os
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
@@ -9,7 +9,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..delivery.connections import open_session
-from ..delivery.transport import Endpoint, post
+from ..delivery.transport import post
 from ..wire.event import batch_json
 from ..wire.signature import decode_secret, generate_secret
 
@@ -195,23 +195,6 @@ class WebhookSubscriber(models.Model):
                         self.env._("The signing secret cannot be used: %s.", error)
                     ) from error
 
-    def _endpoint(self):
-        """Return the settings of one attempt, to be used without a database transaction."""
-        subscriber = self.sudo()
-        secrets = [subscriber.signing_secret]
-        if (subscriber.previous_secret_until or datetime.min) > fields.Datetime.now():
-            secrets.append(subscriber.previous_secret)
-        return Endpoint(
-            url=subscriber.url,
-            auth_type=subscriber.auth_type,
-            auth_token=subscriber.auth_token or "",
-            api_key_header=subscriber.api_key_header or "",
-            signing_secrets=tuple(filter(None, secrets)),
-            timeout=subscriber.timeout,
-            verify_ssl=subscriber.verify_ssl,
-            allow_private_network=subscriber.allow_private_network,
-        )
-
     def action_new_secret(self):
         """Replace the signing secret; the old one stays valid for a while."""
         for subscriber in self:
@@ -228,7 +211,7 @@ class WebhookSubscriber(models.Model):
         """Send a batch without events, and tell what came of it."""
         self.ensure_one()
         self.check_access("write")
-        endpoint = self._endpoint()
+        endpoint = self._read_settings().endpoint
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         # what has been read is enough; no transaction may be open while the endpoint is talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit

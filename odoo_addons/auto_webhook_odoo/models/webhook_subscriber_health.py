@@ -1,10 +1,12 @@
 import random
 from datetime import timedelta
+from typing import NamedTuple
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..delivery import sender
+from ..delivery.transport import Endpoint
 from ..wire.backoff import retry_delay
 
 _REFRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
@@ -15,6 +17,18 @@ _FRESH = {
     "failing_since": False,
     "next_batch_at": False,
 }
+
+
+class Admission(NamedTuple):
+    """What a subscriber may be sent now."""
+
+    endpoint: Endpoint
+    #: deliveries that may be claimed; 0 during a pause
+    limit: int
+    #: in a row
+    failures: int
+    #: events per second, 0 for no limit
+    rate_limit: int
 
 
 class WebhookSubscriber(models.Model):
@@ -44,38 +58,75 @@ class WebhookSubscriber(models.Model):
         sender.wake_sender(self.env.cr, self.ids)
         return result
 
-    def _admitted(self):
-        """Return how many deliveries may be claimed now.
+    @api.model
+    def _admit(self, subscriber_id):
+        """Return ``Admission``, or None if nothing is sent to this subscriber at all.
 
         A subscriber that fails, or has a rate limit, is locked until the end of the transaction:
         two processes must not both send the one probe, or each a second's worth.
         """
-        if self.consecutive_failures or self.rate_limit:
-            # events that begin to wait for this endpoint meanwhile are not held up
-            if not self.try_lock_for_update(allow_referencing=True):
-                return 0
-            self.invalidate_recordset()
-        if self.paused_until or self.next_batch_at:
-            now = self.env.cr.now()
-            if max(until for until in (self.paused_until, self.next_batch_at) if until) > now:
-                return 0
-        if self.consecutive_failures:
-            # nobody else probes meanwhile
-            self.paused_until = fields.Datetime.now() + timedelta(seconds=self.timeout)
-            return 1
-        return min(self.batch_size, self.rate_limit or self.batch_size)
+        subscriber = self.browse(subscriber_id)
+        found = subscriber._read_settings(SQL("active AND state = 'enabled'"))
+        if found and (found.failures or found.rate_limit):
+            # not FOR UPDATE: that would hold up events that begin to wait for this endpoint
+            locked = subscriber._read_settings(SQL("TRUE FOR NO KEY UPDATE SKIP LOCKED"))
+            if locked and locked.failures and locked.limit:
+                subscriber._pause(locked.endpoint.timeout)  # nobody else probes meanwhile
+            return locked or found._replace(limit=0)
+        return found
 
-    def _count_claimed(self, number):
-        """Keep to the rate limit: the next batch has to wait until this one is accounted for."""
-        if self.rate_limit:
-            self.env.cr.execute(
-                SQL(
-                    "UPDATE webhook_subscriber SET next_batch_at = statement_timestamp() "
-                    "AT TIME ZONE 'UTC' + make_interval(secs => %s) WHERE id = %s",
-                    number / self.rate_limit,
-                    self.id,
-                )
+    def _read_settings(self, condition=SQL("TRUE")):  # noqa: B008  # SQL objects are immutable
+        """Return ``Admission``, or None. With SQL: the ORM would take a third of the time that an
+        event takes from the commit to the endpoint."""
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT url, auth_type, auth_token, api_key_header, timeout, verify_ssl,
+                       allow_private_network, signing_secret,
+                       CASE WHEN previous_secret_until > statement_timestamp() AT TIME ZONE 'UTC'
+                            THEN previous_secret END,
+                       CASE WHEN greatest(paused_until, next_batch_at)
+                                 > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
+                            WHEN consecutive_failures > 0 THEN 1
+                            WHEN rate_limit > 0 THEN least(batch_size, rate_limit)
+                            ELSE batch_size END,
+                       coalesce(consecutive_failures, 0), coalesce(rate_limit, 0)
+                  FROM webhook_subscriber
+                 WHERE id = %s AND %s
+                """,
+                self.id,
+                condition,
             )
+        )
+        row = self.env.cr.fetchone()
+        if not row:
+            return None
+        endpoint = Endpoint(
+            url=row[0],
+            auth_type=row[1],
+            auth_token=row[2] or "",
+            api_key_header=row[3] or "",
+            timeout=row[4],
+            verify_ssl=row[5],
+            allow_private_network=bool(row[6]),
+            signing_secrets=tuple(filter(None, row[7:9])),
+        )
+        return Admission(endpoint, *row[9:])
+
+    def _pause(self, seconds):
+        self.paused_until = fields.Datetime.now() + timedelta(seconds=seconds)
+
+    def _defer_next_batch(self, seconds):
+        """Keep to the rate limit: the next batch waits until this one is accounted for."""
+        self.env.cr.execute(
+            SQL(
+                "UPDATE webhook_subscriber SET next_batch_at = statement_timestamp() "
+                "AT TIME ZONE 'UTC' + make_interval(secs => %s) WHERE id = %s",
+                seconds,
+                self.id,
+            )
+        )
 
     def _retry_delay(self, failures):
         """Return the seconds to wait after so many failures."""
@@ -125,9 +176,9 @@ class WebhookSubscriber(models.Model):
                 "last_failure": now,
                 "failing_since": since,
                 "consecutive_failures": failures,
-                "paused_until": now + timedelta(seconds=pause),
             }
         )
+        self._pause(pause)
         if outcome.status == 410:
             self._disable(self.env._("It answered HTTP 410: it wants no more messages."))
         elif self.disable_after and now - since >= timedelta(hours=self.disable_after):

@@ -1,0 +1,55 @@
+"""An endpoint of somebody else: accepts what is pushed to it, and sometimes misbehaves."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import random
+import threading
+from typing import Any
+
+
+class Endpoint:
+    """Keeps the events that it has accepted, in the order in which they came in.
+
+    :param trouble: share of the requests that are refused, or accepted without telling so
+    """
+
+    def __init__(self, trouble: float = 0.0, seed: int = 1) -> None:
+        self.accepted: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        chance = random.Random(seed)  # noqa: S311 - a reproducible misfortune
+        endpoint = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with endpoint._lock:
+                    fate = chance.random()
+                    refused = fate < trouble / 2
+                    if not refused:
+                        endpoint.accepted += message.get("events", [message])
+                if refused:
+                    self.answer(chance.choice((500, 503)))
+                elif fate < trouble:
+                    self.close_connection = True  # nobody learns that it was accepted
+                else:
+                    self.answer(200)
+
+            def answer(self, status: int) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Keep the output of the tests quiet."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

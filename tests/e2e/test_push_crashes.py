@@ -1,0 +1,111 @@
+"""Processes that deliver together, and die in the middle of it."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from signal import SIGKILL
+
+import pytest
+
+from tests.e2e.conftest import Run
+from tests.e2e.endpoint import Endpoint
+
+_PREPARE = """
+config, model = env["webhook.config"], env["ir.model"]._get("res.partner")
+config.create({"model_id": model.id, "priority": "high", "instant_send": True})
+subscriber = env["webhook.subscriber"].create({
+    "name": "Endpoint", "url": url, "allow_private_network": True, "state": "disabled",
+    "timeout": 1, "backoff_base": 1, "backoff_max": 1, "max_attempts": 1000, "disable_after": 0,
+    "batch_size": 7,
+})
+partners = env["res.partner"].create([{"name": f"P{i}"} for i in range(20)])
+env.cr.commit()
+for city in ("Oslo", "Rome", "Bern"):
+    for partner in partners:
+        partner.city = city
+    env.cr.commit()
+env.cr.execute("UPDATE webhook_subscriber SET state = 'enabled'")  # nobody is woken
+env.cr.commit()
+env.cr.execute("SELECT id FROM webhook_delivery WHERE state = 'pending'")
+assert env.cr.rowcount == 80, env.cr.rowcount
+env.cr.execute("SELECT id FROM update_webhook")
+result = {"subscriber_id": subscriber.id, "event_ids": [id for id, in env.cr.fetchall()]}
+"""
+
+_DELIVER = """
+import functools, os, signal, time
+import odoo.sql_db
+from odoo.addons.auto_webhook_odoo.delivery import connections, dispatcher
+from odoo.addons.auto_webhook_odoo.models import webhook_delivery
+
+dispatcher.LEASE_MARGIN = webhook_delivery.LEASE_MARGIN = 1  # seconds; tests have little patience
+deliveries = type(env["webhook.delivery"])
+registry = env.registry
+# moments in which a process dies: where, before or after it, and at which call
+moments = [
+    (deliveries, "_lease", "after", 1),  # leased, not committed
+    (dispatcher, "send", "before", 2),
+    (dispatcher, "post", "after", 3),  # in the middle of a claim
+    (dispatcher, "send", "after", 1),
+    (deliveries, "_record", "after", 2),  # recorded, not committed
+]
+
+def die_at(owner, name, when, call):
+    function, calls = getattr(owner, name), [0]
+    def deadly(*args, **kwargs):
+        calls[0] += 1
+        if when == "before" and calls[0] == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = function(*args, **kwargs)
+        if when == "after" and calls[0] == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    setattr(owner, name, deadly)
+
+def deliver_all():
+    session_for = functools.cache(connections.open_session)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        dispatcher.deliver(registry, subscriber_id, session_for)
+        with registry.cursor() as cr:
+            cr.execute("SELECT count(*) FROM webhook_delivery WHERE state = 'pending'")
+            if not cr.fetchone()[0]:
+                return 0
+        time.sleep(0.02)
+    return 1
+
+def forked(*moment):
+    pid = os.fork()
+    if not pid:
+        if moment:
+            die_at(*moment)
+        os._exit(deliver_all())
+    return pid
+
+env.cr.close()
+odoo.sql_db.close_all()  # connections must not be shared with the children
+killed = [os.waitstatus_to_exitcode(os.waitpid(forked(*moment), 0)[1]) for moment in moments]
+workers = [forked() for _worker in range(3)]
+ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
+result = {"killed": killed, "ended": ended}
+"""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint(trouble=0.3)
+    yield endpoint
+    endpoint.close()
+
+
+def test_nothing_is_lost_or_out_of_order(run: Run, endpoint: Endpoint) -> None:
+    prepared = run(_PREPARE, url=endpoint.url)
+    done = run(_DELIVER, subscriber_id=prepared["subscriber_id"])
+    assert done == {"killed": [-SIGKILL] * 5, "ended": [0, 0, 0]}
+
+    assert {event["event_id"] for event in endpoint.accepted} == set(prepared["event_ids"])
+    arrived = defaultdict(list)
+    for event in endpoint.accepted:
+        arrived[event["record_id"]].append(event["event_id"])
+    assert len(arrived) == 20
+    for event_ids in arrived.values():
+        assert event_ids == sorted(event_ids)  # a repeat comes before the next event, not after

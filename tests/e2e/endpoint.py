@@ -17,6 +17,13 @@ class Endpoint:
 
     def __init__(self, trouble: float = 0.0, seed: int = 1) -> None:
         self.accepted: list[dict[str, Any]] = []
+        #: requests so far, refused ones too
+        self.requests = 0
+        #: statuses of the next answers, instead of 200
+        self.refusals: list[int] = []
+        #: cleared: answers wait until it is set again
+        self.answering = threading.Event()
+        self.answering.set()
         self._lock = threading.Lock()
         chance = random.Random(seed)  # noqa: S311 - a reproducible misfortune
         endpoint = self
@@ -27,12 +34,17 @@ class Endpoint:
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with endpoint._lock:
-                    fate = chance.random()
-                    refused = fate < trouble / 2
-                    if not refused:
+                    endpoint.requests += 1
+                    fate, status = chance.random(), 200
+                    if endpoint.refusals:
+                        status = endpoint.refusals.pop(0)
+                    elif fate < trouble / 2:
+                        status = chance.choice((500, 503))
+                    else:
                         endpoint.accepted += message.get("events", [message])
-                if refused:
-                    self.answer(chance.choice((500, 503)))
+                endpoint.answering.wait()
+                if status != 200:
+                    self.answer(status)
                 elif fate < trouble:
                     self.close_connection = True  # nobody learns that it was accepted
                 else:
@@ -50,6 +62,11 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def names(self) -> list[str]:
+        """The names of the records whose events were accepted."""
+        return [event["payload"]["name"] for event in self.accepted]
+
     def close(self) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()

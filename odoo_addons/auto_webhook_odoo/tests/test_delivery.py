@@ -10,7 +10,7 @@ from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.auto_webhook_odoo.wire.signature import decode_secret
+from odoo.addons.auto_webhook_odoo.wire.signature import decode_secret, signature_headers
 
 from .delivery_case import DeliveryCase
 
@@ -237,3 +237,56 @@ class TestDelivery(DeliveryCase):
                 self.env["webhook.subscriber"].create(
                     {"name": "Wrong", "url": "https://example.com", **values}
                 )
+
+    def test_while_a_key_is_replaced_both_sign(self):
+        sink, subscriber = self.sink(rotation_hours=2)
+        old = subscriber.signing_secret
+        subscriber.action_new_secret()
+        self.assertNotEqual(subscriber.signing_secret, old)
+        self.partners(1)
+        self.deliver()
+        subscriber.previous_secret_until = fields.Datetime.now()
+        self.partners(1)
+        self.deliver()
+        for (headers, body), secrets in zip(
+            sink.requests,
+            [(subscriber.signing_secret, old), (subscriber.signing_secret,)],
+            strict=True,
+        ):
+            expected = signature_headers(
+                secrets, headers["webhook-id"], int(headers["webhook-timestamp"]), body
+            )
+            self.assertEqual(headers["webhook-signature"], expected["webhook-signature"])
+
+    def test_an_event_that_was_offered_again_is_left_to_the_pull(self):
+        sink, _subscriber = self.sink()
+        self.config.instant_send = False
+        partner = self.partners(1)
+        event = self.events(partner)
+        event.write({"failed_at": fields.Datetime.now(), "failure": "no handler"})
+        event.action_offer_again()
+        self.next_transaction()
+        self.config.instant_send = True
+        partner.city = "Rome"
+        self.deliver()
+        self.assertEqual([event["event"] for event in sink.events], ["write"])
+        self.assertFalse(event.failed_at)
+
+    def test_events_of_a_restored_database_are_no_duplicates(self):
+        """A restore brings back the sequence: the same id, another event."""
+        sink, _subscriber = self.sink()
+        first = self.partners(1)
+        self.deliver()
+        event_id = self.events(first).id
+        self.forget()
+        self.env.cr.execute("DELETE FROM webhook_feed_pending")
+        self.env.cr.execute("SELECT setval('update_webhook_id_seq', %s, false)", [event_id])
+        self.env.cr.execute("SELECT pg_sleep(0.001)")  # the clock has gone on
+        other = self.partners(1)
+        self.deliver()
+        before, after = sink.events
+        self.assertEqual((before["event_id"], after["event_id"]), (event_id, event_id))
+        self.assertEqual(self.events(other).id, event_id)
+        self.assertNotEqual(before["timestamp"], after["timestamp"])
+        ids = [headers["webhook-id"] for headers, _body in sink.requests]
+        self.assertNotEqual(ids[0], ids[1])

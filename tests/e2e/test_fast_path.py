@@ -1,0 +1,135 @@
+"""What happens in a server right after a commit, in both of its modes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from devstack.databases import Databases
+from devstack.json2 import Json2
+from devstack.odoo import Odoo, Server
+from devstack.postgres import postgres
+from tests.e2e.endpoint import Endpoint
+
+_SETUP = """
+key = env["res.users.apikeys"].with_user(env.ref("base.user_admin")).sudo()
+model = env["ir.model"]._get("res.partner")
+env["webhook.config"].create({"model_id": model.id, "priority": "high", "instant_send": True})
+env["ir.cron"].search([]).active = False
+result = key._generate("rpc", "test", None)
+env.cr.commit()
+"""
+
+_LEFT_BEHIND = """
+from odoo.addons.auto_webhook_odoo.delivery import sender
+sender.wake = lambda dbname, subscriber_ids: None  # the process is killed before it gets there
+env["res.partner"].create({"name": name})
+cron = env.ref("auto_webhook_odoo.cron_deliver")
+cron.active = True
+cron._trigger()
+env.cr.commit()
+"""
+
+
+@dataclass
+class Sales:
+    """A running Odoo whose contacts are pushed."""
+
+    odoo: Odoo
+    server: Server
+    api: Json2
+
+    def subscribe(self, endpoint: Endpoint, **values: object) -> int:
+        return self.api.create(
+            "webhook.subscriber",
+            name="Endpoint",
+            url=endpoint.url,
+            allow_private_network=True,
+            **values,
+        )
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=["threaded", "prefork"])
+def sales(request: pytest.FixtureRequest) -> Iterator[Sales]:
+    with postgres() as server:
+        odoo = Odoo(server)
+        with Databases(odoo).temporary() as database:
+            key = odoo.run_script(database, _SETUP)
+            running = odoo.serve(database, workers=request.param)
+            try:
+                running.wait_until_ready()
+                yield Sales(odoo, running, Json2(running.url, database, key))
+            finally:
+                running.stop()
+
+
+@pytest.fixture
+def endpoint(sales: Sales) -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    yield endpoint
+    known = sales.api.search_read("webhook.subscriber", [], ["id"])
+    sales.api.call("webhook.subscriber", "unlink", [row["id"] for row in known])
+    endpoint.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_it_is_pushed_without_any_cron(sales: Sales, endpoint: Endpoint) -> None:
+    sales.subscribe(endpoint)
+    sales.api.create("res.partner", name="Ada")
+    wait_for(lambda: endpoint.names() == ["Ada"])
+
+
+def test_a_retry_comes_by_itself(sales: Sales, endpoint: Endpoint) -> None:
+    endpoint.refusals = [500, 503]
+    sales.subscribe(endpoint, backoff_base=1, backoff_max=1)
+    sales.api.create("res.partner", name="Ada")
+    wait_for(lambda: endpoint.names() == ["Ada"])
+    assert endpoint.requests == 3
+
+
+def test_an_endpoint_that_hangs_keeps_nobody_waiting(sales: Sales, endpoint: Endpoint) -> None:
+    hanging = Endpoint()
+    hanging.answering.clear()
+    try:
+        sales.subscribe(hanging, timeout=60)
+        sales.subscribe(endpoint)
+        sales.api.create("res.partner", name="Ada")
+        wait_for(lambda: hanging.requests == 1)
+        for name in ("Grace", "Mary"):  # neither the users
+            sales.api.create("res.partner", name=name)
+        everybody = ["Ada", "Grace", "Mary"]
+        wait_for(lambda: sorted(endpoint.names()) == everybody)  # nor the others
+        hanging.answering.set()
+        wait_for(lambda: sorted(hanging.names()) == everybody)
+    finally:
+        hanging.close()
+
+
+def test_the_test_button_tells_what_came_of_it(sales: Sales, endpoint: Endpoint) -> None:
+    subscriber_id = sales.subscribe(endpoint)
+    endpoint.refusals = [401]
+    told = [
+        sales.api.call("webhook.subscriber", "action_test", [subscriber_id])["params"]
+        for _attempt in range(2)
+    ]
+    assert [params["type"] for params in told] == ["danger", "success"]
+    assert "does not accept the credentials" in told[0]["message"]
+    assert "HTTP 200" in told[1]["message"]
+    assert endpoint.accepted == []
+
+
+def test_what_a_killed_process_left_goes_out_with_the_cron(
+    sales: Sales, endpoint: Endpoint
+) -> None:
+    sales.subscribe(endpoint)
+    sales.odoo.run_script(sales.server.database, _LEFT_BEHIND, name="Ada")
+    wait_for(lambda: endpoint.names() == ["Ada"], 90)

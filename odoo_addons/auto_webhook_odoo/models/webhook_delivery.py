@@ -166,6 +166,7 @@ class WebhookDelivery(models.Model):
     state = fields.Selection(STATES, required=True, readonly=True, default="pending")
     confirmed = fields.Boolean(
         related="event_id.is_processed",
+        string="Confirmed",
         help="The receiver has handled the event. Delivered only means that it was accepted.",
     )
     attempts = fields.Integer(

@@ -13,10 +13,10 @@ from benchmarks.peers import Program
 from benchmarks.push.variants import MODEL
 from devstack.cache import CACHE
 from devstack.postgres import Postgres
-from devstack.process import Child
+from devstack.process import Child, run_folder
 
-#: What it logs when it has caught up with the set-up and follows
-_FOLLOWING = "streaming to webhook"
+#: Whether somebody reads the changes
+_FOLLOWED = "SELECT FROM pg_replication_slots WHERE slot_name = %s AND active"
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Follower:
         """Start it and wait until it follows; it goes on where it was stopped."""
         foreign = ("ERPDOO_", "PYTHON", "PG")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+        run_folder().mkdir(exist_ok=True)
         self._child = Child(
             "erpdoo",
             [self.program.interpreter, "-m", "erpdoo"],
@@ -56,10 +57,15 @@ class Follower:
             },
             cwd=self.folder,
         )
-        self._child.wait_until(self._child.logged(_FOLLOWING), timeout=60)
+        self._child.wait_until(self._follows, timeout=60)
 
     def stop(self) -> None:
         """Stop it; what changes from now on waits for its next start."""
         if self._child:
             self._child.stop()
             self._child = None
+
+    def _follows(self) -> bool:
+        with self.postgres.connect() as cursor:
+            cursor.execute(_FOLLOWED, [self.database])
+            return bool(cursor.rowcount)

@@ -50,8 +50,8 @@ class Prepared:
             server = self._serve()
             exits.callback(server.stop)
             if self.follower:
-                self.follower.start()
                 exits.callback(self.follower.stop)
+                self.follower.start()
             server.wait_until_idle()
             yield server
 
@@ -88,11 +88,10 @@ class Running:
 
     def wait_until_idle(self) -> None:
         """Wait until it answers and has done what Odoo does after a start."""
-        ready = self.prepared.variant.ready
         self.child.wait_until(answers(f"{self.api.url}/web/health"), timeout=120)
         self.child.wait_until(self._has_caught_up, timeout=120)
-        if ready:
-            self.child.wait_until(self.child.logged(ready), timeout=60)
+        if self.prepared.variant.ready:
+            self.child.wait_until(self._is_ready, timeout=60)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -142,6 +141,11 @@ class Running:
     def _subscribers(self) -> list[int]:
         ids: list[int] = self.api.call("webhook.subscriber", "search", domain=[])
         return ids
+
+    def _is_ready(self) -> bool:
+        with self.prepared.odoo.postgres.connect(self.prepared.database) as cursor:
+            cursor.execute(self.prepared.variant.ready)
+            return bool(cursor.rowcount)
 
     def _has_caught_up(self) -> bool:
         """Whether no job of a cron is due; wakes the crons, which first sleep for a minute."""

@@ -30,7 +30,7 @@ class Variant:
     options: Mapping[str, object] = field(default_factory=dict)
     #: what comes behind the options in that file
     sections: str = ""
-    #: printed by the server when whoever sends is ready, if that is later than the server
+    #: a query that finds something when whoever sends is ready, if that is later than the server
     ready: str = ""
     #: Whether what could not be sent waits, so that there is a backlog to get through
     keeps: bool = False
@@ -119,7 +119,11 @@ QUEUE_JOB = QueueJob(
     workers=2,
     options={"server_wide_modules": "base,web,queue_job"},
     sections="[queue_job]\nchannels = root:2\n",
-    ready="database connections ready",
+    ready="""
+        SELECT FROM pg_locks  -- its runner takes a lock in each database that it serves
+         WHERE locktype = 'advisory' AND granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """,
 )
 
 VARIANTS = {v.key: v for v in (OURS, OURS_PREFORK, ERPDOO, AUTOMATION, QUEUE_JOB)}

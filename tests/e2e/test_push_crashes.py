@@ -34,12 +34,12 @@ result = {"subscriber_id": subscriber.id, "event_ids": [id for id, in env.cr.fet
 _DELIVER = """
 import functools, os, signal, time
 import odoo.sql_db
-from odoo.addons.auto_webhook_odoo.delivery import connections, dispatcher
+from odoo.addons.auto_webhook_odoo.delivery import connections, database, dispatcher
 from odoo.addons.auto_webhook_odoo.models import webhook_delivery
 
 dispatcher.LEASE_MARGIN = webhook_delivery.LEASE_MARGIN = 1  # seconds; tests have little patience
 deliveries = type(env["webhook.delivery"])
-registry = env.registry
+registry, dbname = env.registry, env.cr.dbname
 # moments in which a process dies: where, before or after it, and at which call
 moments = [
     (deliveries, "_lease", "after", 1),  # leased, not committed
@@ -62,10 +62,11 @@ def die_at(owner, name, when, call):
     setattr(owner, name, deadly)
 
 def deliver_all():
-    session_for = functools.cache(connections.open_session)
+    known = database.Database(dbname)
+    connections_for = functools.cache(connections.open_connections)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        dispatcher.deliver(registry, subscriber_id, session_for)
+        dispatcher.deliver(known, subscriber_id, connections_for)
         with registry.cursor() as cr:
             cr.execute("SELECT count(*) FROM webhook_delivery WHERE state = 'pending'")
             if not cr.fetchone()[0]:

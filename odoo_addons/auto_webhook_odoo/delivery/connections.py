@@ -11,8 +11,8 @@ import io
 import ipaddress
 import time
 
-import requests
-from requests.adapters import HTTPAdapter
+import urllib3
+from requests.certs import where as certificates
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -22,26 +22,26 @@ _METADATA = frozenset(
 )
 
 
-_CONNECT_TIMEOUT = 5  # seconds; an endpoint that is there accepts long before
-
-
 class AddressRefusedError(ValueError):
     """An address may not be talked to; the text says which and why. No OSError, because urllib3
     would take it for a connection that broke."""
 
 
-def open_session(allow_private):
-    """Return a session that keeps its connections and refuses addresses.
+def open_connections(allow_private, verify_ssl):
+    """Return a ``urllib3.PoolManager`` that keeps its connections and refuses addresses.
 
-    It reads neither proxies nor passwords from the environment: with a proxy in between it could
-    not tell which address is talked to.
+    It uses no proxy of the environment: with one in between it could not tell which address is
+    talked to. Not ``requests``: it takes half a millisecond more, a fifth of the time that an event
+    takes from the commit to the endpoint.
     """
-    session = requests.Session()
-    session.trust_env = False
-    adapter = _GuardedAdapter(allow_private)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+    manager = urllib3.PoolManager(
+        cert_reqs="CERT_REQUIRED" if verify_ssl else "CERT_NONE", ca_certs=certificates()
+    )
+    manager.pool_classes_by_scheme = {
+        "http": _guarded(HTTPConnectionPool, HTTPConnection, allow_private),
+        "https": _guarded(HTTPSConnectionPool, HTTPSConnection, allow_private),
+    }
+    return manager
 
 
 def check_address(address, allow_private):
@@ -60,25 +60,11 @@ def check_address(address, allow_private):
         )
 
 
-class _GuardedAdapter(HTTPAdapter):
-    def __init__(self, allow_private):
-        self._allow_private = allow_private
-        super().__init__()
-
-    def init_poolmanager(self, *args, **kwargs):  # pylint: disable=missing-return
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _guarded(HTTPConnectionPool, HTTPConnection, self._allow_private),
-            "https": _guarded(HTTPSConnectionPool, HTTPSConnection, self._allow_private),
-        }
-
-
 def _guarded(pool_class, connection_class, allow_private):
     class Connection(connection_class):
         response_class = _TimelyResponse
 
         def _new_conn(self):
-            self.timeout = min(self.timeout, _CONNECT_TIMEOUT)  # until the request is sent
             sock = super()._new_conn()
             try:
                 check_address(sock.getpeername()[0], allow_private)

@@ -1,30 +1,17 @@
 """Claim, send, record: each step on its own, so that no transaction is open during HTTP."""
 
 import collections
-import contextlib
 import dataclasses
-import logging
-import threading
 import time
-
-from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
-
-from odoo import SUPERUSER_ID, api
-from odoo.sql_db import Cursor
 
 from ..wire.event import batch_json, batch_message_id, event_json, message_id
 from .transport import post
-
-_logger = logging.getLogger(__name__)
 
 #: Seconds that a claim may be worked on; its lease lasts for these plus the endpoint's timeout.
 LEASE_MARGIN = 30
 
 #: Bytes of events in one batch; one event alone may be larger.
 _MAX_BATCH = 1024 * 1024
-
-#: A process delivers to many endpoints at once, but leaves connections to its requests.
-_transactions = threading.BoundedSemaphore(4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,25 +28,28 @@ class Claim:
     deliveries: list = dataclasses.field(default_factory=list)
 
 
-def deliver(registry, subscriber_id, session_for):
+def deliver(database, subscriber_id, connections_for):
     """Send all deliveries to a subscriber that are due and that no other process is sending.
 
-    :param session_for: ``connections.open_session``, or what remembers its sessions
+    :param database: ``database.Database``
+    :param connections_for: ``connections.open_connections``, or what remembers its results
     :return: seconds until more are due, or None if nothing waits
     """
     claim, outcomes = None, {}
     while True:
-        with _transaction(registry) as env:
+        with database.transaction() as env:
             deliveries = env["webhook.delivery"]
             if claim:
                 deliveries._record(claim, outcomes)
             claim = deliveries._claim(subscriber_id)
         if not claim.deliveries:
             return claim.wait
-        outcomes = send(session_for(claim.endpoint.allow_private_network), claim)
+        endpoint = claim.endpoint
+        connections = connections_for(endpoint.allow_private_network, endpoint.verify_ssl)
+        outcomes = send(connections, claim)
 
 
-def send(session, claim):
+def send(connections, claim):
     """Send the deliveries of a claim, as few messages as possible.
 
     A refused batch is sent again event by event, and only those attempts count: one poisonous event
@@ -76,7 +66,7 @@ def send(session, claim):
         message = [d for d in messages.popleft() if _record_of(d) not in failing_records]
         if not message:
             continue
-        outcome = post(session, claim.endpoint, *_request(claim.source, message))
+        outcome = post(connections, claim.endpoint, *_request(claim.source, message))
         if len(message) > 1 and not (outcome.delivered or outcome.endpoint_failed):
             messages.extendleft([delivery] for delivery in reversed(message))
             continue
@@ -117,17 +107,3 @@ def _request(source, message):
 
 def _record_of(delivery):
     return delivery["model"], delivery["record_id"]
-
-
-@contextlib.contextmanager
-def _transaction(registry):
-    """Yield an environment in a transaction of its own.
-
-    READ COMMITTED: a row that another process has claimed or recorded meanwhile is then looked at
-    again and passed over; under Odoo's REPEATABLE READ it is an error. Odoo sets the level anew for
-    every cursor.
-    """
-    with _transactions, registry.cursor() as cr:
-        if isinstance(cr, Cursor):  # Odoo's tests have one transaction for everything
-            cr.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
-        yield api.Environment(cr, SUPERUSER_ID, {})

@@ -7,14 +7,14 @@ when its next retry is due. It only shortens the wait: whatever it misses (kille
 the cron delivers.
 """
 
+import contextlib
 import functools
 import logging
 import os
 import threading
 
-from odoo.modules.registry import Registry
-
-from .connections import open_session
+from .connections import open_connections
+from .database import Database
 from .dispatcher import deliver
 
 _logger = logging.getLogger(__name__)
@@ -99,16 +99,17 @@ class _Lane(threading.Thread):
         self._lanes, self._key = lanes, key
 
     def run(self):
-        session_for = functools.cache(open_session)
+        connections_for = functools.cache(open_connections)
         errors, wait = 0, 0
-        while self._wait_for_work(wait):
-            try:
-                wait = deliver(Registry(self.dbname), self._key[1], session_for)
-                errors = 0
-            except Exception:  # the lane must outlive whatever happens to one claim
-                errors += 1
-                wait = _PAUSE_AFTER_ERROR if errors < _MOST_ERRORS else None
-                _logger.exception("Sending webhooks failed; they will be tried again.")
+        with contextlib.closing(Database(self.dbname)) as database:
+            while self._wait_for_work(wait):
+                try:
+                    wait = deliver(database, self._key[1], connections_for)
+                    errors = 0
+                except Exception:  # the lane must outlive whatever happens to one claim
+                    errors += 1
+                    wait = _PAUSE_AFTER_ERROR if errors < _MOST_ERRORS else None
+                    _logger.exception("Sending webhooks failed; they will be tried again.")
 
     def _wait_for_work(self, wait):
         """Return True when woken or when ``wait`` seconds are over.

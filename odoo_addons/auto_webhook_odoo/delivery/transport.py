@@ -4,7 +4,8 @@ import base64
 import dataclasses
 import time
 
-import requests
+import urllib3
+from urllib3 import exceptions as errors
 
 from ..wire.signature import signature_headers
 from .connections import AddressRefusedError
@@ -15,6 +16,7 @@ ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 #: Seconds; an endpoint that asks for more is asked again all the same.
 MAX_RETRY_AFTER = 24 * 3600
 
+_CONNECT_TIMEOUT = 5  # seconds; an endpoint that is there accepts long before
 _RESPONSE_EXCERPT = 2048  # bytes of a response that are kept
 _MASK = "***"
 
@@ -58,39 +60,41 @@ class Outcome:
     retry_after: int | None = None
 
 
-def post(session, endpoint, message_id, body):
+def post(connections, endpoint, message_id, body):
     """POST ``body`` once and tell what came of it; never raises for what the network does.
 
+    :param connections: what ``connections.open_connections`` returns
     :param bytes body: JSON, sent exactly as it is
     """
     started = time.monotonic()
     try:
-        with session.post(
+        response = connections.urlopen(
+            "POST",
             endpoint.url,
-            data=body,
+            body=body,
             headers=_headers(endpoint, message_id, body),
-            timeout=endpoint.timeout,
-            verify=endpoint.verify_ssl,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            excerpt = _read_excerpt(response)
-    except Exception as error:  # urllib3 and http.client have errors of their own for odd answers
+            timeout=urllib3.Timeout(
+                connect=min(_CONNECT_TIMEOUT, endpoint.timeout), read=endpoint.timeout
+            ),
+            retries=False,  # one attempt is one attempt; redirects are not followed
+            preload_content=False,
+        )
+    except Exception as error:  # http.client and idna have errors of their own for odd answers
         return Outcome(
             False,
             error=_describe(error),
             duration=_milliseconds_since(started),
             endpoint_failed=True,
         )
-    delivered = 200 <= response.status_code < 300
-    text = _masked(excerpt, endpoint.secrets)
+    delivered = 200 <= response.status < 300
+    text = _masked(_read_excerpt(response), endpoint.secrets)
     return Outcome(
         delivered,
-        status=response.status_code,
-        error=None if delivered else f"{_meaning(response.status_code)} {text[:200]}".strip(),
+        status=response.status,
+        error=None if delivered else f"{_meaning(response.status)} {text[:200]}".strip(),
         response=text,
         duration=_milliseconds_since(started),
-        endpoint_failed=response.status_code in ENDPOINT_STATUSES,
+        endpoint_failed=response.status in ENDPOINT_STATUSES,
         retry_after=_retry_after(response),
     )
 
@@ -118,25 +122,36 @@ def _read_excerpt(response):
     together with its connection.
     """
     try:
-        return response.raw.read(_RESPONSE_EXCERPT, decode_content=True)
+        excerpt = response.read(_RESPONSE_EXCERPT, decode_content=True)
+        if len(excerpt) == _RESPONSE_EXCERPT:
+            response.close()
+        return excerpt
     except Exception:  # the status is known and is what counts
+        response.close()
         return b""
+    finally:
+        response.release_conn()
 
 
 def _describe(error):
     """Say in words why nothing came back, without what a URL or a header may hold."""
-    if isinstance(error, AddressRefusedError):
-        return str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return "The certificate of the endpoint could not be verified."
-    if isinstance(error, requests.ConnectTimeout):
-        return "The endpoint did not accept the connection in time."
-    if isinstance(error, (requests.Timeout, TimeoutError)):
-        return "The endpoint did not answer in time."
-    if isinstance(error, requests.ConnectionError):
-        return "The endpoint refused or dropped the connection, or its name is unknown."
+    for kinds, text in _FAILURES:
+        if isinstance(error, kinds):
+            return text or str(error)
     return f"The request could not be sent ({type(error).__name__})."
 
+
+_FAILURES = (
+    (AddressRefusedError, ""),  # says it itself
+    (errors.SSLError, "The certificate of the endpoint could not be verified."),
+    (errors.NameResolutionError, "The name of the endpoint is unknown."),
+    (
+        (errors.NewConnectionError, errors.ProtocolError),
+        "The endpoint refused or dropped the connection.",
+    ),
+    (errors.ConnectTimeoutError, "The endpoint did not accept the connection in time."),
+    ((errors.TimeoutError, TimeoutError), "The endpoint did not answer in time."),
+)
 
 _MEANINGS = {
     400: "the endpoint does not understand the message.",

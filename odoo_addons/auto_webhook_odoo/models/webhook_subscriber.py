@@ -8,7 +8,7 @@ from urllib3.util import Url, parse_url
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..delivery.connections import open_session
+from ..delivery.connections import open_connections
 from ..delivery.transport import post
 from ..wire.event import batch_json
 from ..wire.signature import decode_secret, generate_secret
@@ -215,9 +215,9 @@ class WebhookSubscriber(models.Model):
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         # what has been read is enough; no transaction may be open while the endpoint is talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit
-        with open_session(endpoint.allow_private_network) as session:
-            body = batch_json(source, []).encode()
-            outcome = post(session, endpoint, f"{source}_ping_{uuid.uuid4().hex}", body)
+        connections = open_connections(endpoint.allow_private_network, endpoint.verify_ssl)
+        body = batch_json(source, []).encode()
+        outcome = post(connections, endpoint, f"{source}_ping_{uuid.uuid4().hex}", body)
         if outcome.delivered:
             message = self.env._(
                 "The endpoint answered HTTP %(status)s after %(duration)s ms.",

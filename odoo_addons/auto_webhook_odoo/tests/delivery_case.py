@@ -1,6 +1,9 @@
+from contextlib import closing
+
 from odoo import fields
 
-from odoo.addons.auto_webhook_odoo.delivery.connections import open_session
+from odoo.addons.auto_webhook_odoo.delivery.connections import open_connections
+from odoo.addons.auto_webhook_odoo.delivery.database import Database
 from odoo.addons.auto_webhook_odoo.delivery.dispatcher import deliver
 
 from .common import WebhookCase
@@ -31,9 +34,9 @@ class DeliveryCase(WebhookCase):
     def deliver(self):
         """Send what is due, as the lanes of the subscribers do after the commit."""
         self.env.cr.flush()
-        with self.enter_registry_test_mode():
+        with self.enter_registry_test_mode(), closing(Database(self.env.cr.dbname)) as database:
             for subscriber in self.env["webhook.subscriber"].search([]):
-                deliver(self.env.registry, subscriber.id, open_session)
+                deliver(database, subscriber.id, open_connections)
         self.env.invalidate_all()
 
     def make_due(self):

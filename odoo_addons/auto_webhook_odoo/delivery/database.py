@@ -1,0 +1,62 @@
+"""Short transactions on a connection that is kept between them."""
+
+import contextlib
+import threading
+
+from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
+
+from odoo import SUPERUSER_ID, api
+from odoo.modules.registry import Registry
+from odoo.sql_db import Cursor
+
+#: So many transactions of all lanes of a process run together: the pool is there for its requests.
+_together = threading.BoundedSemaphore(4)
+
+#: So many lanes keep a connection while they wait: opening one takes as long as a claim.
+_kept = threading.BoundedSemaphore(8)
+
+
+class Database:
+    """A database as one lane sees it. To be closed."""
+
+    def __init__(self, name):
+        self._name = name
+        self._cursor = None
+        self._keeps = False
+
+    @contextlib.contextmanager
+    def transaction(self):
+        """Yield an environment in a transaction of its own.
+
+        READ COMMITTED: a row that another process has claimed or recorded meanwhile is then looked
+        at again and passed over; under Odoo's REPEATABLE READ it is an error.
+        """
+        with _together:
+            try:
+                yield api.Environment(self._open(), SUPERUSER_ID, {})
+                self._cursor.commit()
+            except BaseException:
+                self.close()
+                raise
+            if not self._keeps:
+                self.close()
+
+    def close(self):
+        """Give back the connection; an open transaction is rolled back."""
+        if self._cursor:
+            cursor, self._cursor = self._cursor, None
+            cursor.close()
+        if self._keeps:
+            self._keeps = False
+            _kept.release()
+
+    def _open(self):
+        registry = Registry(self._name)
+        if self._cursor and self._cursor.transaction.registry is not registry:
+            self.close()  # modules were installed or updated
+        if not self._cursor:
+            self._cursor = registry.cursor()
+            if isinstance(self._cursor, Cursor):  # Odoo's tests have one transaction for everything
+                self._cursor.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
+            self._keeps = _kept.acquire(blocking=False)
+        return self._cursor

@@ -18,8 +18,10 @@ _OURS = (
     "locks",
     "odoo",
     "odoo-data",
+    "peers",
     "pip",
     "postgres",
+    "postgres-push",
     "pycache",
     "pytest-addon",
     "run",
@@ -38,7 +40,8 @@ def remove_cache() -> None:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DevstackError("A demo or a test is still running; stop it first.") from error
-        _stop_orphaned_postgres()
+        for cluster in ("postgres", "postgres-push"):
+            _stop_orphaned_postgres(cluster)
         with console.step(f"Removing {CACHE}"):
             for name in _OURS:
                 shutil.rmtree(CACHE / name, ignore_errors=True)
@@ -46,10 +49,10 @@ def remove_cache() -> None:
                 CACHE.rmdir()
 
 
-def _stop_orphaned_postgres() -> None:
+def _stop_orphaned_postgres(cluster: str) -> None:
     """Stop the server if its last user was killed and could not do it."""
     with suppress(OSError, ValueError, IndexError):
-        process = int((CACHE / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        process = int((CACHE / cluster / "postmaster.pid").read_text().splitlines()[0])
         os.kill(process, signal.SIGINT)
         for _ in range(100):
             os.kill(process, 0)

@@ -32,10 +32,21 @@ def run_folder() -> Path:
     runs = CACHE / "run"
     runs.mkdir(parents=True, exist_ok=True)
     for old in sorted(runs.iterdir())[: -_KEPT_RUNS + 1]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not _runs(int(old.name.rpartition("-")[2])):
+            shutil.rmtree(old, ignore_errors=True)
     folder = runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
     folder.mkdir()
     return folder
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ import logging
 
 import psycopg2
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.http import request
 
 from ..models.ir_http import json_error
@@ -39,8 +39,10 @@ def json_errors(*methods):
                 return route(self)
             except FeedError as error:
                 return json_error(error.status, error.code, str(error))
-            except AccessError:
-                return json_error(403, "forbidden", "The user of this API key has no access.")
+            except AccessError as error:
+                return json_error(403, "forbidden", str(error))
+            except UserError as error:
+                return json_error(400, "invalid_request", str(error))
             except psycopg2.OperationalError:
                 raise  # a collision of transactions: Odoo rolls back and calls the route again
             except Exception:

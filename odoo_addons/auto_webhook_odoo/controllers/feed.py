@@ -4,6 +4,7 @@ from odoo.http import Response, request
 from ..models.ir_http import json_error
 from ..models.update_webhook import EVENTS
 from ..models.webhook_config import PRIORITIES
+from ..wire.cursor import MAX_CURSOR
 from ..wire.jsontext import dumps
 from . import parameters as read
 from .errors import json_errors
@@ -32,7 +33,7 @@ class Feed(http.Controller):
             ("last_event_id", "limit", "models", "events", "priority", "include_processed")
         )
         page = request.env["webhook.feed.position"]._read_page(
-            read.integer(given, "last_event_id", 0, 0, read.MAX_ID),
+            read.integer(given, "last_event_id", 0, 0, MAX_CURSOR),
             read.integer(given, "limit", 100, 1, read.MAX_PAGE),
             models=read.strings(given, "models"),
             events=read.strings(given, "events", dict(EVENTS)),

@@ -7,7 +7,6 @@ from odoo.http import request
 from .errors import FeedError
 
 MAX_BODY = 10 * 1024 * 1024  # bytes; 100,000 ids with an error text each fit
-MAX_ID = 2**31 - 1  # Odoo's ids are int4
 MAX_PAGE = 1000
 
 

@@ -8,6 +8,8 @@ from . import (
     webhook_config,
     webhook_delivery,
     webhook_feed,
+    webhook_feed_access,
+    webhook_feed_break,
     webhook_job,
     webhook_mixin,
     webhook_replay,

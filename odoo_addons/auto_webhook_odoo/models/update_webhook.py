@@ -263,7 +263,7 @@ class UpdateWebhook(models.Model):
         named = {*event_ids, *failures}
         possible = [event_id for event_id in named if event_id < 2**31]  # ids are int4
         cr = self.env.cr
-        visible = SQL("(company_id IS NULL OR company_id = ANY(%s))", self.env.user.company_ids.ids)
+        visible = self._visible("update_webhook")
         cr.execute(
             SQL("SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s", possible, visible)
         )

@@ -3,6 +3,7 @@ import dataclasses
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..wire.cursor import Cursor
 from ..wire.event import event_json
 
 
@@ -29,6 +30,7 @@ class WebhookFeedPosition(models.Model):
     _webhook_recordable = False
     _log_access = False
 
+    # cascade: for what deletes events behind Odoo's back
     event_id = fields.Many2one("update.webhook", required=True, ondelete="cascade")
 
     _event_unique = models.UniqueIndex("(event_id)")
@@ -43,6 +45,7 @@ class WebhookFeedPosition(models.Model):
         """
         cr = self.env.cr
         cr.execute("LOCK TABLE webhook_feed_lock IN EXCLUSIVE MODE")
+        self.env["webhook.feed.break"]._notice_restore()
         cr.execute(
             """
             WITH pending AS (DELETE FROM webhook_feed_pending RETURNING id)
@@ -56,15 +59,17 @@ class WebhookFeedPosition(models.Model):
     def _read_page(
         self, last_event_id, limit, models=None, events=None, priority=None, include_processed=True
     ):
-        """Return the ``FeedPage`` after the cursor, for the companies of the user.
+        """Return the ``FeedPage`` after the cursor, of what the user may see.
 
         Uses cursors of its own: the caller's has long taken its snapshot (authentication).
+
+        :raises AccessError, ValidationError: what the user asks for is not there for it
         """
-        self.env["update.webhook"].check_access("read")
-        where = [
-            SQL("position.id > %s", last_event_id),
-            SQL("(e.company_id IS NULL OR e.company_id = ANY(%s))", self.env.user.company_ids.ids),
-        ]
+        recorded = self.env["update.webhook"]
+        recorded.check_access("read")
+        recorded._check_models(models)
+        cursor = Cursor.decode(last_event_id)
+        where = [SQL("position.id > %s", cursor.position), recorded._visible("e")]
         for column, wanted in (("model", models), ("event", events), ("priority", priority)):
             if wanted:
                 where.append(SQL("%s = ANY(%s)", SQL.identifier("e", column), list(wanted)))
@@ -73,21 +78,41 @@ class WebhookFeedPosition(models.Model):
         with self.env.registry.cursor() as cr:
             self.with_env(self.env(cr=cr, su=True))._assign()
         with self.env.registry.cursor() as cr:
-            rows = self.env(cr=cr, su=True)["update.webhook"]._wire_rows(
+            env = self.env(cr=cr, su=True)
+            end = env["webhook.feed.break"]._end()
+            if last_event_id and env["webhook.feed.break"]._has_expired(cursor, end):
+                return FeedPage([], self._expired_head())
+            rows = env["update.webhook"]._wire_rows(
                 SQL(" AND ").join(where), limit + 1
             )
         page, more = rows[:limit], rows[limit:]
+        # Who has read all goes on at the end of the feed, and not at the last event that the
+        # filters let through: otherwise a reader of rare events would grow old without moving.
+        last = page[-1]["position"] if more else end.position
         return FeedPage(
             events=[event_json(row, id_key="id") for row in page],
-            head={
-                "success": True,
-                "last_id": page[-1]["position"] if page else last_event_id,
-                "has_more": bool(more),
-                "count": len(page),
-                "source": self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
-                "timestamp": fields.Datetime.now().isoformat() + "Z",
-            },
+            head=self._head(end._replace(position=last), len(page), bool(more)),
         )
+
+    def _head(self, cursor, count, has_more):
+        return {
+            "success": True,
+            "last_id": cursor.encode(),
+            "has_more": has_more,
+            "count": count,
+            "source": self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            "timestamp": fields.Datetime.now().isoformat() + "Z",
+        }
+
+    def _expired_head(self):
+        """Say what to do; who does not look at it is sent to the start by ``last_id``."""
+        return self._head(Cursor(0), 0, True) | {
+            "cursor_expired": True,
+            "message": "Events after this cursor were deleted because they are older than this "
+            "database keeps them, or a backup was restored. Start again with last_event_id 0: that "
+            "returns all events that are still there. What you keep of records may be outdated: "
+            "read them again.",
+        }
 
 
 class WebhookFeedPending(models.Model):

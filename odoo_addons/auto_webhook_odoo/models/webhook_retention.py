@@ -21,41 +21,57 @@ class UpdateWebhook(models.Model):
     def _gc_archive(self):
         """Archive processed events after ``auto_webhook_odoo.archive_days`` (default 30)."""
         days = self._retention_days("archive_days", 30)
-        return self._gc(
-            SQL("UPDATE update_webhook SET is_archived = TRUE"),
-            SQL("AND is_archived IS NOT TRUE"),
-            days,
+        ids = self._outdated(days, SQL("AND is_archived IS NOT TRUE"))
+        self.env.cr.execute(
+            SQL("UPDATE update_webhook SET is_archived = TRUE WHERE id = ANY(%s)", ids)
         )
+        self.invalidate_model(["is_archived"])
+        return len(ids), int(len(ids) == _BATCH)
 
     @api.autovacuum
     def _gc_delete(self):
         """Delete processed events after ``auto_webhook_odoo.delete_days`` (default 90)."""
         days = self._retention_days("delete_days", 90)
-        return self._gc(SQL("DELETE FROM update_webhook"), SQL(), days)
+        # what nobody has asked for yet gets its position, so that the feed knows what it loses
+        with self.env.registry.cursor() as cr:
+            self.env(cr=cr, su=True)["webhook.feed.position"]._assign()
+        ids = self._outdated(
+            days,
+            SQL("AND id IN (SELECT event_id FROM webhook_feed_position)"),
+        )
+        self._note_deletion(ids)
+        self.env.cr.execute(SQL("DELETE FROM update_webhook WHERE id = ANY(%s)", ids))
+        self.invalidate_model()
+        return len(ids), int(len(ids) == _BATCH)
 
-    def _gc(self, action, condition, days):
-        """Do something with a batch of processed events; return ``(done, left)``."""
+    def unlink(self):
+        """Delete events, which readers of the feed are to know."""
+        self._note_deletion(self.ids)
+        return super().unlink()
+
+    @api.model
+    def _note_deletion(self, event_ids):
+        """Do what has to be done before events are deleted."""
+        self.env["webhook.feed.break"]._note_deletion(event_ids)
+
+    def _outdated(self, days, condition=SQL()):  # noqa: B008  # SQL objects are immutable
+        """Return the ids of a batch of processed events that are older; they are locked."""
         if not days:
-            return 0, 0
+            return []
         before = fields.Datetime.now() - timedelta(days=days)
         self.env.cr.execute(
             SQL(
                 """
-                %s WHERE id IN (
-                    SELECT id FROM update_webhook
-                     WHERE is_processed AND processed_at < %s %s
-                     ORDER BY processed_at LIMIT %s FOR UPDATE SKIP LOCKED
-                )
+                SELECT id FROM update_webhook
+                 WHERE is_processed AND processed_at < %s %s
+                 ORDER BY processed_at LIMIT %s FOR UPDATE SKIP LOCKED
                 """,
-                action,
                 before,
                 condition,
                 _BATCH,
             )
         )
-        done = self.env.cr.rowcount
-        self.invalidate_model()
-        return done, int(done == _BATCH)
+        return [event_id for (event_id,) in self.env.cr.fetchall()]
 
     def _retention_days(self, name, default):
         value = self.env["ir.config_parameter"].sudo().get_param(f"auto_webhook_odoo.{name}")

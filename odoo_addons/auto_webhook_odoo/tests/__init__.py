@@ -9,6 +9,8 @@ from . import (
     test_erasure,
     test_event,
     test_feed,
+    test_feed_access,
+    test_feed_cursor,
     test_feed_http,
     test_filters,
     test_mixin,

@@ -18,12 +18,13 @@ class TestRetention(WebhookCase):
 
     def vacuum(self):
         """Call both methods until nothing is left, as autovacuum does."""
-        for method in (
-            self.env["update.webhook"]._gc_archive,
-            self.env["update.webhook"]._gc_delete,
-        ):
-            while method()[1]:
-                pass
+        with self.enter_registry_test_mode():
+            for method in (
+                self.env["update.webhook"]._gc_archive,
+                self.env["update.webhook"]._gc_delete,
+            ):
+                while method()[1]:
+                    pass
 
     def test_processed_events_are_archived_and_then_deleted(self):
         young, middle, old = (self.old_event(days) for days in (29, 31, 91))

@@ -1,0 +1,121 @@
+from odoo import api, fields, models
+
+from ..wire.cursor import Cursor
+
+KINDS = [
+    ("deleted", "Deleted"),  # retention deleted events up to this position
+    ("restored", "Restored"),  # a backup that ends at this position was restored
+]
+
+#: What a copy of a database does not take along: the cluster, its timeline (another one after a
+#: point in time was recovered, or a standby took over), the database in it. And what is known.
+_IDENTITY = """
+    SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+                     left(pg_walfile_name(pg_current_wal_lsn()), 8), oid),
+           (SELECT value FROM ir_config_parameter WHERE key = %s)
+      FROM pg_database WHERE datname = current_database()
+"""
+_IDENTITY_KEY = "auto_webhook_odoo.feed_identity"
+#: How many breaks, at most, the timeline that a restored backup replaces had after the backup. Its
+#: readers come with their numbers, which must not mean something else here.
+_LOST_BREAKS = 4096
+
+
+class WebhookFeedBreak(models.Model):
+    """Where the feed cannot be followed without missing something: cursors that are older expire.
+
+    The id of the last break is the generation of the cursors that are given out. A cursor has
+    expired if there is a later break that took events from its reader: *deleted* takes those up
+    to its position from readers who stood before it, *restored* replaces those behind its position
+    for readers who had seen them.
+    """
+
+    _name = "webhook.feed.break"
+    _description = "Break of the Webhook Feed"
+    _webhook_recordable = False
+    _log_access = False
+
+    kind = fields.Selection(KINDS, required=True, readonly=True)
+    position = fields.Integer(required=True, readonly=True, aggregator=None)
+
+    @api.model
+    def _end(self):
+        """Return the ``Cursor`` of a reader who has seen all that has a position."""
+        self.env.cr.execute(
+            """
+            SELECT greatest((SELECT max(id) FROM webhook_feed_position), max(position), 0),
+                   coalesce(max(id), 0)
+              FROM webhook_feed_break
+            """
+        )
+        return Cursor(*self.env.cr.fetchone())
+
+    @api.model
+    def _has_expired(self, cursor, end):
+        """Return whether a reader with this cursor has missed events, or seen lost ones."""
+        if cursor.position > end.position or cursor.generation > end.generation:
+            return True
+        self.env.cr.execute(
+            """
+            SELECT EXISTS (
+                SELECT FROM webhook_feed_break
+                 WHERE id > %(generation)s
+                   AND CASE kind WHEN 'deleted' THEN position > %(position)s
+                                 ELSE position < %(position)s END
+            )
+            """,
+            cursor._asdict(),
+        )
+        return self.env.cr.fetchone()[0]
+
+    @api.model
+    def _note_deletion(self, event_ids):
+        """Take these events out of the feed; their readers are told."""
+        self.env.cr.execute(
+            """
+            WITH gone AS (
+                DELETE FROM webhook_feed_position WHERE event_id = ANY(%s) RETURNING id
+            )
+            SELECT max(id) FROM gone
+            """,
+            [list(event_ids)],
+        )
+        (position,) = self.env.cr.fetchone()
+        if position:
+            # Generations have to be committed in their order: a reader who knows one is taken to
+            # know all that are smaller.
+            self.env.cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
+            self.sudo().create({"kind": "deleted", "position": position}).flush_recordset()
+
+    @api.model
+    def _notice_restore(self):
+        """Compare this database with the one that gave out the last position.
+
+        To be called before new positions are given out, under their lock. A restored backup knows
+        nothing of its being one; it is where it is that tells.
+        """
+        cr = self.env.cr
+        cr.execute(_IDENTITY, [_IDENTITY_KEY])
+        here, known = cr.fetchone()
+        if here == known:
+            return
+        if known:
+            cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
+            cr.execute(
+                "SELECT setval('webhook_feed_break_id_seq', last_value + %s)"
+                "  FROM webhook_feed_break_id_seq",
+                [_LOST_BREAKS],
+            )
+            self.create({"kind": "restored", "position": self._end().position})
+        self.env["ir.config_parameter"].set_param(_IDENTITY_KEY, here)
+
+    @api.autovacuum
+    def _gc_outdone(self):
+        """Delete what a later break makes superfluous, because it reaches as far."""
+        self.env.cr.execute(
+            """
+            DELETE FROM webhook_feed_break old USING webhook_feed_break new
+             WHERE old.kind = 'deleted' AND new.kind = 'deleted'
+               AND new.id > old.id AND new.position >= old.position
+            """
+        )

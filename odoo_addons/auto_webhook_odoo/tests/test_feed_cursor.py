@@ -1,0 +1,157 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.tests import BaseCase, tagged
+
+from ..wire.cursor import MAX_CURSOR, Cursor
+from .common import WebhookCase
+
+
+@tagged("post_install", "-at_install")
+class TestCursor(BaseCase):
+    def test_the_integer_of_the_wire(self):
+        for number, cursor in [
+            (0, Cursor(0, 0)),
+            (4711, Cursor(4711, 0)),  # as long as nothing was deleted, a position
+            (2**31 + 5, Cursor(5, 1)),
+            (MAX_CURSOR, Cursor(2**31 - 1, 2**22 - 1)),
+        ]:
+            with self.subTest(number=number):
+                self.assertEqual(Cursor.decode(number), cursor)
+                self.assertEqual(cursor.encode(), number)
+
+
+@tagged("post_install", "-at_install")
+class TestExpiry(WebhookCase):
+    """A reader learns that it has missed something, and only then."""
+
+    def setUp(self):
+        super().setUp()
+        self.forget()
+
+    def pull(self, last_event_id=0, limit=100, **filters):
+        self.env.cr.flush()
+        with self.enter_registry_test_mode():
+            return self.env["update.webhook"].pull_events(last_event_id, limit, **filters)
+
+    def record(self, *names):
+        for name in names:
+            self.env["res.partner"].create({"name": name})
+            self.next_transaction()
+
+    def names(self, page):
+        return [event["payload"]["name"] for event in page["events"]]
+
+    def delete(self, *names):
+        """Have retention delete the events of these partners."""
+        old = self.events().filtered(lambda event: self.payload(event)["name"] in names)
+        self.assertEqual(len(old), len(names))
+        then = fields.Datetime.now() - timedelta(days=1000)
+        old.write({"is_processed": True, "processed_at": then})
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            while self.env["update.webhook"]._gc_delete()[1]:
+                pass
+
+    def assertExpired(self, page):
+        self.assertTrue(page.get("cursor_expired"))
+        self.assertIn("last_event_id 0", page["message"])
+        # who does not look is sent to the start, too
+        self.assertEqual((page["events"], page["last_id"], page["has_more"]), ([], 0, True))
+
+    def test_who_has_read_what_was_deleted_goes_on(self):
+        self.record("A", "B")
+        cursor = self.pull()["last_id"]
+        self.delete("A", "B")
+        self.record("C")
+        page = self.pull(cursor)
+        self.assertEqual(self.names(page), ["C"])
+        self.assertNotIn("cursor_expired", page)
+
+    def test_who_has_not_read_it_is_told(self):
+        self.record("A", "B")
+        cursor = self.pull(limit=1)["last_id"]
+        self.delete("B")
+        self.record("C")
+        self.assertExpired(self.pull(cursor))
+
+    def test_who_starts_anew_gets_through_what_was_left_over(self):
+        """Events that nobody has confirmed are kept, before and between deleted ones."""
+        self.record("A", "B", "C", "D", "E")
+        cursor = self.pull(limit=1)["last_id"]
+        self.delete("B", "D")
+        self.assertExpired(self.pull(cursor))
+        names, cursor, more = [], 0, True
+        while more:
+            page = self.pull(cursor, limit=1)
+            names += self.names(page)
+            self.assertGreater(page["last_id"], cursor)
+            cursor, more = page["last_id"], page["has_more"]
+        self.assertEqual(names, ["A", "C", "E"])
+        # and is told if more is deleted while it is on its way
+        cursor = self.pull(limit=1)["last_id"]
+        self.delete("E")
+        self.assertExpired(self.pull(cursor))
+
+    def test_what_is_deleted_otherwise_counts_too(self):
+        self.record("A", "B")
+        cursor = self.pull(limit=1)["last_id"]
+        self.events()[-1].unlink()
+        self.assertExpired(self.pull(cursor))
+
+    def test_the_end_of_the_feed_may_be_deleted(self):
+        self.record("A")
+        cursor = self.pull()["last_id"]
+        self.delete("A")
+        page = self.pull(cursor)
+        self.assertNotIn("cursor_expired", page)
+        self.record("B")
+        self.assertEqual(self.names(self.pull(page["last_id"])), ["B"])
+
+    def test_a_start_at_the_beginning_never_expires(self):
+        self.record("A", "B")
+        self.pull()
+        self.delete("A", "B")
+        self.assertEqual((self.names(self.pull()), self.pull()["has_more"]), ([], False))
+
+    def test_a_cursor_beyond_the_end(self):
+        self.record("A")
+        end = self.pull()["last_id"]
+        for cursor in (end + 1, 2**31 - 1, 2**31 + end, MAX_CURSOR):
+            with self.subTest(cursor=cursor):
+                self.assertExpired(self.pull(cursor))
+
+    def test_a_restored_backup_is_noticed_after_it_has_grown_past_the_cursor(self):
+        self.record("A", "B")
+        seen = self.pull()["last_id"]
+        old = self.pull(limit=1)["last_id"]
+        # the backup was made when only A had a position, and is restored somewhere else
+        last = self.env["webhook.feed.position"].search([], order="id DESC", limit=1)
+        pending = "INSERT INTO webhook_feed_pending (id) VALUES (%s)"
+        self.env.cr.execute(pending, [last.event_id.id])
+        self.env.cr.execute("DELETE FROM webhook_feed_position WHERE id = %s", [last.id])
+        self.env["ir.config_parameter"].set_param("auto_webhook_odoo.feed_identity", "elsewhere")
+        self.record("C", "D")
+        self.assertExpired(self.pull(seen))
+        self.assertEqual(self.names(self.pull(old)), ["B", "C", "D"])
+        page = self.pull()
+        self.assertEqual(self.names(page), ["A", "B", "C", "D"])
+        self.assertEqual(self.pull(page["last_id"])["last_id"], page["last_id"])
+
+    def test_a_reader_of_rare_events_moves_on_with_the_feed(self):
+        self.record("A")
+        cursor = self.pull(models=["res.users"])["last_id"]
+        self.assertEqual(cursor, self.pull()["last_id"])
+        self.delete("A")
+        self.assertNotIn("cursor_expired", self.pull(cursor, models=["res.users"]))
+
+    def test_breaks_that_a_later_one_covers_are_deleted(self):
+        self.record("A", "B", "C")
+        self.pull()
+        breaks = self.env["webhook.feed.break"]
+        for name in ("C", "A", "B"):
+            self.delete(name)
+        breaks._gc_outdone()
+        found = breaks.search([], order="id").mapped("position")
+        self.assertEqual(len(found), 2)
+        self.assertGreater(found[0], found[1])

@@ -8,25 +8,13 @@ from ..wire.cursor import MAX_CURSOR
 from ..wire.jsontext import dumps
 from . import parameters as read
 from .errors import json_errors
-
-_JSON = "application/json"
-
-
-def _route(path, auth):
-    """A route that takes any method, so that a wrong one is answered as JSON, too."""
-    return http.route(
-        f"/api/webhooks/{path}",
-        type="http",
-        auth=auth,
-        csrf=False,
-        save_session=False,
-    )
+from .routing import JSON, feed_route, success
 
 
 class Feed(http.Controller):
     """The pull side. docs/protocol.md describes it."""
 
-    @_route("pull", auth="webhook_consumer")
+    @feed_route("pull")
     @json_errors("GET", "POST")
     def pull(self):
         given = read.read_parameters(
@@ -42,26 +30,25 @@ class Feed(http.Controller):
         )
         # the stored JSON of the events is passed on without being parsed
         body = f'{dumps(page.head)[:-1]},"events":[{",".join(page.events)}]}}'
-        return Response(body, content_type=_JSON)
+        return Response(body, content_type=JSON)
 
-    @_route("mark-processed", auth="webhook_receiver")
+    @feed_route("mark-processed", auth="webhook_receiver")
     @json_errors("POST")
     def mark_processed(self):
         given = read.read_parameters(("event_ids", "failed"))
         processed, unknown = request.env["update.webhook"]._mark_processed(
             read.event_ids(given, "event_ids"), read.failures(given, "failed")
         )
-        body = {"success": True, "processed_count": processed, "unknown": unknown}
-        return Response(dumps(body), content_type=_JSON)
+        return success(processed_count=processed, unknown=unknown)
 
-    @_route("health", auth="public")
+    @feed_route("health", auth="public")
     @json_errors("GET", "POST")
     def health(self):
         module = request.env.ref("base.module_auto_webhook_odoo").sudo()
         return Response(
-            dumps({"status": "ok", "version": module.installed_version}), content_type=_JSON
+            dumps({"status": "ok", "version": module.installed_version}), content_type=JSON
         )
 
-    @_route("<path:_path>", auth="public")
+    @feed_route("<path:_path>", auth="public")
     def unknown(self, _path):
         return json_error(404, "not_found", "There is no such call; see docs/protocol.md.")

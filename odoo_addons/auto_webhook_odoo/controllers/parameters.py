@@ -4,6 +4,7 @@ import json
 
 from odoo.http import request
 
+from ..wire.jsontext import dumps
 from .errors import FeedError
 
 MAX_BODY = 10 * 1024 * 1024  # bytes; 100,000 ids with an error text each fit
@@ -81,9 +82,35 @@ def strings(parameters, name, allowed=None):
     for item in value:
         if allowed is not None and item not in allowed:
             raise FeedError(f"Unknown value in '{name}'. Known are: {', '.join(sorted(allowed))}.")
-        if "\x00" in item or item != _encodable(item):  # PostgreSQL has no such text
-            raise FeedError(f"'{name}' holds characters that no text can have.")
+        _storable(name, item)
     return value
+
+
+def text(parameters, name, longest, required=False):
+    """Return a text parameter; None if it is not given, or empty.
+
+    :raises FeedError: 400
+    """
+    value = parameters.get(name)
+    if value in (None, "") and not required:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise FeedError(f"'{name}' must be a text of 1 to {longest} characters.")
+    return _storable(name, value)
+
+
+def text_or_object(parameters, name, longest):
+    """Return a text parameter, or an object as JSON text; None if it is not given, or empty.
+
+    :raises FeedError: 400
+    """
+    value = parameters.get(name)
+    if isinstance(value, dict):
+        try:
+            value = dumps(value)
+        except (ValueError, RecursionError) as error:  # ValueError: NaN, which json.loads accepts
+            raise FeedError(f"'{name}' holds what JSON cannot express.") from error
+    return text({name: value}, name, longest)
 
 
 def event_ids(parameters, name):
@@ -115,9 +142,15 @@ def failures(parameters, name):
     return found
 
 
-def _encodable(text):
+def _storable(name, value):
+    if "\x00" in value or value != _encodable(value):  # PostgreSQL has no such text
+        raise FeedError(f"'{name}' holds characters that no text can have.")
+    return value
+
+
+def _encodable(value):
     """Replace lone surrogates, which JSON can express and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode()
+    return value.encode("utf-8", "replace").decode()
 
 
 def _event_id(value):

@@ -4,6 +4,7 @@ from . import (
     ir_model_fields,
     res_config_settings,
     update_webhook,
+    user_sync_state,
     webhook_attempt,
     webhook_config,
     webhook_delivery,

@@ -5,6 +5,7 @@ from . import (
     test_completeness,
     test_config,
     test_delivery,
+    test_devices,
     test_endpoint_health,
     test_erasure,
     test_event,

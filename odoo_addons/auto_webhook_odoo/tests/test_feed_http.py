@@ -1,48 +1,11 @@
-import datetime
-import json
-
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .common import WebhookCase
+from .common_http import FeedHttpCase
 
 
 @tagged("post_install", "-at_install")
-class TestFeedHttp(WebhookCase, HttpCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.keys = {
-            login: cls.key_of(login, f"auto_webhook_odoo.group_webhook_{login}")
-            for login in ("consumer", "receiver")
-        }
-        cls.keys["clerk"] = cls.key_of("clerk", "base.group_user")
-
-    @classmethod
-    def key_of(cls, login, group, scope="webhook"):
-        user = new_test_user(cls.env, login, groups=group)
-        expires = datetime.datetime.now() + datetime.timedelta(days=1)
-        return cls.env["res.users.apikeys"].with_user(user).sudo()._generate(scope, login, expires)
-
-    def call(self, path, body=None, key="receiver", headers=None, **kwargs):
-        """Call the feed; returns ``(status, decoded JSON body)``."""
-        headers = dict(headers or {})
-        if key:
-            headers.setdefault("Authorization", f"Bearer {self.keys.get(key, key)}")
-        if body is not None:
-            kwargs["data"] = body if isinstance(body, (bytes, str)) else json.dumps(body)
-            headers.setdefault("Content-Type", "application/json")
-        self.env.cr.flush()
-        response = self.url_open(f"/api/webhooks/{path}", headers=headers, **kwargs)
-        self.assertEqual(response.headers["Content-Type"].split(";")[0], "application/json")
-        return response.status_code, response.json()
-
-    def assertRefused(self, answer, status, code):
-        got_status, body = answer
-        self.assertEqual((got_status, body.get("success")), (status, False), body)
-        self.assertEqual(body["error"]["code"], code)
-        self.assertTrue(body["error"]["message"])
-
+class TestFeedHttp(FeedHttpCase):
     def test_pull_with_get_and_post(self):
         partner = self.env["res.partner"].create({"name": "Ünï « 雪 »"})
         status, page = self.call("pull", {"models": ["res.partner"], "limit": 5}, "consumer")
@@ -105,6 +68,8 @@ class TestFeedHttp(WebhookCase, HttpCase):
             ("pull", {"last_event_id": None}, 400, "invalid_request"),
             ("pull", {"models": 7}, 400, "invalid_request"),
             ("pull", {"models": ["res.partner\x00"]}, 400, "invalid_request"),
+            ("pull", {"models": ["no.such.model"]}, 400, "invalid_request"),
+            ("pull", {"models": ["res.partner'; DROP TABLE res_users"]}, 400, "invalid_request"),
             ("pull", {"models": ["\ud800"]}, 400, "invalid_request"),
             ("pull", {"events": ["explode"]}, 400, "invalid_request"),
             ("pull", {"include_processed": "perhaps"}, 400, "invalid_request"),
@@ -122,6 +87,33 @@ class TestFeedHttp(WebhookCase, HttpCase):
             ("mark-processed", {"failed": [{"id": 1}]}, 400, "invalid_request"),
             ("mark-processed", {"failed": [7]}, 400, "invalid_request"),
             ("mark-processed", None, 405, "method_not_allowed"),
+            ("sync-state", {}, 400, "invalid_request"),
+            ("sync-state", {"device_id": 5}, 400, "invalid_request"),
+            ("sync-state", {"device_id": ""}, 400, "invalid_request"),
+            ("sync-state", {"device_id": "x" * 256}, 400, "invalid_request"),
+            ("sync-state", {"device_id": "a\x00b"}, 400, "invalid_request"),
+            ("sync-state", {"device_id": "a", "device_info": ["x"]}, 400, "invalid_request"),
+            (
+                "sync-state",
+                b'{"device_id": "a", "device_info": {"x": NaN}}',
+                400,
+                "invalid_request",
+            ),
+            ("sync-state", {"device_id": "a", "user_id": "me"}, 400, "invalid_request"),
+            ("sync-state", {"device_id": "a", "user_id": 2**31 - 1}, 400, "invalid_request"),
+            ("sync-state/update", {"device_id": "a"}, 400, "invalid_request"),
+            ("sync-state/update", {"device_id": "a", "last_event_id": -1}, 400, "invalid_request"),
+            (
+                "sync-state/update",
+                {"device_id": "a", "last_event_id": 2**53 - 1},
+                *(400, "invalid_request"),
+            ),
+            (
+                "sync-state/update",
+                {"device_id": "a", "last_event_id": 0, "reset": "perhaps"},
+                *(400, "invalid_request"),
+            ),
+            ("sync-state/update", None, 405, "method_not_allowed"),
             ("no-such-call", {}, 404, "not_found"),
         ]:
             with self.subTest(path=path, body=str(body)[:40]):

@@ -1,0 +1,62 @@
+from odoo import http
+from odoo.http import request
+
+from ..wire.cursor import MAX_CURSOR
+from . import parameters as read
+from .errors import json_errors
+from .routing import feed_route, success
+
+_MAX_NAME = 255
+_MAX_INFO = 10_000
+_MAX_USER = 2**31 - 1
+
+
+class Devices(http.Controller):
+    """Where the devices of a user stand in the feed. docs/protocol.md describes it."""
+
+    @feed_route("sync-state")
+    @json_errors("GET", "POST")
+    def sync_state(self):
+        given = read.read_parameters(
+            ("user_id", "device_id", "app_type", "device_info", "app_version")
+        )
+        state = self._state(
+            given,
+            app_type=read.text(given, "app_type", _MAX_NAME),
+            app_version=read.text(given, "app_version", _MAX_NAME),
+            device_info=read.text_or_object(given, "device_info", _MAX_INFO),
+        )
+        return success(sync_state=state._wire())
+
+    @feed_route("sync-state/update")
+    @json_errors("POST")
+    def update(self):
+        given = read.read_parameters(
+            ("user_id", "device_id", "last_event_id", "events_synced", "reset")
+        )
+        cursor = read.integer(given, "last_event_id", None, 0, MAX_CURSOR)
+        events_synced = read.integer(given, "events_synced", 0, 0, 2**31 - 1)
+        reset = read.boolean(given, "reset", False)
+        state = self._state(given)
+        state._advance(cursor, events_synced, reset)
+        return success(sync_state=state._wire())
+
+    @feed_route("sync-state/stats")
+    @json_errors("GET")
+    def stats(self):
+        given = read.read_parameters(("user_id", "device_id"))
+        totals = request.env["user.sync.state"]._totals(
+            self._user_id(given), read.text(given, "device_id", _MAX_NAME)
+        )
+        return success(**totals)
+
+    def _state(self, given, **told):
+        user_id, device_id = self._user_id(given), read.text(given, "device_id", _MAX_NAME, True)
+        states = request.env["user.sync.state"]
+        return states._touch(states._user_to_act_for(user_id), device_id, **told)
+
+    @staticmethod
+    def _user_id(given):
+        if "user_id" not in given:
+            return None
+        return read.integer(given, "user_id", None, 1, _MAX_USER)

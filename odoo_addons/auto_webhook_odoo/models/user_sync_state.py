@@ -1,0 +1,180 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import SQL
+
+from ..wire.cursor import Cursor
+
+_ACTIVE_DAYS = 90
+_MAX_LISTED = 1000
+
+
+class BigInteger(fields.Integer):
+    """An integer as large as a cursor."""
+
+    _column_type = ("int8", "int8")
+
+
+class UserSyncState(models.Model):
+    """How far a device of a user has read the feed, so that it can go on from there.
+
+    Devices know nothing of each other, and what one has read is not thereby processed.
+    """
+
+    _name = "user.sync.state"
+    _description = "Webhook Device"
+    _webhook_recordable = False
+    _order = "last_sync_time DESC NULLS LAST, id DESC"
+    _rec_name = "device_id"
+
+    user_id = fields.Many2one("res.users", required=True, readonly=True, ondelete="cascade")
+    device_id = fields.Char(
+        string="Device", required=True, readonly=True, help="The name that the device gave itself."
+    )
+    app_type = fields.Char(string="App", readonly=True)
+    app_version = fields.Char(readonly=True)
+    device_info = fields.Text(string="About the Device", readonly=True)
+    last_event_id = BigInteger(
+        string="Cursor",
+        readonly=True,
+        aggregator=None,
+        help="How far the device has read the feed. Not the number of an event.",
+    )
+    last_sync_time = fields.Datetime(string="Last Synchronisation", readonly=True)
+    sync_count = fields.Integer(string="Synchronisations", readonly=True)
+    total_events_synced = BigInteger(string="Events Read", readonly=True)
+    is_active = fields.Boolean(
+        string="Active",
+        default=True,
+        readonly=True,
+        help=f"Off as soon as the device has not been heard of for {_ACTIVE_DAYS} days.",
+    )
+
+    _device_unique = models.UniqueIndex("(user_id, device_id)")
+
+    def action_start_again(self):
+        """Have devices read the feed from its beginning."""
+        if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
+            raise AccessError(self.env._("Only webhook managers may reset devices."))
+        self.sudo().last_event_id = 0
+
+    @api.model
+    def _user_to_act_for(self, user_id=None):
+        """Return the user whose devices are meant, by default the current one.
+
+        :raises AccessError: if these are nobody else's business
+        :raises ValidationError: if there is no such user
+        """
+        if user_id in (None, self.env.uid):
+            return self.env.user
+        if not self.env.user.has_group("auto_webhook_odoo.group_webhook_receiver"):
+            raise AccessError(self.env._("Devices of other users are for receivers only."))
+        user = self.env["res.users"].sudo().browse(user_id).exists()
+        if not user.active or not user.company_ids & self.env.user.company_ids:
+            raise ValidationError(self.env._("There is no user %s.", user_id))
+        return user
+
+    @api.model
+    def _touch(self, user, device_id, **told):
+        """Return the state of a device, which is created on first use.
+
+        :param told: what the device says about itself; None for what it does not say
+        """
+        states = self.sudo()
+        domain = [("user_id", "=", user.id), ("device_id", "=", device_id)]
+        state = states.search(domain)
+        if not state:
+            # if the device asks twice at a time, one request fails and is called again
+            self.env.cr.execute(
+                SQL(
+                    """
+                    INSERT INTO user_sync_state (
+                        user_id, device_id, last_event_id, sync_count, total_events_synced,
+                        is_active, create_uid, write_uid, create_date, write_date
+                    ) VALUES (%s, %s, 0, 0, 0, TRUE, %s, %s, now() at time zone 'UTC',
+                              now() at time zone 'UTC')
+                    ON CONFLICT (user_id, device_id) DO NOTHING
+                    """,
+                    user.id,
+                    device_id,
+                    self.env.uid,
+                    self.env.uid,
+                )
+            )
+            state = states.search(domain)
+        values = {"is_active": True, **told}
+        if news := {k: v for k, v in values.items() if v is not None and state[k] != v}:
+            state.write(news)
+        return state
+
+    def _advance(self, cursor, events_synced, reset=False):
+        """Note that the device has read up to the cursor, or starts again there.
+
+        :raises ValidationError: if the feed is not that long
+        """
+        self.ensure_one()
+        end = self.env["webhook.feed.break"]._end()
+        wanted = Cursor.decode(cursor)
+        if wanted.position > end.position or wanted.generation > end.generation:
+            raise ValidationError(
+                self.env._("This cursor is beyond the end of the feed. Start again at 0.")
+            )
+        self.write(
+            {
+                "last_event_id": cursor if reset else max(cursor, self.last_event_id),
+                "last_sync_time": fields.Datetime.now(),
+                "sync_count": self.sync_count + 1,
+                "total_events_synced": self.total_events_synced + events_synced,
+            }
+        )
+
+    def _wire(self):
+        """Return the state as an object of the wire."""
+        self.ensure_one()
+        return {
+            "id": self.id,
+            "user_id": self.user_id.id,
+            "device_id": self.device_id,
+            "app_type": self.app_type or None,
+            "last_event_id": self.last_event_id,
+            "last_sync_time": _iso(self.last_sync_time),
+            "sync_count": self.sync_count,
+            "total_events_synced": self.total_events_synced,
+            "is_active": self.is_active,
+            "device_info": self.device_info or None,
+            "app_version": self.app_version or None,
+        }
+
+    @api.model
+    def _totals(self, user_id=None, device_id=None):
+        """Return totals and devices, of those that the current user may see."""
+        domain = []
+        if user_id is not None:
+            domain.append(("user_id", "=", self._user_to_act_for(user_id).id))
+        if device_id is not None:
+            domain.append(("device_id", "=", device_id))
+        [(devices, syncs, events, last)] = self._read_group(
+            domain,
+            [],
+            ["__count", "sync_count:sum", "total_events_synced:sum", "last_sync_time:max"],
+        )
+        return {
+            "total_devices": devices,
+            "active_devices": self.search_count([*domain, ("is_active", "=", True)]),
+            "total_syncs": syncs or 0,
+            "total_events_synced": int(events or 0),
+            "last_sync_time": _iso(last),
+            "devices": [state._wire() for state in self.search(domain, limit=_MAX_LISTED)],
+        }
+
+    @api.autovacuum
+    def _gc_inactive(self):
+        """Mark devices that have not been heard of for long."""
+        before = fields.Datetime.now() - timedelta(days=_ACTIVE_DAYS)
+        silent = [("is_active", "=", True), ("write_date", "<", before)]
+        self.search(silent).is_active = False
+
+
+def _iso(value):
+    return f"{value.isoformat()}Z" if value else None

@@ -41,6 +41,13 @@ class Feed(http.Controller):
         )
         return success(processed_count=processed, unknown=unknown)
 
+    @feed_route("stats")
+    @json_errors("GET")
+    def stats(self):
+        given = read.read_parameters(("days",))
+        days = read.integer(given, "days", 7, 1, read.MAX_DAYS)
+        return success(**request.env["update.webhook"]._stats(days))
+
     @feed_route("health", auth="public")
     @json_errors("GET", "POST")
     def health(self):

@@ -9,6 +9,7 @@ from .errors import FeedError
 
 MAX_BODY = 10 * 1024 * 1024  # bytes; 100,000 ids with an error text each fit
 MAX_PAGE = 1000
+MAX_DAYS = 3650
 
 
 def read_parameters(known):

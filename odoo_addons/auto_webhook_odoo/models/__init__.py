@@ -16,6 +16,8 @@ from . import (
     webhook_replay,
     webhook_retention,
     webhook_snapshot,
+    webhook_stats,
     webhook_subscriber,
     webhook_subscriber_health,
+    webhook_tally,
 )

@@ -176,9 +176,12 @@ class UpdateWebhook(models.Model):
                      WHERE id = ANY(%s) AND is_processed IS NOT TRUE
                      ORDER BY id FOR NO KEY UPDATE) confirmed
              WHERE event.id = confirmed.id
+            RETURNING event.id
             """,
             [list(event_ids)],
         )
+        confirmed = [event_id for (event_id,) in self.env.cr.fetchall()]
+        self.env["webhook.tally"]._note_processed(confirmed)
         self.invalidate_model()
 
     def action_offer_again(self):

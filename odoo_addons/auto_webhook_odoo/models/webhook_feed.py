@@ -52,8 +52,11 @@ class WebhookFeedPosition(models.Model):
             INSERT INTO webhook_feed_position (event_id)
             SELECT event.id FROM pending JOIN update_webhook event ON event.id = pending.id
              ORDER BY event.id
+            RETURNING event_id
             """
         )
+        if new := [event_id for (event_id,) in cr.fetchall()]:
+            self.env["webhook.tally"]._add(new)
 
     @api.model
     def _read_page(

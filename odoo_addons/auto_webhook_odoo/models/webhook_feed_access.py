@@ -72,5 +72,5 @@ class UpdateWebhook(models.Model):
         for name in names or ():
             if allowed is not None and name not in allowed:
                 raise AccessError(self.env._("This user may not read the changes of %s.", name))
-            if name not in self.env:
+            if name not in self.env and not self.env["webhook.tally"]._knows_model(name):
                 raise ValidationError(self.env._("There is no model %s.", name))

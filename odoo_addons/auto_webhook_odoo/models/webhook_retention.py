@@ -52,6 +52,7 @@ class UpdateWebhook(models.Model):
     @api.model
     def _note_deletion(self, event_ids):
         """Do what has to be done before events are deleted."""
+        self.env["webhook.tally"]._note_deletion(event_ids)
         self.env["webhook.feed.break"]._note_deletion(event_ids)
 
     def _outdated(self, days, condition=SQL()):  # noqa: B008  # SQL objects are immutable

@@ -22,5 +22,6 @@ from . import (
     test_security,
     test_signature,
     test_snapshot,
+    test_stats,
     test_transport,
 )

@@ -1,0 +1,48 @@
+"""A table of events as a busy database has it after some months."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MODELS = ("res.partner", "sale.order", "sale.order.line", "stock.picking")
+#: Every 1,000th event is still to be confirmed, every 10,000th was given up.
+_FILL = """
+    INSERT INTO update_webhook (
+        model, record_id, event, payload, changed_fields, old_values, priority, category,
+        timestamp, user_id, company_id, is_processed, processed_at, failed_at, is_archived
+    )
+    SELECT (%(models)s::text[])[1 + number %% cardinality(%(models)s::text[])],
+           1 + number %% 50000,
+           (ARRAY['create', 'write', 'write', 'write'])[1 + number %% 4],
+           json_build_object(
+               'name', 'Record ' || number, 'state', 'sale', 'amount_total', number / 100.0,
+               'partner_id', json_build_object('id', number %% 5000, 'name', 'Azure Interior'),
+               'date_order', '2026-01-31T12:00:00Z', 'note', repeat('A remark. ', 20)
+           )::text,
+           '["state","amount_total"]', '{"state":"draft","amount_total":0.0}',
+           (ARRAY['low', 'medium', 'high'])[1 + number %% 3],
+           'business',
+           now() at time zone 'UTC' - (%(events)s - number) * interval '90 days' / %(events)s,
+           2, 1,
+           number %% 1000 <> 0,
+           CASE WHEN number %% 1000 <> 0 THEN
+               now() at time zone 'UTC' - (%(events)s - number) * interval '90 days' / %(events)s
+           END,
+           CASE WHEN number %% 10000 = 0 THEN now() at time zone 'UTC' END,
+           FALSE
+      FROM generate_series(1, %(events)s) number
+"""
+_POSITIONS = """
+    INSERT INTO webhook_feed_position (event_id) SELECT id FROM update_webhook ORDER BY id
+"""
+    "INSERT INTO webhook_feed_position (event_id) SELECT id FROM update_webhook ORDER BY id"
+)
+
+
+def fill(cursor: Any, events: int) -> None:
+    """Write so many events with their positions, spread over the last 90 days."""
+    cursor.execute("DELETE FROM webhook_feed_pending")
+    cursor.execute("DELETE FROM update_webhook")
+    cursor.execute(_FILL, {"models": list(MODELS), "events": events})
+    cursor.execute(_POSITIONS)
+    cursor.execute("VACUUM (ANALYZE) update_webhook, webhook_feed_position")

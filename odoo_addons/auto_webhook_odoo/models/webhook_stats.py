@@ -1,0 +1,94 @@
+"""Figures about the feed, for monitoring."""
+
+from collections import Counter
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from .webhook_config import PRIORITIES
+
+
+class UpdateWebhook(models.Model):
+    _inherit = "update.webhook"
+
+    _pending_idx = models.Index("(id) WHERE is_processed IS NOT TRUE AND failed_at IS NULL")
+    _failed_idx = models.Index("(id) WHERE is_processed IS NOT TRUE AND failed_at IS NOT NULL")
+
+    @api.model
+    def _stats(self, days):
+        """Return the answer of ``/api/webhooks/stats``, of what the user may see.
+
+        :param int days: how many, today included (UTC), for all but the backlog
+        """
+        self.check_access("read")
+        with self.env.registry.cursor() as cr:
+            self.env(cr=cr, su=True)["webhook.feed.position"]._assign()
+        self.env["webhook.tally"]._merge()
+        with self.env.registry.cursor() as cr:
+            return self.with_env(self.env(cr=cr))._read_stats(days)
+
+    @api.model
+    def _read_stats(self, days):
+        first_day = fields.Date.subtract(fields.Date.today(), days=days - 1)
+        counts = self.env.execute_query(
+            SQL(
+                """
+                SELECT model, priority, day >= %s, sum(total)::bigint, sum(processed)::bigint
+                  FROM webhook_tally WHERE %s GROUP BY 1, 2, 3
+                """,
+                first_day,
+                self._visible("webhook_tally"),
+            )
+        )
+        by_model, by_priority = Counter(), Counter(dict.fromkeys(dict(PRIORITIES), 0))
+        all_time, period = Counter(), Counter()
+        for model, priority, is_recent, total, processed in counts:
+            all_time.update(total=total, processed=processed)
+            if is_recent:
+                period.update(total=total, processed=processed)
+                by_model[model] += total
+                by_priority[priority] += total
+        failed, recently_failed = self._failed_counts(first_day)
+        return {
+            "days": days,
+            "total": period["total"],
+            "processed": period["processed"],
+            "failed": recently_failed,
+            "pending": period["total"] - period["processed"] - recently_failed,
+            "by_model": {model: total for model, total in sorted(by_model.items()) if total},
+            "by_priority": dict(by_priority),
+            "backlog": all_time["total"] - all_time["processed"] - failed,
+            "oldest_pending_age": self._oldest_pending_age(),
+            "source": self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            "timestamp": fields.Datetime.now().isoformat() + "Z",
+        }
+
+    def _failed_counts(self, first_day):
+        """Return how many events were given up: ``(all, those since that day)``."""
+        [counts] = self.env.execute_query(
+            SQL(
+                """
+                SELECT count(*), count(*) FILTER (WHERE timestamp >= %s) FROM update_webhook
+                 WHERE is_processed IS NOT TRUE AND failed_at IS NOT NULL AND %s
+                """,
+                first_day,
+                self._visible("update_webhook"),
+            )
+        )
+        return counts
+
+    @api.model
+    def _oldest_pending_age(self):
+        """Return the age of the oldest event that nobody has confirmed, in seconds, or None."""
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT extract(epoch FROM now() AT TIME ZONE 'UTC' - timestamp)::bigint
+                  FROM update_webhook
+                 WHERE is_processed IS NOT TRUE AND failed_at IS NULL AND %s
+                 ORDER BY id LIMIT 1
+                """,
+                self._visible("update_webhook"),
+            )
+        )
+        return max(found[0][0], 0) if found else None

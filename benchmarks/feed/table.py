@@ -35,8 +35,6 @@ _FILL = """
 _POSITIONS = """
     INSERT INTO webhook_feed_position (event_id) SELECT id FROM update_webhook ORDER BY id
 """
-    "INSERT INTO webhook_feed_position (event_id) SELECT id FROM update_webhook ORDER BY id"
-)
 
 
 def fill(cursor: Any, events: int) -> None:

@@ -50,8 +50,7 @@ class IrHttp(models.AbstractModel):
         # A session says nothing here: a browser must not read the feed on behalf of its user.
         request.session.can_save = False
         key = cls._webhook_key()
-        keys = request.env["res.users.apikeys"]
-        user_id = key and keys._check_credentials(scope=API_KEY_SCOPE, key=key)
+        user_id = key and cls._check_webhook_key(key)
         if not user_id:
             raise werkzeug.exceptions.Unauthorized(
                 response=json_error(
@@ -72,6 +71,27 @@ class IrHttp(models.AbstractModel):
                     403, "forbidden", f"The user of this API key must be in the group {name}."
                 )
             )
+
+    @classmethod
+    def _check_webhook_key(cls, key):
+        address = request.httprequest.remote_addr
+        failures = request.env["webhook.key.failure"]
+        if seconds := failures._seconds_to_wait(address, key):
+            raise werkzeug.exceptions.TooManyRequests(
+                response=json_error(
+                    429,
+                    "too_many_failures",
+                    "Too many wrong API keys from this address.",
+                    {"Retry-After": str(seconds)},
+                )
+            )
+        keys = request.env["res.users.apikeys"]
+        user_id = keys._check_credentials(scope=API_KEY_SCOPE, key=key)
+        if user_id:
+            failures._forgive(address, key)
+        else:
+            failures._note(address, key)
+        return user_id
 
     @classmethod
     def _webhook_key(cls):

@@ -13,6 +13,7 @@ from . import (
     test_feed_access,
     test_feed_cursor,
     test_feed_http,
+    test_feed_strangers,
     test_filters,
     test_mixin,
     test_properties,

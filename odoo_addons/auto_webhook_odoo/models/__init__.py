@@ -22,4 +22,5 @@ from . import (
     webhook_subscriber,
     webhook_subscriber_health,
     webhook_tally,
+    webhook_unconfirmed,
 )

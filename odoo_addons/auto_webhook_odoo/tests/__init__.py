@@ -25,4 +25,5 @@ from . import (
     test_snapshot,
     test_stats,
     test_transport,
+    test_unconfirmed,
 )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from devstack.databases import Databases
+from devstack.feed_server import FeedServer, feed_server
 from devstack.odoo import Odoo
 from devstack.postgres import postgres
 from devstack.stack import Stack
@@ -33,3 +34,10 @@ def run() -> Iterator[Run]:
                 return result
 
             yield run
+
+
+@pytest.fixture(scope="module")
+def feed() -> Iterator[FeedServer]:
+    """A feed that several processes serve."""
+    with feed_server(workers=2) as server:
+        yield server

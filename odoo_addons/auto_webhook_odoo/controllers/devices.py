@@ -1,6 +1,9 @@
+import contextlib
+
 from odoo import http
 from odoo.http import request
 
+from ..transactions import read_committed
 from ..wire.cursor import MAX_CURSOR
 from . import parameters as read
 from .errors import json_errors
@@ -20,13 +23,13 @@ class Devices(http.Controller):
         given = read.read_parameters(
             ("user_id", "device_id", "app_type", "device_info", "app_version")
         )
-        state = self._state(
-            given,
-            app_type=read.text(given, "app_type", _MAX_NAME),
-            app_version=read.text(given, "app_version", _MAX_NAME),
-            device_info=read.text_or_object(given, "device_info", _MAX_INFO),
-        )
-        return success(sync_state=state._wire())
+        told = {
+            "app_type": read.text(given, "app_type", _MAX_NAME),
+            "app_version": read.text(given, "app_version", _MAX_NAME),
+            "device_info": read.text_or_object(given, "device_info", _MAX_INFO),
+        }
+        with self._state(given, **told) as state:
+            return success(sync_state=state._wire())
 
     @feed_route("sync-state/update")
     @json_errors("POST")
@@ -37,9 +40,9 @@ class Devices(http.Controller):
         cursor = read.integer(given, "last_event_id", None, 0, MAX_CURSOR)
         events_synced = read.integer(given, "events_synced", 0, 0, 2**31 - 1)
         reset = read.boolean(given, "reset", False)
-        state = self._state(given)
-        state._advance(cursor, events_synced, reset)
-        return success(sync_state=state._wire())
+        with self._state(given) as state:
+            state._advance(cursor, events_synced, reset)
+            return success(sync_state=state._wire())
 
     @feed_route("sync-state/stats")
     @json_errors("GET")
@@ -50,10 +53,13 @@ class Devices(http.Controller):
         )
         return success(**totals)
 
+    @contextlib.contextmanager
     def _state(self, given, **told):
-        user_id, device_id = self._user_id(given), read.text(given, "device_id", _MAX_NAME, True)
-        states = request.env["user.sync.state"]
-        return states._touch(states._user_to_act_for(user_id), device_id, **told)
+        """Yield the state of the device, locked; a device may send several requests at a time."""
+        device_id = read.text(given, "device_id", _MAX_NAME, required=True)
+        user = request.env["user.sync.state"]._user_to_act_for(self._user_id(given))
+        with read_committed(request.env) as env:
+            yield env["user.sync.state"]._touch(user.id, device_id, **told)
 
     @staticmethod
     def _user_id(given):

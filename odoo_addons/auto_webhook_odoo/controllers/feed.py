@@ -4,6 +4,7 @@ from odoo.http import Response, request
 from ..models.ir_http import json_error
 from ..models.update_webhook import EVENTS
 from ..models.webhook_config import PRIORITIES
+from ..transactions import read_committed
 from ..wire.cursor import MAX_CURSOR
 from ..wire.jsontext import dumps
 from . import parameters as read
@@ -36,9 +37,9 @@ class Feed(http.Controller):
     @json_errors("POST")
     def mark_processed(self):
         given = read.read_parameters(("event_ids", "failed"))
-        processed, unknown = request.env["update.webhook"]._mark_processed(
-            read.event_ids(given, "event_ids"), read.failures(given, "failed")
-        )
+        event_ids, failed = read.event_ids(given, "event_ids"), read.failures(given, "failed")
+        with read_committed(request.env) as env:
+            processed, unknown = env["update.webhook"]._mark_processed(event_ids, failed)
         return success(processed_count=processed, unknown=unknown)
 
     @feed_route("stats")

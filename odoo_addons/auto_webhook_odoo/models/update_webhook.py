@@ -267,8 +267,14 @@ class UpdateWebhook(models.Model):
         possible = [event_id for event_id in named if event_id < 2**31]  # ids are int4
         cr = self.env.cr
         visible = self._visible("update_webhook")
+        # all of them in the order of ids, or a confirmation here and a failure there could deadlock
         cr.execute(
-            SQL("SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s", possible, visible)
+            SQL(
+                "SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s"
+                " ORDER BY id FOR NO KEY UPDATE",
+                possible,
+                visible,
+            )
         )
         known = {event_id for (event_id,) in cr.fetchall()}
         self._confirm(known.intersection(event_ids))

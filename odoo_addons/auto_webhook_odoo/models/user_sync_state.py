@@ -2,7 +2,6 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import SQL
 
 from ..wire.cursor import Cursor
 
@@ -76,36 +75,39 @@ class UserSyncState(models.Model):
         return user
 
     @api.model
-    def _touch(self, user, device_id, **told):
-        """Return the state of a device, which is created on first use.
+    def _touch(self, user_id, device_id, app_type=None, app_version=None, device_info=None):
+        """Return the state of a device, locked; it is created on first use.
 
-        :param told: what the device says about itself; None for what it does not say
+        What the device says about itself is kept; None is what it does not say.
         """
-        states = self.sudo()
-        domain = [("user_id", "=", user.id), ("device_id", "=", device_id)]
-        state = states.search(domain)
-        if not state:
-            # if the device asks twice at a time, one request fails and is called again
-            self.env.cr.execute(
-                SQL(
-                    """
-                    INSERT INTO user_sync_state (
-                        user_id, device_id, last_event_id, sync_count, total_events_synced,
-                        is_active, create_uid, write_uid, create_date, write_date
-                    ) VALUES (%s, %s, 0, 0, 0, TRUE, %s, %s, now() at time zone 'UTC',
-                              now() at time zone 'UTC')
-                    ON CONFLICT (user_id, device_id) DO NOTHING
-                    """,
-                    user.id,
-                    device_id,
-                    self.env.uid,
-                    self.env.uid,
-                )
+        self.env.cr.execute(
+            """
+            INSERT INTO user_sync_state AS known (
+                user_id, device_id, app_type, app_version, device_info, is_active,
+                last_event_id, sync_count, total_events_synced,
+                create_uid, write_uid, create_date, write_date
+            ) VALUES (
+                %(user)s, %(device)s, %(app_type)s, %(app_version)s, %(device_info)s, TRUE, 0, 0, 0,
+                %(uid)s, %(uid)s, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
             )
-            state = states.search(domain)
-        values = {"is_active": True, **told}
-        if news := {k: v for k, v in values.items() if v is not None and state[k] != v}:
-            state.write(news)
+            ON CONFLICT (user_id, device_id) DO UPDATE SET
+                app_type = coalesce(excluded.app_type, known.app_type),
+                app_version = coalesce(excluded.app_version, known.app_version),
+                device_info = coalesce(excluded.device_info, known.device_info),
+                is_active = TRUE, write_uid = excluded.write_uid, write_date = excluded.write_date
+            RETURNING id
+            """,
+            {
+                "user": user_id,
+                "device": device_id,
+                "app_type": app_type,
+                "app_version": app_version,
+                "device_info": device_info,
+                "uid": self.env.uid,
+            },
+        )
+        state = self.sudo().browse(self.env.cr.fetchone())
+        state.invalidate_recordset()
         return state
 
     def _advance(self, cursor, events_synced, reset=False):

@@ -61,5 +61,8 @@ bench-capture: environment  ## Measure what recording costs, beside peers (ROUND
 bench-push: environment  ## Measure how fast events get to an endpoint, beside peers (ROUNDS=2, ONLY=ours,erpdoo)
 	@$(BIN)/python -m benchmarks.push $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
+bench-feed: environment  ## Measure the feed on a million events (ROUNDS=20)
+	@$(BIN)/python -m benchmarks.feed $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
 clean:  ## Remove everything that was downloaded, built or run
 	@$(PYTHON) -m devstack clean

@@ -75,8 +75,9 @@ class IrHttp(models.AbstractModel):
     @classmethod
     def _check_webhook_key(cls, key):
         address = request.httprequest.remote_addr
-        failures = request.env["webhook.key.failure"]
-        if seconds := failures._seconds_to_wait(address, key):
+        guard = request.env["webhook.key.failure"]
+        failures, seconds = guard._look_up(address, key)
+        if seconds:
             raise werkzeug.exceptions.TooManyRequests(
                 response=json_error(
                     429,
@@ -87,10 +88,10 @@ class IrHttp(models.AbstractModel):
             )
         keys = request.env["res.users.apikeys"]
         user_id = keys._check_credentials(scope=API_KEY_SCOPE, key=key)
-        if user_id:
-            failures._forgive(address, key)
-        else:
-            failures._note(address, key)
+        if not user_id:
+            guard._note(address, key)
+        elif failures:
+            guard._forgive(address, key)
         return user_id
 
     @classmethod

@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
+from ..wire.event_sql import EVENT_JSON
 from .webhook_config import CATEGORIES, PRIORITIES
 
 EVENTS = [("create", "Created"), ("write", "Changed"), ("unlink", "Deleted")]
@@ -225,16 +226,16 @@ class UpdateWebhook(models.Model):
 
     @api.model
     def _wire_rows(self, where, limit):
-        """Return a page of the feed, as dictionaries for ``wire.event.event_json``.
+        """Return a page of the feed: ``(position, event as JSON text)``.
 
         :param SQL where: condition on the event ``e`` and its ``position``
         """
-        return self.env.execute_query_dict(
+        return self.env.execute_query(
             SQL(
-                "SELECT %s, position.id AS position FROM %s"
+                "SELECT position.id, %s FROM %s"
                 " JOIN webhook_feed_position position ON position.event_id = e.id"
                 " WHERE %s ORDER BY position.id LIMIT %s",
-                SQL(WIRE_COLUMNS),  # pylint: disable=sql-injection
+                SQL(EVENT_JSON),  # pylint: disable=sql-injection
                 SQL(WIRE_TABLES),  # pylint: disable=sql-injection
                 where,
                 limit,

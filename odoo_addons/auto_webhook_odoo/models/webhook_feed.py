@@ -4,7 +4,6 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..wire.cursor import Cursor
-from ..wire.event import event_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +33,16 @@ class WebhookFeedPosition(models.Model):
     event_id = fields.Many2one("update.webhook", required=True, ondelete="cascade")
 
     _event_unique = models.UniqueIndex("(event_id)")
+
+    @api.model
+    def _assign_pending(self):
+        """Give every committed event a position, if there is one without."""
+        with self.env.registry.cursor() as cr:
+            cr.execute("SELECT EXISTS (SELECT FROM webhook_feed_pending)")
+            (is_pending,) = cr.fetchone()
+        if is_pending:
+            with self.env.registry.cursor() as cr:
+                self.with_env(self.env(cr=cr, su=True))._assign()
 
     @api.model
     def _assign(self):
@@ -78,22 +87,19 @@ class WebhookFeedPosition(models.Model):
                 where.append(SQL("%s = ANY(%s)", SQL.identifier("e", column), list(wanted)))
         if not include_processed:
             where.append(SQL("e.is_processed IS NOT TRUE AND e.failed_at IS NULL"))
-        with self.env.registry.cursor() as cr:
-            self.with_env(self.env(cr=cr, su=True))._assign()
+        self._assign_pending()
         with self.env.registry.cursor() as cr:
             env = self.env(cr=cr, su=True)
-            end = env["webhook.feed.break"]._end()
-            if last_event_id and env["webhook.feed.break"]._has_expired(cursor, end):
+            end, has_expired = env["webhook.feed.break"]._compare(cursor)
+            if last_event_id and has_expired:
                 return FeedPage([], self._expired_head())
-            rows = env["update.webhook"]._wire_rows(
-                SQL(" AND ").join(where), limit + 1
-            )
+            rows = env["update.webhook"]._wire_rows(SQL(" AND ").join(where), limit + 1)
         page, more = rows[:limit], rows[limit:]
         # Who has read all goes on at the end of the feed, and not at the last event that the
         # filters let through: otherwise a reader of rare events would grow old without moving.
-        last = page[-1]["position"] if more else end.position
+        last = page[-1][0] if more else end.position
         return FeedPage(
-            events=[event_json(row, id_key="id") for row in page],
+            events=[event for _position, event in page],
             head=self._head(end._replace(position=last), len(page), bool(more)),
         )
 

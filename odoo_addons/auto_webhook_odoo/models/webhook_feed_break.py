@@ -41,32 +41,33 @@ class WebhookFeedBreak(models.Model):
     @api.model
     def _end(self):
         """Return the ``Cursor`` of a reader who has seen all that has a position."""
+        return self._compare(Cursor(0))[0]
+
+    @api.model
+    def _compare(self, cursor):
+        """Return the cursor of the feed's end, and whether this one has expired.
+
+        It has if its reader has missed events, or has seen some that were lost since.
+        """
         self.env.cr.execute(
             """
             SELECT greatest((SELECT max(id) FROM webhook_feed_position), max(position), 0),
-                   coalesce(max(id), 0)
+                   coalesce(max(id), 0),
+                   coalesce(bool_or(
+                        id > %(generation)s
+                        AND CASE kind WHEN 'deleted' THEN position > %(position)s
+                                      ELSE position < %(position)s END
+                   ), FALSE)
               FROM webhook_feed_break
-            """
-        )
-        return Cursor(*self.env.cr.fetchone())
-
-    @api.model
-    def _has_expired(self, cursor, end):
-        """Return whether a reader with this cursor has missed events, or seen lost ones."""
-        if cursor.position > end.position or cursor.generation > end.generation:
-            return True
-        self.env.cr.execute(
-            """
-            SELECT EXISTS (
-                SELECT FROM webhook_feed_break
-                 WHERE id > %(generation)s
-                   AND CASE kind WHEN 'deleted' THEN position > %(position)s
-                                 ELSE position < %(position)s END
-            )
             """,
             cursor._asdict(),
         )
-        return self.env.cr.fetchone()[0]
+        *end, is_broken = self.env.cr.fetchone()
+        end = Cursor(*end)
+        return (
+            end,
+            is_broken or cursor.position > end.position or cursor.generation > end.generation,
+        )
 
     @api.model
     def _note_deletion(self, event_ids):

@@ -1,3 +1,4 @@
+import contextlib
 import ipaddress
 from datetime import timedelta
 
@@ -31,71 +32,72 @@ class WebhookKeyFailure(models.Model):
     _client_unique = models.UniqueIndex("(client, key_index)")
 
     @api.model
-    def _seconds_to_wait(self, address, key):
-        """Return for how long this client must not try such a key; 0 if it may.
+    def _look_up(self, address, key):
+        """Return ``(failures, seconds to wait)`` of this client with such a key.
 
         As with passwords: after ``base.login_cooldown_after`` failures (0: never) every further one
         costs ``base.login_cooldown_duration`` seconds.
         """
-        found = self._rows("failures, extract(epoch FROM now() at time zone 'UTC' - last_at)",
-                           address, key)  # fmt: skip
+        found = self.env.execute_query(
+            SQL(
+                "SELECT failures, extract(epoch FROM now() at time zone 'UTC' - last_at)::int"
+                "  FROM webhook_key_failure WHERE %s",
+                self._same(address, key),
+            )
+        )
         if not found:
-            return 0
+            return 0, 0
         [(failures, age)] = found
         parameters = self.env["ir.config_parameter"].sudo()
         allowed = int(parameters.get_param("base.login_cooldown_after", 10))
         duration = int(parameters.get_param("base.login_cooldown_duration", 60))
-        return max(duration - int(age), 0) if 0 < allowed <= failures else 0
+        return failures, max(duration - age, 0) if 0 < allowed <= failures else 0
 
     @api.model
     def _note(self, address, key):
         """Count a failure; committed, whatever becomes of the request."""
-        with self.env.registry.cursor() as cr:
-            # before the snapshot, so that failures at the same time do not collide
-            cr.execute("LOCK TABLE webhook_key_failure IN SHARE ROW EXCLUSIVE MODE")
+        with self._locked() as cr:
             cr.execute(
-                """
-                INSERT INTO webhook_key_failure (client, key_index, failures, last_at)
-                VALUES (%s, %s, 1, now() at time zone 'UTC')
-                ON CONFLICT (client, key_index) DO UPDATE
-                   SET failures = webhook_key_failure.failures + 1, last_at = excluded.last_at
-                """,
-                [_client(address), self._index(key)],
+                SQL(
+                    """
+                    INSERT INTO webhook_key_failure (client, key_index, failures, last_at)
+                    VALUES (%s, %s, 1, now() at time zone 'UTC')
+                    ON CONFLICT (client, key_index) DO UPDATE
+                       SET failures = webhook_key_failure.failures + 1, last_at = excluded.last_at
+                    """,
+                    _client(address),
+                    _index(key),
+                )
             )
 
     @api.model
     def _forgive(self, address, key):
         """Forget the failures of a client who knows the key."""
-        if self._rows("1", address, key):
-            with self.env.registry.cursor() as cr:
-                cr.execute("LOCK TABLE webhook_key_failure IN SHARE ROW EXCLUSIVE MODE")
-                cr.execute(
-                    "DELETE FROM webhook_key_failure WHERE client = %s AND key_index = %s",
-                    [_client(address), self._index(key)],
-                )
+        with self._locked() as cr:
+            cr.execute(SQL("DELETE FROM webhook_key_failure WHERE %s", self._same(address, key)))
 
-    def _rows(self, columns, address, key):
-        return self.env.execute_query(
-            SQL(
-                "SELECT %s FROM webhook_key_failure WHERE client = %s AND key_index = %s",
-                SQL(columns),
-                _client(address),
-                self._index(key),
-            )
-        )
+    def _same(self, address, key):
+        return SQL("client = %s AND key_index = %s", _client(address), _index(key))
 
-    def _index(self, key):
-        """Return the beginning of the key, or nothing if no key begins like that."""
-        index = key[:_INDEX_SIZE]
-        known = self.env.execute_query(
-            SQL("SELECT 1 FROM res_users_apikeys WHERE index = %s LIMIT 1", index)
-        )
-        return index if known else ""
+    @contextlib.contextmanager
+    def _locked(self):
+        """Yield a cursor that nobody collides with: the lock comes before the snapshot."""
+        with self.env.registry.cursor() as cr:
+            cr.execute("LOCK TABLE webhook_key_failure IN SHARE ROW EXCLUSIVE MODE")
+            yield cr
 
     @api.autovacuum
     def _gc_old(self):
         """Forget failures after a day."""
         self.sudo().search([("last_at", "<", fields.Datetime.now() - timedelta(days=1))]).unlink()
+
+
+def _index(key):
+    """Return, in SQL, the beginning of the key, or nothing if no key begins like that."""
+    return SQL(
+        "coalesce((SELECT min(index) FROM res_users_apikeys WHERE index = %s), '')",
+        key[:_INDEX_SIZE],
+    )
 
 
 def _client(address):

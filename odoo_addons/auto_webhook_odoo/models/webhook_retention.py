@@ -33,8 +33,7 @@ class UpdateWebhook(models.Model):
         """Delete processed events after ``auto_webhook_odoo.delete_days`` (default 90)."""
         days = self._retention_days("delete_days", 90)
         # what nobody has asked for yet gets its position, so that the feed knows what it loses
-        with self.env.registry.cursor() as cr:
-            self.env(cr=cr, su=True)["webhook.feed.position"]._assign()
+        self.env["webhook.feed.position"]._assign_pending()
         ids = self._outdated(
             days,
             SQL("AND id IN (SELECT event_id FROM webhook_feed_position)"),

@@ -21,8 +21,7 @@ class UpdateWebhook(models.Model):
         :param int days: how many, today included (UTC), for all but the backlog
         """
         self.check_access("read")
-        with self.env.registry.cursor() as cr:
-            self.env(cr=cr, su=True)["webhook.feed.position"]._assign()
+        self.env["webhook.feed.position"]._assign_pending()
         self.env["webhook.tally"]._merge()
         with self.env.registry.cursor() as cr:
             return self.with_env(self.env(cr=cr))._read_stats(days)

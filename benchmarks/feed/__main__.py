@@ -1,0 +1,138 @@
+"""`python -m benchmarks.feed`: measure, print, judge."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.feed.measuring import RETENTION, Measuring
+from benchmarks.feed.table import fill
+from devstack import DevstackError, console
+from devstack.feed_server import FeedServer, feed_server
+
+#: Slowest page divided by the fastest
+FLAT = 1.3
+#: A page, less what any call costs, divided by PostgreSQL's time for the same rows as JSON
+OVERHEAD = 2.0
+EVENTS_PER_SECOND = 10_000
+#: milliseconds
+STATS = HEALTH = 50
+CONFIRM = 100
+#: Times that are measured once per round, by name
+Times = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One promise and what became of it."""
+
+    promise: str
+    found: str
+    kept: bool
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, help="%(default)s")
+    parser.add_argument("--events", type=int, default=1_000_000, help="%(default)s")
+    parser.add_argument("--strict", action="store_true", help="a missed target is a failure")
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with feed_server(workers=1) as feed:
+            times, rates, batches = benchmark(feed, arguments.events, arguments.rounds)
+    except DevstackError as error:
+        console.say(console.styled(f"Error: {error}", "red"))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    report(times, rates, batches)
+    judged = list(verdicts(times, rates))
+    console.say()
+    for verdict in judged:
+        mark = ("kept  ", "green") if verdict.kept else ("MISSED", "red")
+        console.say(f"{console.styled(*mark)}  {verdict.promise}: {verdict.found}")
+    return 0 if all(verdict.kept for verdict in judged) or not arguments.strict else 1
+
+
+def benchmark(
+    feed: FeedServer, events: int, rounds: int
+) -> tuple[Times, list[float], dict[str, dict[str, list[float]]]]:
+    """Measure everything in turns, round by round; retention last, because it deletes."""
+    console.say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start")
+    times: Times = defaultdict(list)
+    rates = []
+    with feed.postgres.connect(feed.database) as cursor:
+        with console.step(f"Writing {events:,} events"):
+            fill(cursor, events)
+        measuring = Measuring(feed, cursor, events)
+        calls: dict[str, Callable[[], float]] = {}
+        for name, place in measuring.places.items():
+            calls[f"page at the {name}"] = lambda place=place: measuring.page(place)
+            calls[f"the same rows, {name}"] = lambda place=place: measuring.page_as_json(place)
+        calls["page of one event"] = lambda: measuring.page(measuring.places["middle"], 1)
+        calls["stats"] = lambda: measuring.get("stats?days=3650")
+        calls["health"] = lambda: measuring.get("health")
+        with console.step("Measuring") as step:
+            times["stats, first call ever"].append(calls["stats"]())
+            for number in range(rounds + 1):
+                step.note = f"round {number}"
+                for name, call in calls.items():
+                    taken = call()
+                    if number:  # the first fills caches
+                        times[name].append(taken)
+                times["mark-processed of 1,000"].append(measuring.confirm(number))
+                rates.append(measuring.follow(10))
+            step.note = f"{rounds} rounds"
+    with console.step("Retention"):
+        batches = feed.odoo.run_script(feed.database, RETENTION, batches=5)
+    return times, rates, batches
+
+
+def report(
+    times: Times, rates: Sequence[float], batches: dict[str, dict[str, list[float]]]
+) -> None:
+    console.say()
+    console.say(console.styled(f"{'Milliseconds':32}{'best':>10}{'median':>10}", "bold"))
+    for name, taken in times.items():
+        console.say(f"{name:32}{min(taken):10.1f}{statistics.median(taken):10.1f}")
+    for name, batch in batches.items():
+        taken = batch["milliseconds"]
+        label = f"{name}, {batch['rows']:,} events"
+        console.say(f"{label:32}{min(taken):10.1f}{statistics.median(taken):10.1f}")
+    console.say()
+    console.say(f"Events per second: {max(rates):,.0f} (median {statistics.median(rates):,.0f})")
+
+
+def verdicts(times: Times, rates: Sequence[float]) -> Iterator[Verdict]:
+    """Judge by the best round: other programs can only make one slower."""
+    places = ("start", "middle", "end")
+    pages = [min(times[f"page at the {place}"]) for place in places]
+    alone = [min(times[f"the same rows, {place}"]) for place in places]
+    flat = max(pages) / min(pages)
+    yield Verdict(f"pages take the same time everywhere (≤ {FLAT})", f"{flat:.2f}", flat <= FLAT)
+    worst = max(page / one for page, one in zip(pages, alone, strict=True))
+    yield Verdict(
+        f"≤ {OVERHEAD:g} times PostgreSQL's time for the same JSON",
+        f"{worst:.2f}",
+        worst <= OVERHEAD,
+    )
+    yield Verdict(
+        f"≥ {EVENTS_PER_SECOND:,} events a second through one worker",
+        f"{max(rates):,.0f}",
+        max(rates) >= EVENTS_PER_SECOND,
+    )
+    for name, limit in (("stats", STATS), ("health", HEALTH), ("mark-processed of 1,000", CONFIRM)):
+        best = min(times[name])
+        yield Verdict(f"{name} ≤ {limit} ms", f"{best:.1f} ms", best <= limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

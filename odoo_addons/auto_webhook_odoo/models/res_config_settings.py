@@ -1,4 +1,11 @@
-from odoo import fields, models
+import re
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from .webhook_cors import split_origins
+
+_ORIGIN = re.compile(r"https?://[^\s/@?#]+|\*")
 
 
 class ResConfigSettings(models.TransientModel):
@@ -25,3 +32,29 @@ class ResConfigSettings(models.TransientModel):
         help="A larger payload is reduced to the fields that changed, and if that is still too "
         "large to nothing. The payload says so.",
     )
+    webhook_warn_hours = fields.Integer(
+        string="Warn of Unconfirmed Events After (hours)",
+        config_parameter="auto_webhook_odoo.warn_hours",
+        default=24,
+        help="Webhook managers get an activity if an event has not been confirmed by a receiver "
+        "for so long. 0: never.",
+    )
+    webhook_cors_origins = fields.Char(
+        string="Web Pages That May Read the Feed",
+        config_parameter="auto_webhook_odoo.cors_origins",
+        help="Origins such as https://app.example.com, separated by commas. Needed only by web "
+        "apps that call the feed from the browser. Empty: none. *: all.",
+    )
+
+    @api.constrains("webhook_cors_origins")
+    def _check_webhook_cors_origins(self):
+        for settings in self:
+            for origin in split_origins(settings.webhook_cors_origins or ""):
+                if not _ORIGIN.fullmatch(origin):
+                    raise ValidationError(
+                        self.env._(
+                            "%s is no origin. Give scheme and host, such as "
+                            "https://app.example.com, without a path.",
+                            origin,
+                        )
+                    )

@@ -29,7 +29,7 @@ class UserSyncState(models.Model):
 
     user_id = fields.Many2one("res.users", required=True, readonly=True, ondelete="cascade")
     device_id = fields.Char(
-        string="Device", required=True, readonly=True, help="The name that the device gave itself."
+        required=True, readonly=True, help="The name that the device gave itself."
     )
     app_type = fields.Char(string="App", readonly=True)
     app_version = fields.Char(readonly=True)

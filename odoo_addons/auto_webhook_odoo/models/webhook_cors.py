@@ -4,12 +4,10 @@ import re
 
 import werkzeug.exceptions
 
-from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo import models
 from odoo.http import Response, request
 
 _PARAMETER = "auto_webhook_odoo.cors_origins"
-_ORIGIN = re.compile(r"https?://[^\s/@?#]+|\*")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Odoo-Database",
@@ -18,7 +16,7 @@ _PREFLIGHT = {
 
 
 class IrHttp(models.AbstractModel):
-    _inherit = "ir.http"
+    _inherit = "ir.http"  # pylint: disable=consider-merging-classes-inherited
 
     @classmethod
     def _authenticate(cls, endpoint):
@@ -31,9 +29,10 @@ class IrHttp(models.AbstractModel):
 
     @classmethod
     def _post_dispatch(cls, response):
-        super()._post_dispatch(response)
+        result = super()._post_dispatch(response)
         if cls._is_webhook_call():
             cls._allow_webhook_origin(response)
+        return result
 
     @classmethod
     def _handle_error(cls, exception):
@@ -56,7 +55,7 @@ class IrHttp(models.AbstractModel):
         allowed = request.env["ir.config_parameter"].sudo().get_param(_PARAMETER) or ""
         if not origin or not allowed or not hasattr(response, "headers"):
             return
-        origins = _split(allowed)
+        origins = split_origins(allowed)
         response.headers.add("Vary", "Origin")
         if "*" in origins or origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
@@ -64,29 +63,6 @@ class IrHttp(models.AbstractModel):
             response.headers.update(dict(more))
 
 
-class ResConfigSettings(models.TransientModel):
-    _inherit = "res.config.settings"
-
-    webhook_cors_origins = fields.Char(
-        string="Web Pages That May Read the Feed",
-        config_parameter=_PARAMETER,
-        help="Origins such as https://app.example.com, separated by commas. Needed only by web "
-        "apps that call the feed from the browser. Empty: none. *: all.",
-    )
-
-    @api.constrains("webhook_cors_origins")
-    def _check_webhook_cors_origins(self):
-        for settings in self:
-            for origin in _split(settings.webhook_cors_origins or ""):
-                if not _ORIGIN.fullmatch(origin):
-                    raise ValidationError(
-                        self.env._(
-                            "%s is no origin. Give scheme and host, such as "
-                            "https://app.example.com, without a path.",
-                            origin,
-                        )
-                    )
-
-
-def _split(origins):
+def split_origins(origins):
+    """Return the origins of the setting."""
     return re.split(r"[\s,]+", origins.strip()) if origins.strip() else []

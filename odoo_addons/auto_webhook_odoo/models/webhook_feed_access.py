@@ -44,7 +44,7 @@ class ResUsers(models.Model):
 
 
 class UpdateWebhook(models.Model):
-    _inherit = "update.webhook"
+    _inherit = "update.webhook"  # pylint: disable=consider-merging-classes-inherited
 
     @api.model
     def _visible(self, table):

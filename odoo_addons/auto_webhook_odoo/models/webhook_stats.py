@@ -9,7 +9,7 @@ from .webhook_config import PRIORITIES
 
 
 class UpdateWebhook(models.Model):
-    _inherit = "update.webhook"
+    _inherit = "update.webhook"  # pylint: disable=consider-merging-classes-inherited
 
     _pending_idx = models.Index("(id) WHERE is_processed IS NOT TRUE AND failed_at IS NULL")
     _failed_idx = models.Index("(id) WHERE is_processed IS NOT TRUE AND failed_at IS NOT NULL")

@@ -11,7 +11,7 @@ _MOST = 10_000  # counted; beyond that it does not matter how many
 class UpdateWebhook(models.Model):
     """Tells webhook managers when events wait too long: the receiver is away, or there is none."""
 
-    _inherit = "update.webhook"
+    _inherit = "update.webhook"  # pylint: disable=consider-merging-classes-inherited
 
     @api.model
     def _cron_warn(self):
@@ -63,15 +63,3 @@ class UpdateWebhook(models.Model):
                 self.env._("Show events"),
             ),
         }
-
-
-class ResConfigSettings(models.TransientModel):
-    _inherit = "res.config.settings"
-
-    webhook_warn_hours = fields.Integer(
-        string="Warn of Unconfirmed Events After (hours)",
-        config_parameter="auto_webhook_odoo.warn_hours",
-        default=24,
-        help="Webhook managers get an activity if an event has not been confirmed by a receiver "
-        "for so long. 0: never.",
-    )

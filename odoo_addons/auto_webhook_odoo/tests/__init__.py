@@ -27,4 +27,5 @@ from . import (
     test_stats,
     test_transport,
     test_unconfirmed,
+    test_vectors,
 )

@@ -1,6 +1,7 @@
 """The feed's routes are as docs/openapi-feed.json says, whatever is sent to them."""
 
 import json
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -57,18 +58,22 @@ def test_no_request_makes_it_fail(feed: FeedServer) -> None:
         "env['res.partner'].create([{'name': 'Ada'}, {'name': 'Grace'}]); env.cr.commit()",
     )
     seen: Counter[int] = Counter()
+    of_thread = threading.local()
 
     def ask(made: Made) -> None:
         path, method, operation, sent = made
         url = f"{feed.server.url}{path}?{sent.get('query', '')}"
-        response = feed.client().session.request(
+        response = of_thread.client.session.request(
             method, url, timeout=30, data=sent.get("body"), headers=sent.get("headers")
         )
         seen[response.status_code] += 1
         assert str(response.status_code) in operation["responses"], response.text[:500]
         check(response.json(), answer_schema(operation, response.status_code))
 
-    with ThreadPoolExecutor(TOGETHER) as threads:
+    def begin() -> None:
+        of_thread.client = feed.client()
+
+    with ThreadPoolExecutor(TOGETHER, initializer=begin) as threads:
 
         @settings(
             max_examples=REQUESTS // TOGETHER,

@@ -74,7 +74,7 @@ class WebhookTally(models.Model):
 
     @api.model
     def _merge(self):
-        """Add up the rows if there are many, or count anew if there are none."""
+        """Add up the rows if there are many, or count anew if they cannot be true."""
         with self.env.registry.cursor() as cr:
             try:
                 # the first statement, because it takes no snapshot: what others have merged is seen
@@ -84,11 +84,11 @@ class WebhookTally(models.Model):
                 )
             except psycopg2.errors.LockNotAvailable:
                 return  # somebody is at it
-            cr.execute("SELECT count(*) FROM (SELECT FROM webhook_tally LIMIT %s) rows", [_MANY])
-            (rows,) = cr.fetchone()
-            if not rows:
+            cr.execute("SELECT count(*), sum(total) >= sum(processed) FROM webhook_tally")
+            rows, is_possible = cr.fetchone()
+            if not is_possible:  # or unknown, because there are no rows
                 self.with_env(self.env(cr=cr))._count_anew()
-            elif rows == _MANY:
+            elif rows >= _MANY:
                 cr.execute(
                     SQL(
                         """

@@ -100,6 +100,9 @@ class TestStats(FeedHttpCase):
         self.stats()
         self.env["webhook.tally"].search([]).sudo().unlink()
         self.assertEqual(self.figures(), [2, 0, 0, 2, 2])
+        self.env["webhook.tally"].search([]).sudo().unlink()
+        self.env["update.webhook"]._mark_processed(self.events()[:1].ids, {})
+        self.assertEqual(self.figures(), [2, 1, 0, 1, 1])
 
     def test_bad_input(self):
         for days in ("x", "0", "-1", "99999999999999999999999", "3651", ""):

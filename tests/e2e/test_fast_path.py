@@ -70,8 +70,9 @@ def sales(request: pytest.FixtureRequest) -> Iterator[Sales]:
 def endpoint(sales: Sales) -> Iterator[Endpoint]:
     endpoint = Endpoint()
     yield endpoint
-    known = sales.api.search_read("webhook.subscriber", [], ["id"])
-    sales.api.call("webhook.subscriber", "unlink", [row["id"] for row in known])
+    known = [row["id"] for row in sales.api.search_read("webhook.subscriber", [], ["id"])]
+    sales.api.call("webhook.subscriber", "action_archive", known)
+    sales.api.call("webhook.subscriber", "unlink", known)
     endpoint.close()
 
 

@@ -1,82 +1,116 @@
 """HTTP connections that may be opened to an address that a person typed in.
 
-Every address is checked once the socket is connected and before anything is sent: a name that
-resolves differently the second time (DNS rebinding) gains nothing. An answer has to be complete
-before a deadline: a timeout of the socket begins anew with every byte, and an endpoint that sends
-one every few seconds would outlast its lease.
+Every address is checked before it is connected to, and no name is looked up again in between: one
+that resolves differently the second time (DNS rebinding) gains nothing. A request has one deadline
+for everything, from connecting to the last byte of the answer: a timeout of a socket begins anew
+with every address, every TLS record and every byte, and an endpoint that sends one every few
+seconds would outlast its lease. Works with urllib3 1.26 and 2.
 """
 
+import functools
 import http.client
 import io
-import ipaddress
+import os
+import socket
+import ssl
 import time
 
 import urllib3
 from requests.certs import where as certificates
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import exceptions as errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
 
-#: Metadata services of clouds; that of the others is link-local.
-_METADATA = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16"))
-)
+from .addresses import AddressRefusedError, check_address
+
+_CONNECT_TIMEOUT = 5  # seconds; an endpoint that is there accepts long before
+_ADDRESS_TIMEOUT = 1  # seconds that each address of a name gets at least, if there are many
+_TLS_RECORD = 16384  # bytes
 
 
-class AddressRefusedError(ValueError):
-    """An address may not be talked to; the text says which and why. No OSError, because urllib3
-    would take it for a connection that broke."""
+class CertificatesError(ValueError):
+    """The file with the trusted certificates cannot be used; the text says which."""
 
 
 def open_connections(allow_private, verify_ssl):
-    """Return a ``urllib3.PoolManager`` that keeps its connections and refuses addresses.
+    """Return an object that keeps its connections and refuses addresses.
 
     It uses no proxy of the environment: with one in between it could not tell which address is
     talked to. Not ``requests``: it takes half a millisecond more, a fifth of the time that an event
     takes from the commit to the endpoint.
     """
-    manager = urllib3.PoolManager(
-        cert_reqs="CERT_REQUIRED" if verify_ssl else "CERT_NONE", ca_certs=certificates()
-    )
-    manager.pool_classes_by_scheme = {
-        "http": _guarded(HTTPConnectionPool, HTTPConnection, allow_private),
-        "https": _guarded(HTTPSConnectionPool, HTTPSConnection, allow_private),
-    }
-    return manager
+    return _Connections(allow_private, verify_ssl)
 
 
-def check_address(address, allow_private):
-    """Check an IP address, given as text.
+class _Connections(urllib3.PoolManager):
+    def __init__(self, allow_private, verify_ssl):
+        super().__init__(timeout=_CONNECT_TIMEOUT)  # each request has its own
+        self.pool_classes_by_scheme = {
+            "http": _guarded(HTTPConnectionPool, allow_private),
+            "https": functools.partial(_secure_pool, allow_private, verify_ssl),
+        }
 
-    :raises AddressRefusedError: if nothing may be sent to it
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])  # a zone may follow an IPv6 address
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA:
-        raise AddressRefusedError(f"{ip} is a link-local or metadata address: always refused.")
-    if not ip.is_global and not allow_private:
-        raise AddressRefusedError(
-            f"{ip} is in a private network. If the endpoint is yours, allow private networks on "
-            "the subscriber."
+    def urlopen(self, method, url, *, timeout, **options):
+        """Send one request and return its response, whose body is not read yet.
+
+        :param timeout: seconds that everything together may take, what is read later included.
+            Only looking up a name cannot be interrupted, but nothing is sent if that took longer.
+        """
+        deadline = time.monotonic() + timeout
+        send = functools.partial(
+            super().urlopen,
+            *(method, url),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            **options,
         )
+        try:
+            return send(timeout=urllib3.Timeout(total=timeout))
+        except _StaleConnectionError:  # its pool has dropped it
+            left = _seconds_until(deadline)
+        return send(timeout=urllib3.Timeout(total=left))
 
 
-def _guarded(pool_class, connection_class, allow_private):
-    class Connection(connection_class):
-        response_class = _TimelyResponse
+def _secure_pool(allow_private, verify_ssl, *args, **options):
+    """Return a pool whose connections share one TLS context: it takes long to load."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify_ssl else ssl.CERT_NONE)
+    if verify_ssl:
+        # the names that requests, and everything that uses OpenSSL, know for a private authority
+        names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+        bundle = next(filter(None, map(os.environ.get, names)), None) or certificates()
+        try:
+            kind = "capath" if os.path.isdir(bundle) else "cafile"
+            context.load_verify_locations(**{kind: bundle})
+        except OSError as error:
+            raise CertificatesError(f"No certificates can be read from {bundle}.") from error
+    return _guarded(HTTPSConnectionPool, allow_private)(*args, ssl_context=context, **options)
 
-        def _new_conn(self):
-            sock = super()._new_conn()
-            try:
-                check_address(sock.getpeername()[0], allow_private)
-            except AddressRefusedError:
-                sock.close()
-                raise
-            return sock
+
+def _guarded(pool_class, allow_private):
+    class Connection(_Guarded, pool_class.ConnectionCls):
+        may_be_private = allow_private
 
     class Pool(pool_class):
         ConnectionCls = Connection
 
     return Pool
+
+
+def _seconds_until(deadline):
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the request took too long")
+    return left
+
+
+class _StaleConnectionError(Exception):
+    """A connection that was kept had been closed meanwhile, which says nothing about the endpoint.
+    No OSError, see ``AddressRefusedError``."""
+
+
+class _NoAnswerError(http.client.RemoteDisconnected):
+    """A connection ended before the first byte of an answer."""
 
 
 class _TimelyResponse(http.client.HTTPResponse):
@@ -101,17 +135,100 @@ class _TimelyReader(io.RawIOBase):
         self._sock = sock
         self._file = sock.makefile("rb", buffering=0)  # keeps the socket open until it is read
         self._deadline = time.monotonic() + sock.gettimeout()
+        self._begun = False
 
     def readable(self):
         return True
 
     def readinto(self, buffer):
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer took too long")
-        self._sock.settimeout(left)
-        return self._file.readinto(buffer)
+        self._sock.settimeout(_seconds_until(self._deadline))
+        try:
+            count = self._file.readinto(buffer)
+        except ConnectionError as error:
+            if self._begun:
+                raise
+            raise _NoAnswerError(str(error)) from error
+        if not (count or self._begun):
+            raise _NoAnswerError("closed without an answer")
+        self._begun = True
+        return count
 
     def close(self):
         self._file.close()
         return super().close()
+
+
+class _Guarded:
+    """What is put before a connection class of urllib3."""
+
+    response_class = _TimelyResponse
+    may_be_private = False
+    _answered = False  # since it was connected
+
+    @property
+    def timeout(self):
+        """Seconds until the deadline. urllib3 sets what is left of the total before each step."""
+        return max(self._deadline - time.monotonic(), 0.001)  # 0 means without blocking
+
+    @timeout.setter
+    def timeout(self, seconds):
+        self._deadline = time.monotonic() + seconds
+
+    def connect(self):
+        self._answered = False
+        try:
+            return super().connect()
+        except TimeoutError as error:
+            raise errors.ConnectTimeoutError(str(error)) from error
+
+    def _new_conn(self):
+        """Unlike that of urllib3, share the time between the addresses, and refuse some."""
+        found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        deadline = min(self._deadline, time.monotonic() + _CONNECT_TIMEOUT)
+        failure = None
+        for tried, (family, kind, protocol, _name, address) in enumerate(found):
+            try:
+                check_address(address[0], self.may_be_private)
+                left = _seconds_until(deadline)
+                share = min(left, max(left / (len(found) - tried), _ADDRESS_TIMEOUT))
+                return self._connected(socket.socket(family, kind, protocol), address, share)
+            except (AddressRefusedError, OSError) as error:
+                failure = error
+        raise failure
+
+    def _connected(self, sock, address, timeout):
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(timeout)
+            sock.connect(address)
+            sock.settimeout(_seconds_until(self._deadline))  # for the TLS handshake
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def request(self, *args, **options):
+        """Send headers and body together: one packet for most, and one wake-up of the endpoint."""
+        self._parts = []
+        super().request(*args, **options)
+        if self.sock is None:
+            self.connect()
+        data = b"".join(self._parts)
+        try:
+            for start in range(0, len(data), _TLS_RECORD):
+                self.sock.settimeout(_seconds_until(self._deadline))
+                self.sock.sendall(data[start : start + _TLS_RECORD])
+        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return  # it may have answered before it had read everything: reading tells
+
+    def send(self, data):
+        self._parts.append(data)
+
+    def getresponse(self):
+        kept, self._answered = self._answered, True
+        try:
+            return super().getresponse()
+        except _NoAnswerError as error:
+            if kept:
+                raise _StaleConnectionError from error
+            raise

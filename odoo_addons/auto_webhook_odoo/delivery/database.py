@@ -9,18 +9,23 @@ from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.sql_db import Cursor
 
-#: So many transactions of all lanes of a process run together: the pool is there for its requests.
-_together = threading.BoundedSemaphore(4)
 
-#: So many lanes keep a connection while they wait: opening one takes as long as a claim.
-_kept = threading.BoundedSemaphore(8)
+class Limits:
+    """What the lanes of one process may take from the pool, which is there for its requests."""
+
+    def __init__(self):
+        #: transactions of all lanes at the same time
+        self.together = threading.BoundedSemaphore(4)
+        #: lanes that keep a connection while they wait: opening one takes as long as a claim
+        self.kept = threading.BoundedSemaphore(2)
 
 
 class Database:
     """A database as one lane sees it. To be closed."""
 
-    def __init__(self, name):
+    def __init__(self, name, limits=None):
         self._name = name
+        self._limits = limits or Limits()
         self._cursor = None
         self._keeps = False
 
@@ -31,7 +36,7 @@ class Database:
         READ COMMITTED: a row that another process has claimed or recorded meanwhile is then looked
         at again and passed over; under Odoo's REPEATABLE READ it is an error.
         """
-        with _together:
+        with self._limits.together:
             try:
                 yield api.Environment(self._open(), SUPERUSER_ID, {})
                 self._cursor.commit()
@@ -43,12 +48,14 @@ class Database:
 
     def close(self):
         """Give back the connection; an open transaction is rolled back."""
-        if self._cursor:
-            cursor, self._cursor = self._cursor, None
-            cursor.close()
-        if self._keeps:
-            self._keeps = False
-            _kept.release()
+        cursor, self._cursor = self._cursor, None
+        try:
+            if cursor:
+                cursor.close()
+        finally:
+            if self._keeps:
+                self._keeps = False
+                self._limits.kept.release()
 
     def _open(self):
         registry = Registry(self._name)
@@ -58,5 +65,5 @@ class Database:
             self._cursor = registry.cursor()
             if isinstance(self._cursor, Cursor):  # Odoo's tests have one transaction for everything
                 self._cursor.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
-            self._keeps = _kept.acquire(blocking=False)
+            self._keeps = self._limits.kept.acquire(blocking=False)
         return self._cursor

@@ -35,18 +35,21 @@ def deliver(database, subscriber_id, connections_for):
     :param connections_for: ``connections.open_connections``, or what remembers its results
     :return: seconds until more are due, or None if nothing waits
     """
-    claim, outcomes = None, {}
+    settled = ()
     while True:
         with database.transaction() as env:
-            deliveries = env["webhook.delivery"]
-            if claim:
-                deliveries._record(claim, outcomes)
-            claim = deliveries._claim(subscriber_id)
+            env["webhook.delivery"]._wake_later(settled)
+            claim = env["webhook.delivery"]._claim(subscriber_id)
         if not claim.deliveries:
             return claim.wait
         endpoint = claim.endpoint
         connections = connections_for(endpoint.allow_private_network, endpoint.verify_ssl)
         outcomes = send(connections, claim)
+        with database.transaction() as env:
+            settled = env["webhook.delivery"]._record(claim, outcomes)
+        if any(outcome.endpoint_failed for outcome in outcomes.values()):
+            with database.transaction() as env:
+                env["webhook.subscriber"].browse(subscriber_id)._notify_if_disabled()
 
 
 def send(connections, claim):

@@ -13,8 +13,12 @@ import logging
 import os
 import threading
 
+import psycopg2
+
+from odoo.service import server
+
 from .connections import open_connections
-from .database import Database
+from .database import Database, Limits
 from .dispatcher import deliver
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +40,8 @@ def wake_sender(cr, subscriber_ids):
 
 def wake(dbname, subscriber_ids):
     """Look for due deliveries of these subscribers. Returns at once, and never raises."""
+    if _is_prefork_master():
+        return
     try:
         for subscriber_id in subscriber_ids:
             _Lanes.of_process().wake(dbname, subscriber_id)
@@ -46,6 +52,13 @@ def wake(dbname, subscriber_ids):
 def wait_until_idle(dbname, timeout):
     """Wait until the lanes of a database have nothing to do, at most ``timeout`` seconds."""
     return _Lanes.of_process().wait_until_idle(dbname, timeout)
+
+
+def _is_prefork_master():
+    """Tell whether this process will fork: a thread that is at work then leaves its locks and
+    connections to the children. Modules that are installed at its start make it commit changes."""
+    running = server.server
+    return isinstance(running, server.PreforkServer) and running.pid == os.getpid()
 
 
 class _Lanes:
@@ -68,13 +81,15 @@ class _Lanes:
         self.some_idle = threading.Condition(self.lock)
         #: {(database, subscriber id): lane}
         self.lanes = {}
+        self.limits = Limits()
 
     def wake(self, *key):
         with self.lock:
             lane = self.lanes.get(key)
             if lane is None:
-                lane = self.lanes[key] = _Lane(self, key)
-                lane.start()
+                lane = _Lane(self, key)
+                lane.start()  # if there are no more threads, the next call begins anew
+                self.lanes[key] = lane
             lane.woken = True
             lane.called.notify()
 
@@ -101,11 +116,16 @@ class _Lane(threading.Thread):
     def run(self):
         connections_for = functools.cache(open_connections)
         errors, wait = 0, 0
-        with contextlib.closing(Database(self.dbname)) as database:
+        with contextlib.closing(Database(self.dbname, self._lanes.limits)) as database:
             while self._wait_for_work(wait):
                 try:
                     wait = deliver(database, self._key[1], connections_for)
                     errors = 0
+                except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                    # most likely the connection was kept while PostgreSQL was restarted
+                    errors += 1
+                    wait = 0 if errors == 1 else _PAUSE_AFTER_ERROR
+                    _logger.warning("The database is away; webhooks are tried again.")
                 except Exception:  # the lane must outlive whatever happens to one claim
                     errors += 1
                     wait = _PAUSE_AFTER_ERROR if errors < _MOST_ERRORS else None

@@ -2,13 +2,24 @@
 
 import base64
 import dataclasses
+import email.utils
+import functools
+import html
+import json
+import math
+import re
+import socket
+import ssl
 import time
+import urllib.parse
 
-import urllib3
 from urllib3 import exceptions as errors
+from urllib3.connection import CertificateError
+from urllib3.util import SKIP_HEADER
 
-from ..wire.signature import signature_headers
-from .connections import AddressRefusedError
+from ..wire.signature import SECRET_PREFIX, signature_headers
+from .addresses import AddressRefusedError
+from .connections import CertificatesError
 
 #: Statuses that say something about the endpoint and nothing about the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
@@ -16,9 +27,19 @@ ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 #: Seconds; an endpoint that asks for more is asked again all the same.
 MAX_RETRY_AFTER = 24 * 3600
 
-_CONNECT_TIMEOUT = 5  # seconds; an endpoint that is there accepts long before
+_OVERRUN = 5  # seconds; a busy machine is late
 _RESPONSE_EXCERPT = 2048  # bytes of a response that are kept
 _MASK = "***"
+_LONGEST_ESCAPE = 12  # bytes that a character may take in JSON: two times \u and four digits
+
+
+def longest_attempt(timeout):
+    """Return the seconds after which an attempt has sent its last byte and has come to an end.
+
+    Only a name server can make it last longer (the system's resolver cannot be interrupted; it
+    gives up by ``/etc/resolv.conf``), and then nothing is sent.
+    """
+    return timeout + _OVERRUN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +52,7 @@ class Endpoint:
     api_key_header: str
     #: the newest first; while a key is being replaced both sign
     signing_secrets: tuple
+    #: seconds for the whole attempt
     timeout: float
     verify_ssl: bool
     allow_private_network: bool
@@ -38,8 +60,12 @@ class Endpoint:
     @property
     def secrets(self):
         """Texts that must not be shown, whatever an endpoint answers."""
-        encoded = base64.b64encode(self.auth_token.encode()).decode()
-        return [text for text in (self.auth_token, encoded, *self.signing_secrets) if text]
+        token = self.auth_token
+        texts = {token, base64.b64encode(token.encode()).decode(), *self.signing_secrets}
+        texts.update(secret.removeprefix(SECRET_PREFIX) for secret in self.signing_secrets)
+        if self.auth_type == "basic":
+            texts.add(token.partition(":")[2])
+        return tuple(sorted(filter(None, texts), key=len, reverse=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +84,8 @@ class Outcome:
     endpoint_failed: bool = False
     #: seconds that the endpoint asked to be left alone
     retry_after: int | None = None
+    #: the endpoint accepted the connection, but did not read the message and answer it in time
+    timed_out: bool = False
 
 
 def post(connections, endpoint, message_id, body):
@@ -73,21 +101,19 @@ def post(connections, endpoint, message_id, body):
             endpoint.url,
             body=body,
             headers=_headers(endpoint, message_id, body),
-            timeout=urllib3.Timeout(
-                connect=min(_CONNECT_TIMEOUT, endpoint.timeout), read=endpoint.timeout
-            ),
-            retries=False,  # one attempt is one attempt; redirects are not followed
-            preload_content=False,
+            timeout=endpoint.timeout,
         )
     except Exception as error:  # http.client and idna have errors of their own for odd answers
+        text = _describe(error)
         return Outcome(
             False,
-            error=_describe(error),
+            error=text,
             duration=_milliseconds_since(started),
             endpoint_failed=True,
+            timed_out=text == _TIMED_OUT,
         )
     delivered = 200 <= response.status < 300
-    text = _masked(_read_excerpt(response), endpoint.secrets)
+    text = _read_excerpt(response, endpoint.secrets)
     return Outcome(
         delivered,
         status=response.status,
@@ -100,7 +126,11 @@ def post(connections, endpoint, message_id, body):
 
 
 def _headers(endpoint, message_id, body):
-    headers = {"Content-Type": "application/json", "User-Agent": "auto_webhook_odoo"}
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "auto_webhook_odoo",
+        "Accept-Encoding": SKIP_HEADER,
+    }
     if endpoint.signing_secrets:
         headers |= signature_headers(endpoint.signing_secrets, message_id, int(time.time()), body)
     else:
@@ -115,42 +145,59 @@ def _headers(endpoint, message_id, body):
     return headers
 
 
-def _read_excerpt(response):
-    """Return the beginning of a response.
+def _read_excerpt(response, secrets):
+    """Return the beginning of a response, without secrets.
 
     A short one is then complete, and its connection can be used again; a longer one is cut off
     together with its connection.
     """
+    # without the header urllib3 builds no decoders: thousands of them fit into one
+    encoding = response.headers.pop("Content-Encoding", "identity")
+    longest = max(map(len, secrets), default=0) * _LONGEST_ESCAPE
     try:
-        excerpt = response.read(_RESPONSE_EXCERPT, decode_content=True)
-        if len(excerpt) == _RESPONSE_EXCERPT:
-            response.close()
-        return excerpt
+        excerpt = response.read(_RESPONSE_EXCERPT + longest, decode_content=False)
     except Exception:  # the status is known and is what counts
-        response.close()
-        return b""
+        excerpt = b""
     finally:
+        if not response.closed:  # which it is after its last byte
+            response.close()
         response.release_conn()
+    if excerpt and encoding.strip().lower() != "identity":
+        return "(The answer is compressed and not shown.)"
+    return _masked(excerpt, secrets)
 
 
 def _describe(error):
     """Say in words why nothing came back, without what a URL or a header may hold."""
     for kinds, text in _FAILURES:
-        if isinstance(error, kinds):
-            return text or str(error)
+        for cause in _causes(error):
+            if isinstance(cause, kinds):
+                return text or str(cause)
     return f"The request could not be sent ({type(error).__name__})."
 
 
+def _causes(error):
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+_TIMED_OUT = "The endpoint did not answer in time."
+_DROPPED = "The endpoint refused or dropped the connection."
+
+#: What urllib3 wraps counts: its own errors differ between its versions.
 _FAILURES = (
-    (AddressRefusedError, ""),  # says it itself
-    (errors.SSLError, "The certificate of the endpoint could not be verified."),
-    (errors.NameResolutionError, "The name of the endpoint is unknown."),
+    ((AddressRefusedError, CertificatesError), ""),  # they say it themselves
     (
-        (errors.NewConnectionError, errors.ProtocolError),
-        "The endpoint refused or dropped the connection.",
+        (ssl.SSLCertVerificationError, CertificateError),
+        "The certificate of the endpoint could not be verified.",
     ),
+    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), _DROPPED),
+    (ssl.SSLError, "The endpoint does not speak TLS, or an incompatible version of it."),
+    (socket.gaierror, "The name of the endpoint is unknown."),
     (errors.ConnectTimeoutError, "The endpoint did not accept the connection in time."),
-    ((errors.TimeoutError, TimeoutError), "The endpoint did not answer in time."),
+    ((errors.TimeoutError, TimeoutError), _TIMED_OUT),
+    (errors.ProtocolError, _DROPPED),
 )
 
 _MEANINGS = {
@@ -174,17 +221,69 @@ def _meaning(status):
 
 
 def _masked(excerpt, secrets):
-    text = excerpt.decode(errors="replace").replace("\x00", "")  # PostgreSQL has no such text
-    for secret in secrets:
-        text = text.replace(secret, _MASK)
-    return text
+    """Return the beginning of an excerpt as text.
+
+    What is behind the beginning only tells whether a secret lies across its end.
+    """
+    excerpt = excerpt.replace(b"\0", b"")  # PostgreSQL has no such text
+    text = excerpt.decode(errors="replace")
+    end = len(excerpt[:_RESPONSE_EXCERPT].decode(errors="replace"))
+    shown, position = [], 0
+    for match in _pattern(secrets).finditer(text) if text and secrets else ():
+        if match.start() >= end:
+            break
+        shown += text[position : match.start()], _MASK
+        position = match.end()
+    return "".join([*shown, text[position:end]])
+
+
+@functools.lru_cache(maxsize=32)
+def _pattern(secrets):
+    """Return what matches any of the secrets, the first ones first, however they are escaped."""
+    return re.compile("|".join(map(_escaped, secrets)))
+
+
+def _escaped(secret):
+    pattern = "".join(
+        character if character.isascii() and character.isalnum() else _any_form(character)
+        for character in secret
+    )
+    # a secret of one to three characters is part of many words, which would only give it away
+    return rf"(?<!\w){pattern}(?!\w)" if len(secret) < 4 else pattern
+
+
+def _any_form(character):
+    """Return a pattern for a character that JSON, a URL or HTML may write in other ways."""
+    code = ord(character)
+    forms = {
+        *(character, "\\" + character, json.dumps(character)[1:-1], f"\\u{code:04x}"),
+        *(urllib.parse.quote(character, safe=""), urllib.parse.quote_plus(character)),
+        *(html.escape(character), f"&#{code};", f"&#x{code:x};", f"%{code:02x}"),
+    }
+    longest_first = sorted(forms, key=len, reverse=True)
+    return f"(?i:{'|'.join(map(re.escape, longest_first))})"
 
 
 def _retry_after(response):
+    """Return the seconds of a ``Retry-After`` header (RFC 9110, 10.2.3), a number or a date."""
     value = response.headers.get("Retry-After", "")
-    if not (value.isascii() and value.isdecimal()):
+    if value.isascii() and value.isdecimal():
+        seconds = int(value[:10])
+    else:
+        date = _seconds(value)
+        if date is None:
+            return None
+        now = _seconds(response.headers.get("Date", "")) or time.time()
+        seconds = math.ceil(date - now)
+    return max(0, min(seconds, MAX_RETRY_AFTER))
+
+
+def _seconds(date):
+    """Return the seconds since the epoch of an HTTP date, None if it is none."""
+    try:
+        return email.utils.mktime_tz(email.utils.parsedate_tz(date))
+    except Exception:  # there are many for what is no date
         return None
-    return min(int(value[:10]), MAX_RETRY_AFTER)
 
 
 def _milliseconds_since(started):

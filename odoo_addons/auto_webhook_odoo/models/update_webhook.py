@@ -124,7 +124,7 @@ class UpdateWebhook(models.Model):
     )
     delivery_ids = fields.One2many("webhook.delivery", "event_id", string="Deliveries")
 
-    _unprocessed_idx = models.Index("(record_id) WHERE is_processed IS NOT TRUE")
+    _unprocessed_idx = models.Index("(record_id, id) WHERE is_processed IS NOT TRUE")
 
     @api.depends("model", "record_id", "event")
     def _compute_display_name(self):

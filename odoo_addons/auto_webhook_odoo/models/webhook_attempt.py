@@ -20,7 +20,11 @@ class WebhookAttempt(models.Model):
     )
     attempted_at = fields.Datetime(required=True, readonly=True)
     status = fields.Integer(
-        string="HTTP Status", readonly=True, aggregator=None, help="Empty: no answer came."
+        string="Answer",
+        readonly=True,
+        aggregator=None,
+        help="The number that the endpoint answered with; 200 to 299 mean that it accepted. "
+        "Empty: no answer came.",
     )
     duration = fields.Integer(string="Duration (ms)", readonly=True, aggregator="avg")
     error = fields.Text(readonly=True)

@@ -1,5 +1,7 @@
+import collections
+
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from ..delivery import sender
 from ..delivery.dispatcher import LEASE_MARGIN, Claim
@@ -30,9 +32,21 @@ _SCHEDULE = """
       JOIN webhook_subscriber subscriber
         ON subscriber.active AND subscriber.id = coalesce(chosen.subscriber_id, subscriber.id)
       JOIN update_webhook instant ON instant.id = chosen.event_id
+      LEFT JOIN LATERAL (
+            SELECT earlier.id
+              FROM update_webhook earlier
+             WHERE earlier.model = instant.model AND earlier.record_id = instant.record_id
+               AND earlier.id < instant.id AND earlier.is_processed IS NOT TRUE
+               AND EXISTS (
+                    SELECT FROM webhook_delivery known
+                     WHERE known.event_id = earlier.id AND known.subscriber_id = subscriber.id
+                   )
+             ORDER BY earlier.id DESC
+             LIMIT 1
+           ) scheduled ON TRUE  -- it has taken along all before it
       JOIN update_webhook event
         ON event.model = instant.model AND event.record_id = instant.record_id
-       AND event.id <= instant.id
+       AND event.id BETWEEN coalesce(scheduled.id + 1, 0) AND instant.id
        AND event.is_processed IS NOT TRUE AND event.failed_at IS NULL AND event.offered_at IS NULL
      WHERE NOT EXISTS (
             SELECT FROM webhook_delivery known
@@ -47,7 +61,10 @@ _SCHEDULE = """
 # waiting for its retry) is put off until that one is due; when it is settled, it wakes those it
 # held up. LATERAL and arrays, because the planner knows nothing yet of a table just filled.
 _CLAIM = f"""
-    WITH due AS (
+    WITH lease AS (
+        SELECT statement_timestamp() AT TIME ZONE 'UTC' + make_interval(secs => %(lease)s) AS until
+    ),
+    due AS (
         SELECT id, model, record_id, event_id, attempts, replayed
           FROM webhook_delivery
          WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
@@ -65,6 +82,7 @@ _CLAIM = f"""
                  WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                    AND model = due.model AND record_id = due.record_id
                    AND event_id < due.event_id
+                   AND replayed IS NOT TRUE AND due.replayed IS NOT TRUE
                    AND id NOT IN (SELECT id FROM due)
                  ORDER BY event_id DESC
                  LIMIT 1
@@ -80,19 +98,22 @@ _CLAIM = f"""
     ),
     leased AS (
         UPDATE webhook_delivery
-           SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
-               + make_interval(secs => %(lease)s)
+           SET next_attempt_at = lease.until, leased_until = lease.until
+          FROM lease
          WHERE id = ANY(ARRAY(SELECT id FROM due WHERE id NOT IN (SELECT id FROM held)))
     )
-    SELECT due.id AS delivery_id, due.attempts, due.replayed,
+    SELECT due.id AS delivery_id, due.attempts, due.replayed, lease.until AS leased_until,
            due.id IN (SELECT id FROM held) AS held, event.*
-      FROM due
+      FROM lease
+     CROSS JOIN due
      CROSS JOIN LATERAL (
             SELECT {WIRE_COLUMNS} FROM {WIRE_TABLES} WHERE e.id = due.event_id LIMIT 1
            ) event
      ORDER BY due.event_id
 """  # noqa: S608  # constants
 
+# What was delivered is delivered. Any other outcome counts only while the lease is still ours;
+# whoever has taken the delivery over will tell what came of it.
 _RECORD = """
     WITH outcome AS (
         SELECT * FROM unnest(
@@ -105,40 +126,53 @@ _RECORD = """
            attempts = outcome.attempts,
            next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
                + make_interval(secs => outcome.delay),
+           leased_until = NULL,
            last_status = outcome.status,
            last_error = outcome.error,
            delivered_at = CASE WHEN outcome.state = 'delivered'
                THEN statement_timestamp() AT TIME ZONE 'UTC' END
       FROM outcome
-     WHERE delivery.id = outcome.id AND delivery.state = 'pending'
+     WHERE delivery.id = outcome.id
        AND delivery.id = ANY(%(id)s)  -- or the planner reads the whole table
+       AND (outcome.state = 'delivered'
+            OR delivery.state = 'pending' AND delivery.leased_until = %(leased_until)s)
+    RETURNING delivery.id, delivery.state
 """
 
 _RELEASE = """
     UPDATE webhook_delivery
-       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
-     WHERE id = ANY(%s) AND state = 'pending'
+       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC', leased_until = NULL
+     WHERE id = ANY(%s) AND state = 'pending' AND leased_until = %s
 """
 
-# Nothing waits for a replay, so what comes after it may be in another process' hands.
+# To be run in a transaction of its own: what began to wait for a delivery before it was settled is
+# seen then, and what another process is just putting off is waited for. The past hour lets them go
+# before the others of their record. Nothing waits for a replay.
 _WAKE_LATER = """
     UPDATE webhook_delivery
-       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+       SET next_attempt_at = least(
+               next_attempt_at,
+               statement_timestamp() AT TIME ZONE 'UTC' - interval '1 hour'
+           )
      WHERE id = ANY(ARRAY(
             SELECT later.id
-              FROM webhook_delivery settled
+              FROM (
+                    SELECT subscriber_id, model, record_id, max(event_id) AS event_id
+                      FROM webhook_delivery
+                     WHERE id = ANY(%s) AND replayed IS NOT TRUE
+                     GROUP BY subscriber_id, model, record_id
+                   ) settled
              CROSS JOIN LATERAL (
                     SELECT id
                       FROM webhook_delivery
                      WHERE subscriber_id = settled.subscriber_id AND state = 'pending'
                        AND model = settled.model AND record_id = settled.record_id
-                       AND event_id > settled.event_id
+                       AND event_id > settled.event_id AND leased_until IS NULL
                      ORDER BY event_id
-                     LIMIT 1000
+                     LIMIT 100
                    ) later
-             WHERE settled.id = ANY(%s) AND settled.replayed IS NOT TRUE
            ))
-       AND state = 'pending'
+       AND state = 'pending' AND leased_until IS NULL
 """
 
 
@@ -158,7 +192,7 @@ class WebhookDelivery(models.Model):
 
     event_id = fields.Many2one("update.webhook", required=True, readonly=True, ondelete="cascade")
     subscriber_id = fields.Many2one(
-        "webhook.subscriber", required=True, readonly=True, ondelete="cascade"
+        "webhook.subscriber", required=True, readonly=True, ondelete="cascade", index=True
     )
     # copies from the event: the claim looks for earlier deliveries of the same record
     model = fields.Char(required=True, readonly=True)
@@ -177,11 +211,17 @@ class WebhookDelivery(models.Model):
     next_attempt_at = fields.Datetime(
         required=True,
         readonly=True,
-        help="Not sent before this time. While it is being sent: "
-        "when another process may take it over.",
+        help="Not sent before this time. While it is being sent: when it is tried again if "
+        "nothing comes of that.",
+    )
+    leased_until = fields.Datetime(
+        readonly=True, help="It is being sent right now, at the latest until then."
     )
     last_status = fields.Integer(
-        string="Last HTTP Status", readonly=True, aggregator=None, help="Empty: no answer came."
+        string="Last Answer",
+        readonly=True,
+        aggregator=None,
+        help="The number of the HTTP answer; 200 means accepted. Empty: no answer came.",
     )
     last_error = fields.Text(readonly=True)
     delivered_at = fields.Datetime(readonly=True)
@@ -197,13 +237,14 @@ class WebhookDelivery(models.Model):
     _record_idx = models.Index(
         "(subscriber_id, model, record_id, event_id) WHERE state = 'pending'"
     )
+    _stopped_idx = models.Index("(subscriber_id, id) WHERE state IN ('dead', 'cancelled')")
 
     def action_retry(self):
         """Try again now, whatever came of the earlier attempts.
 
         :raises UserError: for more than a list can select, because some would be left out silently
         """
-        self.check_access("write")
+        self._check_manager()
         if len(self) >= _MOST_SELECTED:
             raise UserError(
                 self.env._(
@@ -216,24 +257,34 @@ class WebhookDelivery(models.Model):
 
     def action_cancel(self):
         """Do not send these any more."""
-        self.check_access("write")
+        self._check_manager()
         pending = self.sudo().filtered(lambda delivery: delivery.state == "pending")
         pending.write({"state": "cancelled"})
-        pending._wake_later(pending.ids)
+        waiting = pending.filtered(lambda delivery: not delivery.leased_until)
+        self._wake_later(waiting.ids)
+        sender.wake_sender(self.env.cr, pending.subscriber_id.ids)
+
+    def _check_manager(self):
+        """Only managers may, and only with what they see."""
+        if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
+            raise AccessError(self.env._("Only webhook managers may retry or cancel deliveries."))
+        self.check_access("read")
 
     def _retry(self):
+        """Have these sent now, but not what is being sent already."""
         now = fields.Datetime.now()
-        again = {"state": "pending", "attempts": 0, "next_attempt_at": now}
+        again = {"state": "pending", "attempts": 0, "next_attempt_at": now, "leased_until": False}
         waiting = self.filtered(lambda delivery: delivery.state == "pending")
-        waiting.write(again)
+        waiting.filtered(lambda d: not d.leased_until or d.leased_until < now).write(again)
         (self - waiting).write({**again, "replayed": True, "delivered_at": False})
         sender.wake_sender(self.env.cr, self.subscriber_id.ids)
 
     def _wake_later(self, settled_ids):
         """Let go of the later deliveries of a record that waited for these."""
-        self.flush_model()
-        self.env.cr.execute(_WAKE_LATER, [settled_ids])
-        self.invalidate_model(["next_attempt_at"])
+        if settled_ids:
+            self.flush_model()
+            self.env.cr.execute(_WAKE_LATER, [list(settled_ids)])
+            self.invalidate_model(["next_attempt_at"])
 
     @api.model
     def _schedule(self, instant):
@@ -283,9 +334,7 @@ class WebhookDelivery(models.Model):
         deliveries = self._lease(subscriber_id, limit, endpoint.timeout) if limit else []
         if not deliveries:
             return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
-        if admission.rate_limit:
-            seconds = len(deliveries) / admission.rate_limit
-            subscribers.browse(subscriber_id)._defer_next_batch(seconds)
+        subscribers.browse(subscriber_id)._note_claimed(admission, len(deliveries))
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         return Claim(subscriber_id, endpoint=endpoint, source=source, deliveries=deliveries)
 
@@ -328,20 +377,25 @@ class WebhookDelivery(models.Model):
 
         :param dict outcomes: ``{delivery id: Outcome}``; a delivery that is not in it was not
             attempted, because the endpoint failed before or time ran out
+        :return: ids of the deliveries that are settled; once this is committed, ``_wake_later``
         """
         subscriber = self.env["webhook.subscriber"].browse(claim.subscriber_id)
         tried = [d for d in claim.deliveries if d["delivery_id"] in outcomes]
-        rows = [subscriber._settle(d, outcomes[d["delivery_id"]]) for d in tried]
-        if rows:
-            self.env.cr.execute(_RECORD, {name: [row[name] for row in rows] for name in rows[0]})
-            self._wake_later([row["id"] for row in rows if row["state"] != "pending"])
-        if len(tried) < len(claim.deliveries):
-            left = [d["delivery_id"] for d in claim.deliveries if d not in tried]
-            self.env.cr.execute(_RELEASE, [left])
+        left = [d["delivery_id"] for d in claim.deliveries if d["delivery_id"] not in outcomes]
+        leased_until = claim.deliveries[0]["leased_until"]
+        settled = []
+        if tried:
+            rows = [subscriber._settle(d, outcomes[d["delivery_id"]]) for d in tried]
+            columns = {name: [row[name] for row in rows] for name in rows[0]}
+            self.env.cr.execute(_RECORD, {**columns, "leased_until": leased_until})
+            settled = [i for i, state in self.env.cr.fetchall() if state != "pending"]
+        if left:
+            self.env.cr.execute(_RELEASE, [left, leased_until])
         self.invalidate_model()
         self.env["webhook.attempt"]._log(tried, outcomes)
         if subscriber.confirm_on_delivery:
             self.env["update.webhook"]._confirm(
                 [d["id"] for d in tried if outcomes[d["delivery_id"]].delivered]
             )
-        subscriber._record_health(dict.fromkeys(outcomes.values()))
+        subscriber._record_health(collections.Counter(outcomes.values()))
+        return settled

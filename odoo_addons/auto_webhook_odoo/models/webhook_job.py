@@ -1,10 +1,18 @@
+import logging
+
+import psycopg2
+
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+_logger = logging.getLogger(__name__)
 
 STATES = [
     ("running", "Running"),  # goes on with the next run of the cron
     ("done", "Done"),
     ("cancelled", "Cancelled"),  # stopped by an administrator
+    ("failed", "Failed"),  # stopped by an error
 ]
 
 
@@ -27,6 +35,8 @@ class WebhookJob(models.AbstractModel):
     last_id = fields.Integer(readonly=True, aggregator=None, copy=False)
     done = fields.Integer(readonly=True, copy=False, help="How many have been dealt with so far.")
 
+    failure = fields.Text(readonly=True, copy=False, help="Why the last batch could not be done.")
+
     @api.model_create_multi
     def create(self, vals_list):
         jobs = super().create(vals_list)
@@ -38,8 +48,9 @@ class WebhookJob(models.AbstractModel):
         self.filtered(lambda job: job.state == "running").state = "cancelled"
 
     def action_resume(self):
-        """Go on where a cancelled job stopped."""
-        self.filtered(lambda job: job.state == "cancelled").state = "running"
+        """Go on where a job stopped."""
+        stopped = self.filtered(lambda job: job.state in ("cancelled", "failed"))
+        stopped.write({"state": "running", "failure": False})
         self._trigger()
 
     def _trigger(self):
@@ -52,13 +63,31 @@ class WebhookJob(models.AbstractModel):
         while job := self.search([("state", "=", "running")], order="id", limit=1):
             try:
                 done = job._run_batch()
+                self.env.cr.flush()
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 # a row was changed while its lock was waited for: read it again, as it is now
                 self.env.cr.rollback()
                 continue
+            except Exception as error:  # the jobs behind it must not wait for whatever this is
+                self.env.cr.rollback()
+                done = 0
+                _logger.exception("%s stopped.", job)
+                job.exists()._fail(error)
             left = self.search_count([("state", "=", "running")])
             if not cron._commit_progress(done, remaining=left):
                 break
+
+    def _fail(self, error):
+        reason = str(error)
+        if isinstance(error, psycopg2.Error):  # its text may contain values
+            reason = error.diag.message_primary or ""
+        if not isinstance(error, UserError):
+            reason = self.env._(
+                "%(kind)s: %(reason)s (the log of the server tells more)",
+                kind=type(error).__name__,
+                reason=reason,
+            )
+        self.write({"state": "failed", "failure": reason})
 
     def _run_batch(self):
         """Do the next batch; end the job if there is none.

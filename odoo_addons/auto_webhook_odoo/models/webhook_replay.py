@@ -5,7 +5,10 @@ _BATCH = 1000  # deliveries at once
 
 
 class WebhookReplay(models.Model):
-    """Has many deliveries of one subscriber sent again, however many there are."""
+    """Has many deliveries of one subscriber sent again, however many there are.
+
+    It takes those that whoever created it may see.
+    """
 
     _name = "webhook.replay"
     _inherit = "webhook.job"
@@ -31,14 +34,15 @@ class WebhookReplay(models.Model):
         "duplicates; this is for endpoints that have lost something."
     )
     found = fields.Integer(
-        string="Deliveries Found", compute="_compute_found", help="How many are sent again."
+        string="Deliveries Found",
+        compute="_compute_found",
+        help="How many are sent again. Those of events that you may not see are left out.",
     )
 
     @api.depends("subscriber_id", "since", "until", "dead", "cancelled", "delivered")
     def _compute_found(self):
-        deliveries = self.env["webhook.delivery"].sudo()
         for replay in self:
-            replay.found = deliveries.search_count(replay._domain())
+            replay.found = replay._visible_deliveries().search_count(replay._domain())
 
     @api.constrains("dead", "cancelled", "delivered")
     def _check_states(self):
@@ -50,6 +54,12 @@ class WebhookReplay(models.Model):
 
     def _states(self):
         return [state for state in ("dead", "cancelled", "delivered") if self[state]]
+
+    def _visible_deliveries(self):
+        """Return the model as its creator sees it, in whichever company; a new one has none yet."""
+        user = self.create_uid or self.env.user
+        deliveries = self.env["webhook.delivery"].with_user(user)
+        return deliveries.with_context(allowed_company_ids=list(user._get_company_ids()))
 
     def _domain(self):
         domain = [
@@ -64,6 +74,6 @@ class WebhookReplay(models.Model):
         return domain
 
     def _run_batch(self):
-        deliveries = self.env["webhook.delivery"].search(self._domain(), order="id", limit=_BATCH)
-        deliveries._retry()
+        deliveries = self._visible_deliveries().search(self._domain(), order="id", limit=_BATCH)
+        deliveries.sudo()._retry()
         return self._advance(deliveries.ids)

@@ -30,13 +30,26 @@ class UpdateWebhook(models.Model):
 
     @api.autovacuum
     def _gc_delete(self):
-        """Delete processed events after ``auto_webhook_odoo.delete_days`` (default 90)."""
+        """Delete processed events after ``auto_webhook_odoo.delete_days`` (default 90).
+
+        Those that still wait for an endpoint stay, unless the endpoint is archived.
+        """
         days = self._retention_days("delete_days", 90)
         # what nobody has asked for yet gets its position, so that the feed knows what it loses
         self.env["webhook.feed.position"]._assign_pending()
         ids = self._outdated(
             days,
-            SQL("AND id IN (SELECT event_id FROM webhook_feed_position)"),
+            SQL(
+                """
+                AND id IN (SELECT event_id FROM webhook_feed_position)
+                AND NOT EXISTS (
+                    SELECT FROM webhook_delivery delivery
+                      JOIN webhook_subscriber subscriber ON subscriber.id = delivery.subscriber_id
+                     WHERE delivery.event_id = update_webhook.id AND delivery.state = 'pending'
+                       AND subscriber.active
+                )
+                """
+            ),
         )
         self._note_deletion(ids)
         self.env.cr.execute(SQL("DELETE FROM update_webhook WHERE id = ANY(%s)", ids))

@@ -6,8 +6,10 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL, format_datetime
 
+from ..delivery import sender
 from ..delivery.connections import open_connections
 from ..delivery.transport import post
 from ..wire.event import batch_json
@@ -28,6 +30,31 @@ AUTH_TYPES = [
 ]
 
 
+_TOKEN_TYPES = ("bearer", "api_key", "basic")
+
+_SECRETS = {"auth_token", "signing_secret", "previous_secret"}
+
+#: What an endpoint may have refused messages for, or could not be reached with.
+_CONNECTION = {
+    *("url", "auth_type", "auth_token", "api_key_header", "signing_secret"),
+    *("verify_ssl", "allow_private_network"),
+}
+
+#: A pause was for the endpoint as it was before.
+_NO_PAUSE = {"paused_until": False, "consecutive_failures": 0, "failing_since": False}
+
+_LIMITS = {
+    "timeout": (1, 1_000_000),
+    "batch_size": (1, 1000),
+    "rate_limit": (0, 1_000_000),
+    "max_attempts": (1, 1_000_000),
+    "backoff_base": (1, 1_000_000),
+    "backoff_max": (1, 1_000_000_000),
+    "rotation_hours": (0, 100_000),
+    "disable_after": (0, 100_000),
+}
+
+
 class WebhookSubscriber(models.Model):
     """An endpoint that instant events are pushed to."""
 
@@ -40,7 +67,8 @@ class WebhookSubscriber(models.Model):
     name = fields.Char(required=True)
     active = fields.Boolean(
         default=True,
-        help="Archive an endpoint that is no longer used. It gets no new events.",
+        help="Archive an endpoint that is no longer used. It gets no new events, and can be "
+        "deleted.",
     )
     state = fields.Selection(
         STATES,
@@ -91,8 +119,8 @@ class WebhookSubscriber(models.Model):
     rotation_hours = fields.Integer(
         string="Old Secret Valid for (h)",
         default=24,
-        help="How long messages are also signed with the old secret after a new one was made: "
-        "the time that you have to tell the endpoint.",
+        help="How long messages are also signed with the old secret after it was replaced: the "
+        "time that you have to tell the endpoint. 0: the old one ends at once.",
     )
     confirm_on_delivery = fields.Boolean(
         help="Count an event as processed as soon as this endpoint accepts it. For endpoints "
@@ -150,15 +178,123 @@ class WebhookSubscriber(models.Model):
     )
     delivery_ids = fields.One2many("webhook.delivery", "subscriber_id", string="Deliveries")
 
-    _positive = models.Constraint(
-        "CHECK (timeout > 0 AND max_attempts > 0 AND backoff_base > 0 AND backoff_max > 0"
-        " AND batch_size BETWEEN 1 AND 1000)",
-        "Timeout, attempts and waits must be greater than zero, and batches hold 1 to 1000 events.",
-    )
-    _not_negative = models.Constraint(
-        "CHECK (rate_limit >= 0 AND rotation_hours >= 0 AND disable_after >= 0)",
-        "Events per second and hours cannot be negative.",
-    )
+    @api.model_create_multi
+    def create(self, vals_list):
+        vals_list = [self._add_missing_default_values(vals) for vals in vals_list]
+        for vals in vals_list:
+            self._check_values(vals, missing=True)
+        return super().create(vals_list)
+
+    def write(self, vals):
+        """Save; what a change of the connection or of the signing secret entails, too."""
+        self._check_values(vals)
+        if not _SECRETS.isdisjoint(vals):
+            self._lock()
+        changed = self.filtered(lambda subscriber: subscriber._differs(vals, _CONNECTION))
+        for subscriber in self:
+            entailed = _NO_PAUSE if subscriber in changed else {}
+            entailed = entailed | subscriber._rotation(vals)
+            super(WebhookSubscriber, subscriber).write({**entailed, **vals})
+        sender.wake_sender(self.env.cr, (self if vals.get("active") else changed).ids)
+        return True
+
+    def copy_data(self, default=None):
+        """A copy has no secrets, and sends nothing until it is enabled."""
+        vals_list = super().copy_data(default)
+        for subscriber, vals in zip(self, vals_list, strict=True):
+            if "name" not in (default or {}):
+                vals["name"] = self.env._("%s (copy)", subscriber.name)
+            vals.setdefault("state", "disabled")
+            if vals["auth_type"] in _TOKEN_TYPES and not vals.get("auth_token"):
+                vals["auth_type"] = "signature"
+        return vals_list
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_archived(self):
+        """While many deliveries are deleted, no new event may wait for their subscriber's row."""
+        if self.filtered("active"):
+            raise UserError(
+                self.env._("Archive an endpoint before you delete it and all of its deliveries.")
+            )
+
+    @api.model
+    def _check_values(self, vals, missing=False):
+        """Refuse what the database would refuse: Odoo then logs the statement and its secrets.
+
+        :param bool missing: whether all required fields must be there
+        """
+        for name, field in self._fields.items():
+            if field.required and (name in vals or missing) and vals.get(name) in (None, False):
+                raise ValidationError(
+                    self.env._("%s cannot be empty.", field._description_string(self.env))
+                )
+        for name in _LIMITS.keys() & vals.keys():
+            lowest, highest = _LIMITS[name]
+            field = self._fields[name]
+            if not lowest <= field.convert_to_cache(vals[name], self) <= highest:
+                raise ValidationError(
+                    self.env._(
+                        "%(field)s must be between %(lowest)s and %(highest)s.",
+                        field=field._description_string(self.env),
+                        lowest=lowest,
+                        highest=highest,
+                    )
+                )
+
+    def _lock(self):
+        """Wait for the sender, which updates the rows, too.
+
+        If it did so after this transaction began, this fails and Odoo tries again. Without it the
+        UPDATE would fail, and Odoo would log it with its secrets. ``lock_for_update`` neither
+        waits nor is tried again.
+        """
+        self.env.cr.execute(
+            SQL(
+                "SELECT FROM webhook_subscriber WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+                self.ids,
+            ),
+            log_exceptions=False,
+        )
+
+    def _differs(self, vals, names):
+        """Return whether any of these fields gets another value."""
+        current = self.sudo()
+        return any(
+            (current[name] or False) != (vals[name] or False) for name in names & vals.keys()
+        )
+
+    def _rotation(self, vals):
+        """Return what is saved with a new signing secret: the old one stays valid for a while.
+
+        :raises UserError: while there is one already that the endpoint may still use
+        """
+        if "previous_secret" in vals or not self._differs(vals, {"signing_secret"}):
+            return {}
+        current = self.sudo()
+        hours = vals.get("rotation_hours", current.rotation_hours)
+        if not (vals["signing_secret"] and current.signing_secret and hours):
+            return {"previous_secret": False, "previous_secret_until": False}
+        now = fields.Datetime.now()
+        until = current.previous_secret_until
+        if (
+            current.previous_secret
+            and until
+            and until > now
+            and current.previous_secret != vals["signing_secret"]  # taken back, none gets lost
+        ):
+            raise UserError(
+                self.env._(
+                    "The endpoint may still use the secret before this one, which stays valid "
+                    "until %(until)s. Wait until then, or set “%(hours)s” to 0 to replace both "
+                    "at once.",
+                    until=format_datetime(self.env, until),
+                    hours=self._fields["rotation_hours"]._description_string(self.env),
+                )
+            )
+        return {
+            "previous_secret": current.signing_secret,
+            "previous_secret_until": now + timedelta(hours=hours),
+        }
 
     @api.constrains("url")
     def _check_url(self):
@@ -172,11 +308,18 @@ class WebhookSubscriber(models.Model):
                 raise ValidationError(
                     self.env._("The URL must be an address that starts with http:// or https://")
                 )
+            if parts.auth is not None:
+                raise ValidationError(
+                    self.env._(
+                        "A user and a password in the URL could be read by others. Choose the "
+                        "authentication “User and Password (Basic)” instead."
+                    )
+                )
 
     @api.constrains("auth_type", "auth_token", "api_key_header", "signing_secret")
     def _check_credentials(self):
         for subscriber in self.sudo():
-            if subscriber.auth_type in ("bearer", "api_key", "basic") and not subscriber.auth_token:
+            if subscriber.auth_type in _TOKEN_TYPES and not subscriber.auth_token:
                 raise ValidationError(self.env._("This kind of authentication needs a token."))
             for value in (subscriber.auth_token, subscriber.api_key_header):
                 if value and not (value.isascii() and value.isprintable()):
@@ -198,14 +341,7 @@ class WebhookSubscriber(models.Model):
     def action_new_secret(self):
         """Replace the signing secret; the old one stays valid for a while."""
         for subscriber in self:
-            until = fields.Datetime.now() + timedelta(hours=subscriber.rotation_hours)
-            subscriber.write(
-                {
-                    "previous_secret": subscriber.signing_secret,
-                    "previous_secret_until": until if subscriber.signing_secret else False,
-                    "signing_secret": generate_secret(os.urandom(32)),
-                }
-            )
+            subscriber.signing_secret = generate_secret(os.urandom(32))
 
     def action_test(self):
         """Send a batch without events, and tell what came of it."""

@@ -3,10 +3,10 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from odoo import api, fields, models
-from odoo.tools import SQL
+from odoo.tools import SQL, plaintext2html
 
 from ..delivery import sender
-from ..delivery.transport import Endpoint
+from ..delivery.transport import MAX_RETRY_AFTER, Endpoint
 from ..wire.backoff import retry_delay
 
 _REFRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
@@ -16,6 +16,7 @@ _FRESH = {
     "consecutive_failures": 0,
     "failing_since": False,
     "next_batch_at": False,
+    "batch_limit": 0,
 }
 
 
@@ -40,9 +41,17 @@ class WebhookSubscriber(models.Model):
 
     _inherit = "webhook.subscriber"
 
+    batch_limit = fields.Integer(
+        string="Current Batch Size",
+        readonly=True,
+        copy=False,
+        help="Smaller than the batch size while the endpoint is too slow for that. 0: not so.",
+    )
+    disabled_reason = fields.Text(readonly=True, copy=False, help="Until administrators are told.")
+
     def action_resume(self):
         """Go on now instead of waiting for the end of the pause."""
-        self.env["webhook.delivery"].check_access("write")
+        self.env["webhook.delivery"]._check_manager()
         self.sudo().write(_FRESH)
         sender.wake_sender(self.env.cr, self.ids)
 
@@ -70,8 +79,6 @@ class WebhookSubscriber(models.Model):
         if found and (found.failures or found.rate_limit):
             # not FOR UPDATE: that would hold up events that begin to wait for this endpoint
             locked = subscriber._read_settings(SQL("TRUE FOR NO KEY UPDATE SKIP LOCKED"))
-            if locked and locked.failures and locked.limit:
-                subscriber._pause(locked.endpoint.timeout)  # nobody else probes meanwhile
             return locked or found._replace(limit=0)
         return found
 
@@ -89,8 +96,9 @@ class WebhookSubscriber(models.Model):
                        CASE WHEN greatest(paused_until, next_batch_at)
                                  > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
                             WHEN consecutive_failures > 0 THEN 1
-                            WHEN rate_limit > 0 THEN least(batch_size, rate_limit)
-                            ELSE batch_size END,
+                            ELSE least(
+                                batch_size, nullif(batch_limit, 0), nullif(rate_limit, 0)
+                            ) END,
                        coalesce(consecutive_failures, 0), coalesce(rate_limit, 0)
                   FROM webhook_subscriber
                  WHERE id = %s AND %s
@@ -117,16 +125,19 @@ class WebhookSubscriber(models.Model):
     def _pause(self, seconds):
         self.paused_until = fields.Datetime.now() + timedelta(seconds=seconds)
 
-    def _defer_next_batch(self, seconds):
-        """Keep to the rate limit: the next batch waits until this one is accounted for."""
-        self.env.cr.execute(
-            SQL(
-                "UPDATE webhook_subscriber SET next_batch_at = statement_timestamp() "
-                "AT TIME ZONE 'UTC' + make_interval(secs => %s) WHERE id = %s",
-                seconds,
-                self.id,
+    def _note_claimed(self, admission, number):
+        """Keep others from sending a second probe, or more than the rate limit allows."""
+        if admission.failures:
+            self._pause(admission.endpoint.timeout)
+        if admission.rate_limit:
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE webhook_subscriber SET next_batch_at = statement_timestamp() "
+                    "AT TIME ZONE 'UTC' + make_interval(secs => %s) WHERE id = %s",
+                    number / admission.rate_limit,
+                    self.id,
+                )
             )
-        )
 
     def _retry_delay(self, failures):
         """Return the seconds to wait after so many failures."""
@@ -155,22 +166,37 @@ class WebhookSubscriber(models.Model):
         }
 
     def _record_health(self, outcomes):
-        """Note how the endpoint did; pause it, longer each time, if it was at fault."""
+        """Note how the endpoint did; pause it, longer each time, if it was at fault.
+
+        :param Counter outcomes: how many deliveries shared each ``Outcome``
+        """
         now = fields.Datetime.now()
-        for outcome in outcomes:
-            if outcome.endpoint_failed:
+        for outcome, number in outcomes.items():
+            if outcome.timed_out and number > 1:
+                self.batch_limit = number // 2  # it may only be slow: try with less
+            elif outcome.endpoint_failed:
                 self._record_failure(outcome, now)
             elif self.consecutive_failures:
                 self.write({**_FRESH, "last_success" if outcome.delivered else "last_failure": now})
             else:
-                last = "last_success" if outcome.delivered else "last_failure"
-                if not self[last] or self[last] < now - _REFRESH:
-                    self[last] = now
+                self._record_answer(outcome, number, now)
+
+    def _record_answer(self, outcome, number, now):
+        last = "last_success" if outcome.delivered else "last_failure"
+        if not self[last] or self[last] < now - _REFRESH:
+            self[last] = now
+        if outcome.delivered and self.batch_limit and number >= self.batch_limit:
+            larger = self.batch_limit + max(1, self.batch_limit // 4)
+            self.batch_limit = larger if larger < self.batch_size else 0
 
     def _record_failure(self, outcome, now):
         failures = self.consecutive_failures + 1
         pause = max(self._retry_delay(failures), outcome.retry_after or 0)
-        since = self.failing_since or now
+        # an old failure says nothing of the time in between if nothing was sent then
+        known = self.last_failure and self.last_failure > now - timedelta(
+            seconds=2 * max(self.backoff_max, MAX_RETRY_AFTER)
+        )
+        since = (known and self.failing_since) or now
         self.write(
             {
                 "last_failure": now,
@@ -179,25 +205,34 @@ class WebhookSubscriber(models.Model):
             }
         )
         self._pause(pause)
+        failing_for = now - since
         if outcome.status == 410:
-            self._disable(self.env._("It answered HTTP 410: it wants no more messages."))
-        elif self.disable_after and now - since >= timedelta(hours=self.disable_after):
-            hours = self.disable_after
+            self._disable(self.env._("It wants no more messages (HTTP 410)."))
+        elif self.disable_after and failing_for >= timedelta(hours=self.disable_after):
             self._disable(
                 self.env._(
-                    "It has failed for %(hours)s hours. Last: %(error)s",
-                    hours=hours,
+                    "It has failed since %(since)s UTC. The last time: %(error)s",
+                    since=since,
                     error=outcome.error,
                 )
             )
 
     def _disable(self, reason):
-        """Let events wait, and tell the administrators."""
-        self.state = "disabled"
+        # the message about it would run code of other addons, which must not undo the outcome
+        silent = self.with_context(tracking_disable=True)
+        silent.write({"state": "disabled", "disabled_reason": reason})
+
+    def _notify_if_disabled(self):
+        """Tell the administrators of an endpoint that has just been disabled."""
+        if not self.disabled_reason:
+            return
+        reason, self.disabled_reason = self.disabled_reason, False
         for user in self.env.ref("base.group_system").all_user_ids.filtered("active"):
             self.activity_schedule(
                 "auto_webhook_odoo.activity_endpoint_disabled",
                 summary=self.env._("Webhook endpoint disabled: %s", self.name),
-                note=reason + " " + self.env._("Its events wait. Enable it once it works again."),
+                note=plaintext2html(
+                    self.env._("%s Its events wait. Enable it once it works again.", reason)
+                ),
                 user_id=user.id,
             )

@@ -19,9 +19,9 @@ class DeliveryCase(WebhookCase):
         cls.config.write({"priority": "high", "instant_send": True})
         cls.env["webhook.subscriber"].search([]).active = False
 
-    def sink(self, *answers, **values):
+    def sink(self, *answers, seconds_per_event=0, **values):
         """Return a sink and a subscriber for it."""
-        sink = Sink(*answers)
+        sink = Sink(*answers, seconds_per_event=seconds_per_event)
         self.addCleanup(sink.close)
         subscriber = self.env["webhook.subscriber"].create(
             {"name": "Sink", "url": sink.url, "allow_private_network": True, **values}

@@ -1,17 +1,19 @@
 """A real HTTP server for the tests: keeps what it gets and answers what it is told to."""
 
+import contextlib
 import http.server
 import json
 import threading
+import time
 
 
 class Sink:
     """Answers every POST with the next of ``answers``, then with 200.
 
-    An answer is a status, or a status, headers and a body.
+    An answer is a status, or a status, headers and a body. Working on an event takes a while.
     """
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, seconds_per_event=0):
         self.requests = []  # (headers, body as bytes)
         self._answers = list(answers)
         sink = self
@@ -20,6 +22,7 @@ class Sink:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.requests.append((dict(self.headers), body))
+                time.sleep(seconds_per_event * body.count(b'"event_id"'))
                 answer = sink._answers.pop(0) if sink._answers else 200
                 status, headers, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
                 self.send_response(status)
@@ -27,6 +30,10 @@ class Sink:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(text)
+
+            def handle(self):
+                with contextlib.suppress(ConnectionError):  # the client has not waited
+                    super().handle()
 
             def log_message(self, *args):
                 """Keep the test output quiet."""

@@ -107,3 +107,15 @@ class TestBatches(DeliveryCase):
             subscriber.next_batch_at = False
             self.deliver()
             self.assertEqual(len(sink.events), expected)
+
+    def test_batches_shrink_for_an_endpoint_that_is_slow(self):
+        sink, subscriber = self.sink(seconds_per_event=0.06, timeout=1)
+        self.partners(20)
+        self.deliver()
+        self.assertEqual(
+            set(self.env["webhook.delivery"].search([]).mapped("state")), {"delivered"}
+        )
+        sizes = [len(message["events"]) for message in self.messages(sink)]
+        self.assertEqual(sizes, [20, 10, 10])
+        self.assertEqual(subscriber.batch_limit, 12)  # and grow again, step by step
+        self.assertFalse(subscriber.paused_until)

@@ -117,3 +117,19 @@ class TestEndpointHealth(DeliveryCase):
         self.partners(2)
         self.deliver()
         self.assertEqual(len(good.events), 2)
+
+    def test_failures_long_ago_do_not_disable(self):
+        """Odoo was off for a week, and the endpoint is not up yet."""
+        _sink, subscriber = self.away(disable_after=48)
+        week_ago = fields.Datetime.now() - timedelta(days=7)
+        subscriber.write({"failing_since": week_ago, "last_failure": week_ago})
+        self.make_due()
+        self.deliver()
+        self.assertEqual(subscriber.state, "enabled")
+
+    def test_what_an_endpoint_says_is_no_html_for_administrators(self):
+        page = b"<a href='https://example.com'>click</a>"
+        _sink, subscriber = self.sink((410, {}, page))
+        self.partners(1)
+        self.deliver()
+        self.assertNotIn("<a", subscriber.activity_ids[0].note)

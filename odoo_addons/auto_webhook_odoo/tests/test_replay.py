@@ -1,9 +1,10 @@
 from datetime import timedelta
 from unittest.mock import patch
 
-from odoo import fields
-from odoo.exceptions import UserError, ValidationError
-from odoo.tests import tagged
+from odoo import Command, fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..models import webhook_delivery, webhook_replay
 from .delivery_case import DeliveryCase
@@ -73,6 +74,97 @@ class TestReplay(DeliveryCase):
         self.deliver()
         self.assertEqual([event["record_id"] for event in sink.events], [partners[1].id])
         self.assertEqual(len(other.requests), 3)
+
+    def manager(self, login="manager", **values):
+        return new_test_user(
+            self.env, login, groups="auto_webhook_odoo.group_webhook_manager", **values
+        )
+
+    def replay_of(self, user, subscriber):
+        replays = self.env["webhook.replay"].with_user(user)
+        return replays.create({"subscriber_id": subscriber.id})
+
+    def pending(self):
+        return self.env["webhook.delivery"].search([("state", "=", "pending")])
+
+    def test_a_manager_replays_what_the_manager_may_see(self):
+        _sink, subscriber, partners = self.dead(3)
+        ours, theirs, other = map(self.delivery_of, partners)
+        manager = self.manager()
+        ours.event_id.company_id = manager.company_id
+        theirs.event_id.company_id = self.env["res.company"].create({"name": "Another"})
+        other.write({"model": "res.country"})
+        other.event_id.model = "res.country"
+        partner = self.env["ir.model"]._get_id("res.partner")
+        manager.write({"webhook_scope": "some", "webhook_model_ids": [Command.set([partner])]})
+        replay = self.replay_of(manager, subscriber)
+        self.assertEqual(replay.found, 1)
+        self.run_to_end(replay.with_env(self.env))  # as the cron does
+        self.assertEqual(self.pending() & (ours + theirs + other), ours)
+
+    def test_all_companies_of_the_manager_count_whichever_are_shown(self):
+        _sink, subscriber, partners = self.dead(1)
+        another = self.env["res.company"].create({"name": "Another"})
+        self.delivery_of(partners).event_id.company_id = another
+        here = self.env.company
+        manager = self.manager(company_ids=[Command.set((here + another).ids)])
+        replays = self.env["webhook.replay"].with_user(manager)
+        replays = replays.with_context(allowed_company_ids=here.ids)
+        self.assertEqual(replays.new({"subscriber_id": subscriber.id}).found, 1)
+
+    def test_managers_change_no_replay_of_others(self):
+        _sink, subscriber, _partners = self.dead(1)
+        manager, administrator = self.manager(), self.env.ref("base.user_admin")
+        replay = self.replay_of(administrator, subscriber)
+        with self.assertRaises(AccessError):
+            replay.with_user(manager).write({"last_id": 0})
+        own = self.replay_of(manager, subscriber)
+        own.action_cancel()
+        own.action_resume()
+        with self.assertRaises(AccessError):
+            own.unlink()
+        (own + replay).with_user(administrator).unlink()
+        self.assertFalse((own + replay).exists())
+
+    def run_cron(self):
+        self.env.cr.flush()
+        with self.enter_registry_test_mode(), self.registry.cursor() as cr:
+            self.env["webhook.replay"].with_env(self.env(cr=cr))._cron_run()
+        self.env.invalidate_all()
+
+    def test_one_that_fails_keeps_no_other_waiting(self):
+        _sink, subscriber, _partners = self.dead(2)
+        user = self.manager()
+        broken = self.replay_of(user, subscriber).with_env(self.env)
+        works = self.env["webhook.replay"].create({"subscriber_id": subscriber.id})
+        user.group_ids = self.env.ref("base.group_user")  # may no longer see deliveries
+        with mute_logger("odoo.addons.auto_webhook_odoo.models.webhook_job"):
+            self.run_cron()
+        self.assertEqual((broken.state, works.state), ("failed", "done"))
+        self.assertIn("Webhook Delivery", broken.failure)
+        self.assertEqual(works.done, 2)
+        user.group_ids += self.env.ref("auto_webhook_odoo.group_webhook_manager")
+        broken.action_resume()
+        self.assertEqual((broken.state, broken.failure), ("running", False))
+        self.run_cron()
+        self.assertEqual(broken.state, "done")
+
+    def test_what_a_failing_batch_did_is_undone(self):
+        _sink, subscriber, _partners = self.dead(2)
+        replay = self.env["webhook.replay"].create({"subscriber_id": subscriber.id})
+
+        def half(job):
+            job.env["webhook.delivery"].search([("state", "=", "dead")], limit=1)._retry()
+            raise ZeroDivisionError("by zero")
+
+        with (
+            patch.object(type(replay), "_run_batch", half),
+            self.assertLogs("odoo.addons.auto_webhook_odoo.models.webhook_job", "ERROR"),
+        ):
+            self.run_cron()
+        self.assertEqual(replay.state, "failed")
+        self.assertIn("ZeroDivisionError: by zero", replay.failure)
+        self.assertFalse(self.pending())
 
     def test_it_says_what_to_send(self):
         _sink, subscriber = self.sink()

@@ -59,6 +59,29 @@ class TestRetention(WebhookCase):
             self.vacuum()
         self.assertTrue(event.exists())
 
+    def test_what_waits_for_an_endpoint_stays(self):
+        subscriber = self.env["webhook.subscriber"].create(
+            {"name": "Away", "url": "https://example.com", "state": "disabled"}
+        )
+        waiting, delivered = self.old_event(91), self.old_event(91)
+        for event, state in ((waiting, "pending"), (delivered, "delivered")):
+            self.env["webhook.delivery"].create(
+                {
+                    "event_id": event.id,
+                    "subscriber_id": subscriber.id,
+                    "model": event.model,
+                    "record_id": event.record_id,
+                    "next_attempt_at": event.timestamp,
+                    "state": state,
+                }
+            )
+        self.vacuum()
+        self.assertEqual((waiting + delivered).exists(), waiting)
+        subscriber.active = False  # it will never ask
+        self.env.flush_all()
+        self.vacuum()
+        self.assertFalse(waiting.exists())
+
     def test_deliveries_and_positions_go_with_their_event(self):
         event = self.old_event(91)
         with self.enter_registry_test_mode():

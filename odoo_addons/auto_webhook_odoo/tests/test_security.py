@@ -1,3 +1,4 @@
+from odoo import Command
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 
@@ -61,11 +62,6 @@ class TestSecurity(WebhookCase):
         event.with_user(manager).action_offer_again()
         self.assertFalse(event.failed_at)
 
-    def test_secrets_do_not_follow_a_copy(self):
-        copy = self.subscriber.copy()
-        self.assertTrue(copy.signing_secret)
-        self.assertNotEqual(copy.signing_secret, self.subscriber.signing_secret)
-
     def test_consumers_cannot_change_events(self):
         partner = self.env["res.partner"].create({"name": "Ada"})
         event = self.events(partner)
@@ -75,3 +71,77 @@ class TestSecurity(WebhookCase):
                 event.with_user(user).write({"is_processed": True})
             with self.subTest(group=group), self.assertRaises(AccessError):
                 event.with_user(user).action_offer_again()
+
+    def waiting(self, name):
+        """Return an event and its delivery, with an attempt."""
+        event = self.events(self.env["res.partner"].create({"name": name}))
+        delivery = self.env["webhook.delivery"].create(
+            {
+                "event_id": event.id,
+                "subscriber_id": self.subscriber.id,
+                "model": event.model,
+                "record_id": event.record_id,
+                "next_attempt_at": event.timestamp,
+            }
+        )
+        self.env["webhook.attempt"].create(
+            {"delivery_id": delivery.id, "attempted_at": event.timestamp}
+        )
+        return event, delivery
+
+    def test_managers_redirect_no_delivery(self):
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        _event, delivery = self.waiting("Ada")
+        for values in ({"subscriber_id": self.subscriber.id}, {"state": "delivered"}):
+            with self.subTest(**values), self.assertRaises(AccessError):
+                delivery.with_user(manager).write(values)
+
+    def test_managers_see_deliveries_and_attempts_of_their_companies(self):
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        (ours, here), (theirs, _there), (nobodys, common) = map(self.waiting, "ABC")
+        ours.company_id = manager.company_id
+        theirs.company_id = self.env["res.company"].create({"name": "Another"})
+        nobodys.company_id = False
+        self.assertEqual(self.visible(manager), here + common)
+
+    def test_managers_see_deliveries_and_attempts_of_their_models(self):
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        _event, delivery = self.waiting("Ada")
+        self.assertEqual(self.visible(manager), delivery)
+        partner = self.env["ir.model"]._get_id("res.partner")
+        country = self.env["ir.model"]._get_id("res.country")
+        manager.write({"webhook_scope": "some", "webhook_model_ids": [Command.set([country])]})
+        self.assertFalse(self.visible(manager))
+        manager.webhook_model_ids = [Command.set([partner])]
+        self.assertEqual(self.visible(manager), delivery)
+
+    def visible(self, user):
+        """Return the deliveries that a user sees; the attempts must be those of the same."""
+        deliveries = self.env["webhook.delivery"].with_user(user).search([], order="id")
+        attempts = self.env["webhook.attempt"].with_user(user).search([])
+        self.assertEqual(attempts.sudo().delivery_id.sorted("id"), deliveries)
+        return deliveries.with_env(self.env)
+
+    def test_managers_retry_and_cancel_but_others_do_not(self):
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        clerk = new_test_user(self.env, "clerk", groups="base.group_user")
+        self.config.write({"priority": "high", "instant_send": True})
+        self.events(self.env["res.partner"].create({"name": "Ada"}))
+        delivery = self.env["webhook.delivery"].search([], limit=1)
+        for name, state in (("action_cancel", "cancelled"), ("action_retry", "pending")):
+            with self.subTest(action=name):
+                with self.assertRaises(AccessError):
+                    getattr(delivery.with_user(clerk), name)()
+                getattr(delivery.with_user(manager), name)()
+                self.assertEqual(delivery.state, state)
+        with self.assertRaises(AccessError):
+            self.subscriber.with_user(clerk).action_resume()
+        self.subscriber.with_user(manager).action_resume()

@@ -1,13 +1,30 @@
 import contextlib
+import dataclasses
+import datetime
+import gzip
+import os
+import pathlib
 import socket
+import ssl
+import tempfile
 import threading
 import time
+import urllib.parse
+import warnings
+from unittest.mock import patch
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from odoo.tests import BaseCase, tagged
 
-from ..delivery.connections import AddressRefusedError, check_address, open_connections
-from ..delivery.transport import Endpoint, post
+from ..delivery.addresses import AddressRefusedError, check_address
+from ..delivery.connections import open_connections
+from ..delivery.transport import MAX_RETRY_AFTER, Endpoint, longest_attempt, post
 from .sink import Sink
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def endpoint(url, **values):
@@ -23,9 +40,27 @@ def endpoint(url, **values):
     return Endpoint(url=url, **(defaults | values))
 
 
-def send(target):
+def send(target, body=b"{}"):
     connections = open_connections(target.allow_private_network, target.verify_ssl)
-    return post(connections, target, "msg_1", b"{}")
+    return post(connections, target, "msg_1", body)
+
+
+def self_signed_certificate():
+    """Return the key and the certificate of localhost, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    today, day = datetime.datetime.now(), datetime.timedelta(days=2)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - day)
+        .not_valid_after(today + day)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(pem, *plain) + certificate.public_bytes(pem)
 
 
 @tagged("post_install", "-at_install")
@@ -40,13 +75,17 @@ class TestTransport(BaseCase):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
 
+        def talk_and_close(connection):
+            with connection:
+                talk(connection)
+
         def serve():
             while True:
                 try:
                     connection, _address = listener.accept()
                 except OSError:
                     return
-                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+                threading.Thread(target=talk_and_close, args=(connection,), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -55,7 +94,12 @@ class TestTransport(BaseCase):
         for address in (
             *("169.254.169.254", "169.254.1.1", "fe80::1", "fe80::1%eth0", "fd00:ec2::254"),
             *("::ffff:169.254.169.254", "100.100.100.200", "168.63.129.16", "0.0.0.0", "::"),  # noqa: S104
-            *("224.0.0.1", "ff02::1"),
+            *("224.0.0.1", "ff02::1", "192.0.0.192", "fd20:ce::254", "fd00:ec2::23"),
+            # NAT64, with its local prefix (of 96, 48 and 64 bits), 6to4, Teredo (client, server),
+            # IPv4-compatible, translated
+            *("64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::"),
+            *("64:ff9b:1:0:a9:fea9:fe00:0", "2002:a9fe:a9fe::1", "2001::53aa:64c:0:0:5601:5601"),
+            *("2001:0:a9fe:a9fe::", "::169.254.169.254", "::ffff:0:169.254.169.254"),
         ):
             with self.subTest(address=address), self.assertRaises(AddressRefusedError):
                 check_address(address, allow_private=True)
@@ -63,7 +107,10 @@ class TestTransport(BaseCase):
     def test_private_networks_are_refused_unless_they_are_allowed(self):
         for address in (
             *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"),
-            *("::1", "fd12::1", "::ffff:10.0.0.1"),
+            *("192.0.0.8", "198.18.0.1", "240.0.0.1", "0.1.2.3", "192.0.2.1", "255.255.255.255"),
+            *("::1", "fd12::1", "::ffff:10.0.0.1", "fec0::1", "64:ff9b::10.0.0.1", "2002:a00:1::1"),
+            *("64:ff9b:1::10.0.0.1", "64:ff9b:1:a00:0:100::", "64:ff9b:1::8.8.8.8", "::10.0.0.1"),
+            *("::ffff:0:10.0.0.1", "2001:db8::1", "2001:1::1", "100::1", "5f00::1"),
         ):
             with self.subTest(address=address):
                 check_address(address, allow_private=True)
@@ -71,7 +118,10 @@ class TestTransport(BaseCase):
                     check_address(address, allow_private=False)
 
     def test_public_addresses_are_accepted(self):
-        for address in ("93.184.216.34", "2606:2800:220:1::1"):
+        for address in (
+            *("93.184.216.34", "2606:2800:220:1::1", "64:ff9b::93.184.216.34"),
+            *("::ffff:93.184.216.34", "100.128.0.1", "192.0.1.1", "2a00:1450:4001::1"),
+        ):
             check_address(address, allow_private=False)
 
     def test_the_address_that_is_connected_to_is_checked_before_anything_is_sent(self):
@@ -84,9 +134,30 @@ class TestTransport(BaseCase):
                 self.assertTrue(outcome.endpoint_failed)
         self.assertFalse(sink.requests)
 
-    def test_connections_are_kept(self):
+    def test_a_refused_address_is_not_even_connected_to(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            self.assertIn("private", send(endpoint(url, allow_private_network=False)).error)
+            listener.settimeout(0.1)
+            with self.assertRaises(TimeoutError):
+                listener.accept()
+
+    def test_the_addresses_of_a_name_share_the_time(self):
+        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(full.close)
+        waiting = socket.create_connection(full.getsockname())  # nothing more is accepted
+        self.addCleanup(waiting.close)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())] * 8
+        started = time.monotonic()
+        with patch("socket.getaddrinfo", return_value=found):
+            outcome = send(endpoint("http://many.example.com/", timeout=2))
+        self.assertLess(time.monotonic() - started, 4)
+        self.assertEqual(outcome.error, "The endpoint did not accept the connection in time.")
+        self.assertFalse(outcome.timed_out)
+
+    def server_of(self, answer):
+        """Return the URL of a server with one answer, and the set of connections it has had."""
         clients = set()
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
         def talk(connection):
             clients.add(connection.getpeername())
@@ -94,11 +165,130 @@ class TestTransport(BaseCase):
                 while connection.recv(65536):
                     connection.sendall(answer)
 
-        target = endpoint(self.raw_server(talk))
+        return self.raw_server(talk), clients
+
+    def post_often(self, url, times=3):
+        target = endpoint(url)
         connections = open_connections(allow_private=True, verify_ssl=True)
-        outcomes = [post(connections, target, "msg_1", b"{}") for _time in range(3)]
+        return [post(connections, target, "msg_1", b"{}") for _time in range(times)]
+
+    def test_connections_are_kept(self):
+        url, clients = self.server_of(ANSWER)
+        outcomes = self.post_often(url)
         self.assertEqual([outcome.status for outcome in outcomes], [200, 200, 200])
         self.assertEqual(len(clients), 1)
+
+    def test_a_connection_with_unread_bytes_is_not_used_again(self):
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+        plain = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+        for form, length, connections in (
+            (plain, 2048, 1),
+            (plain, 2049, 3),
+            (plain, 50_000, 3),
+            (chunked, 2047, 1),
+            (chunked, 2048, 3),  # the end is not read
+        ):
+            with self.subTest(form=form, length=length):
+                url, clients = self.server_of(form % (length, b"x" * length))
+                outcomes = self.post_often(url)
+                self.assertEqual([outcome.status for outcome in outcomes], [200, 200, 200])
+                self.assertEqual(len(outcomes[0].response), min(length, 2048))
+                self.assertEqual(len(clients), connections)
+
+    def dying_server(self, last_words, reset=False):
+        """A server whose first connection dies when it is used a second time; counts requests."""
+        requests = []
+
+        def talk(connection):
+            with contextlib.suppress(OSError), connection:
+                first = not requests
+                while connection.recv(65536):
+                    requests.append(first)
+                    if not first or len(requests) == 1:
+                        connection.sendall(ANSWER)
+                        continue
+                    connection.sendall(last_words)
+                    if reset:
+                        linger = b"\1\0\0\0\0\0\0\0"
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    return
+
+        return self.raw_server(talk), requests
+
+    def test_a_kept_connection_that_turns_out_dead_says_nothing_about_the_endpoint(self):
+        for reset in (False, True):
+            with self.subTest(reset=reset):
+                url, requests = self.dying_server(b"", reset)
+                outcomes = self.post_often(url, 2)
+                self.assertTrue(outcomes[1].delivered, outcomes[1].error)
+                self.assertEqual(requests, [True, True, False])
+
+    def test_an_answer_that_breaks_off_is_not_asked_for_again(self):
+        url, requests = self.dying_server(b"HTTP/1.1 2")
+        outcome = self.post_often(url, 2)[1]
+        self.assertEqual(outcome.error, "The endpoint refused or dropped the connection.")
+        self.assertEqual(requests, [True, True])
+
+    def test_a_connection_that_dies_at_once_is_not_opened_again(self):
+        requests = []
+
+        def talk(connection):
+            with connection:
+                requests.append(connection.recv(65536))
+
+        outcome = send(endpoint(self.raw_server(talk)))
+        self.assertEqual(outcome.error, "The endpoint refused or dropped the connection.")
+        self.assertEqual(len(requests), 1)
+
+    def test_each_request_on_a_kept_connection_has_all_its_time(self):
+        def talk(connection):
+            with contextlib.suppress(OSError):
+                connection.recv(65536)
+                time.sleep(1.6)
+                connection.sendall(ANSWER)
+                time.sleep(0.8)  # the next request fills the buffers meanwhile
+                left = 20_000_000
+                while left > 0:
+                    left -= len(connection.recv(1_000_000))
+                connection.sendall(ANSWER)
+
+        target = endpoint(self.raw_server(talk), timeout=2)
+        connections = open_connections(allow_private=True, verify_ssl=True)
+        outcomes = [post(connections, target, "msg_1", body) for body in (b"{}", b"x" * 20_000_000)]
+        self.assertEqual([outcome.error for outcome in outcomes], [None, None])
+
+    def test_headers_and_body_are_one_packet_that_asks_for_no_compression(self):
+        received = []
+
+        def talk(connection):
+            received.append(connection.recv(65536))
+            connection.sendall(ANSWER)
+
+        self.assertTrue(send(endpoint(self.raw_server(talk))).delivered)
+        self.assertTrue(received[0].endswith(b"\r\n\r\n{}"))
+        self.assertNotIn(b"accept-encoding", received[0].lower())
+
+    def test_a_compressed_answer_is_not_unpacked(self):
+        bomb = gzip.compress(gzip.compress(bytes(1_000_000)))
+        for encoding in ("gzip", "gzip, gzip", "gzip," * 1000 + "br"):
+            with self.subTest(encoding=encoding):
+                sink = self.sink((400, {"Content-Encoding": encoding}, bomb))
+                with patch("zlib.decompressobj", side_effect=AssertionError):
+                    outcome = send(endpoint(sink.url))
+                self.assertEqual(outcome.status, 400)
+                self.assertEqual(outcome.response, "(The answer is compressed and not shown.)")
+        sink = self.sink((400, {"Content-Encoding": "identity"}, b"plain"))
+        self.assertEqual(send(endpoint(sink.url)).response, "plain")
+
+    def test_an_endpoint_that_does_not_read_ends_with_the_timeout(self):
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+        started = time.monotonic()
+        target = endpoint(self.raw_server(lambda connection: stop.wait(10)))
+        outcome = send(target, b"x" * 50_000_000)
+        self.assertLess(time.monotonic() - started, longest_attempt(1))
+        self.assertTrue(outcome.timed_out)
+        self.assertEqual(outcome.error, "The endpoint did not answer in time.")
 
     def test_an_answer_that_trickles_in_ends_with_the_timeout(self):
         stop = threading.Event()
@@ -118,6 +308,7 @@ class TestTransport(BaseCase):
         self.assertLess(time.monotonic() - started, 3)
         self.assertIn("in time", outcome.error)
         self.assertTrue(outcome.endpoint_failed)
+        self.assertTrue(outcome.timed_out)
 
     def test_an_answer_without_end_is_cut_off(self):
         def talk(connection):
@@ -168,3 +359,119 @@ class TestTransport(BaseCase):
         self.assertNotIn("token-of-the-test", outcome.error)
         outcome = send(endpoint(sink.url, auth_type="basic", auth_token="user:pass"))
         self.assertNotIn("dXNlcjpwYXNz", outcome.response)
+
+    def echo(self, text):
+        """Return the URL of a server that answers with a text."""
+        body = text.encode()
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body)
+        return self.server_of(head + body)[0]
+
+    def test_a_secret_is_masked_however_it_is_escaped(self):
+        password = 'p/s+"s w<é'
+        secret = "whsec_" + "ab+/" * 8
+        target = endpoint(
+            "", auth_type="basic", auth_token=f"user:{password}", signing_secrets=(secret,)
+        )
+        for echo in (
+            *(password, "user:" + password, secret, secret.removeprefix("whsec_")),
+            *(urllib.parse.quote(password), urllib.parse.quote_plus(password).lower()),
+            *(r"p\/s+\"s w<\u00e9", r"p/s\u002B\u0022s w\u003Cé", "p/s+&quot;s w&lt;&#233;"),
+            *(secret.replace("/", "\\/"), urllib.parse.quote(secret, safe="")),
+        ):
+            with self.subTest(echo=echo):
+                target = dataclasses.replace(target, url=self.echo(f"<{echo}>"))
+                self.assertEqual(send(target).response, "<***>")
+
+    def test_no_part_of_a_secret_is_left_at_the_end_of_the_excerpt(self):
+        secret = "token-of-the-test"
+        for before in range(2048 - len(secret), 2050):
+            with self.subTest(before=before):
+                url = self.echo("x" * before + secret + "y" * 3000)
+                target = endpoint(url, auth_type="bearer", auth_token=secret)
+                self.assertEqual(send(target).response.strip("x"), "***" * (before < 2048))
+        # masks make room, and what moves there may be cut off, too
+        text = send(
+            endpoint(self.echo(secret * 1000), auth_type="bearer", auth_token=secret)
+        ).response
+        self.assertEqual(text.strip("*"), "")
+
+    def test_a_very_short_secret_is_masked_where_it_stands_alone(self):
+        url = self.echo("cannot accept a as the token")
+        target = endpoint(url, auth_type="bearer", auth_token="a")
+        self.assertEqual(send(target).response, "cannot accept *** as the token")
+
+    def test_retry_after(self):
+        then = "Wed, 21 Oct 2015 07:28:00 GMT"
+        for value, date, seconds in (
+            ("120", None, 120),
+            ("999999999999", None, MAX_RETRY_AFTER),
+            ("Wed, 21 Oct 2015 07:30:00 GMT", then, 120),
+            ("Wed, 21 Oct 2015 07:20:00 GMT", then, 0),
+            ("Wed, 21 Oct 2065 07:20:00 GMT", then, MAX_RETRY_AFTER),
+            ("Wed, 21 Oct 2065 07:20:00 GMT", "today", MAX_RETRY_AFTER),
+            ("Wed, 21 Oct 2015 07:20:00 GMT", None, 0),
+            ("Wed, 99 Oct 99999999 07:20:00 GMT", then, None),
+            ("-5", then, None),
+            ("soon", then, None),
+            ("", then, None),
+        ):
+            with self.subTest(value=value, date=date):
+                lines = [b"HTTP/1.1 503 Busy", b"Content-Length: 0", b"Retry-After: %b"]
+                lines += [b"Date: " + date.encode()] if date else []
+                url, _clients = self.server_of(b"\r\n".join([*lines, b"", b""]) % value.encode())
+                self.assertEqual(send(endpoint(url)).retry_after, seconds)
+
+    def tls_server(self):
+        """Return the URL of a server on localhost, and the file with its certificate."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        file = pathlib.Path(directory.name, "localhost.pem")
+        file.write_bytes(self_signed_certificate())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+
+        def talk(connection):
+            with (
+                contextlib.suppress(OSError),
+                context.wrap_socket(connection, server_side=True) as tls,
+            ):
+                while tls.recv(65536):
+                    tls.sendall(ANSWER)
+
+        return self.raw_server(talk).replace("http://127.0.0.1", "https://localhost"), str(file)
+
+    def test_certificates(self):
+        url, certificate = self.tls_server()
+        untrusted = "The certificate of the endpoint could not be verified."
+        variables = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+        with patch.dict(os.environ):
+            for variable in variables:
+                os.environ.pop(variable, None)
+            self.assertEqual(send(endpoint(url)).error, untrusted)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of urllib3, about exactly this
+                self.assertTrue(send(endpoint(url, verify_ssl=False)).delivered)
+            for variable in variables:
+                with self.subTest(variable=variable), patch.dict(os.environ):
+                    os.environ[variable] = certificate
+                    self.assertTrue(send(endpoint(url)).delivered)
+                    wrong_name = url.replace("localhost", "127.0.0.1")
+                    self.assertEqual(send(endpoint(wrong_name)).error, untrusted)
+                    os.environ[variable] = "/nowhere"
+                    self.assertIn("/nowhere", send(endpoint(url)).error)
+
+    def test_tls_spoken_to_a_server_without(self):
+        url, _clients = self.server_of(ANSWER)
+        outcome = send(endpoint(url.replace("http:", "https:")))
+        self.assertIn("does not speak TLS", outcome.error)
+
+    def test_a_tls_handshake_that_takes_too_long(self):
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+        url = self.raw_server(lambda connection: stop.wait(10)).replace("http:", "https:")
+        outcome = send(endpoint(url))
+        self.assertEqual(outcome.error, "The endpoint did not accept the connection in time.")
+
+    def test_a_name_that_does_not_exist(self):
+        outcome = send(endpoint("http://nowhere.invalid/"))
+        self.assertEqual(outcome.error, "The name of the endpoint is unknown.")

@@ -1,0 +1,181 @@
+from datetime import timedelta
+from unittest.mock import patch
+
+from psycopg2.errors import SerializationFailure
+
+from odoo import SUPERUSER_ID, api, fields
+from odoo.exceptions import UserError, ValidationError
+from odoo.modules.registry import Registry
+from odoo.tests import BaseCase, tagged
+from odoo.tests.common import get_db_name
+
+from ..delivery import sender
+from .common import WebhookCase
+
+_SECRET = "whsec_" + "c2VjcmV0" * 4
+_OTHER = "whsec_" + "b3RoZXIh" * 4
+_URL = "https://example.com/hook"
+
+
+class SubscriberCase(WebhookCase):
+    def subscriber(self, **values):
+        return self.env["webhook.subscriber"].create({"name": "Sink", "url": _URL, **values})
+
+
+@tagged("post_install", "-at_install")
+class TestSecretsAndLog(SubscriberCase):
+    """Odoo logs a statement that the database refuses, with its values."""
+
+    def test_wrong_values_are_refused_before_the_database_sees_them(self):
+        wrong = [
+            *({"timeout": 0}, {"batch_size": 1001}, {"rate_limit": -1}, {"backoff_max": 2**40}),
+            *({"name": False}, {"url": None}, {"state": False}, {"auth_type": False}),
+        ]
+        secrets = {"auth_token": "abc", "signing_secret": _SECRET}
+        subscriber = self.subscriber()
+        for values in wrong:
+            with self.subTest(**values), self.assertNoLogs("odoo.sql_db"):
+                with self.assertRaises(ValidationError):
+                    self.subscriber(**secrets, **values)
+                with self.assertRaises(ValidationError):
+                    subscriber.write({**secrets, **values})
+        with self.assertNoLogs("odoo.sql_db"), self.assertRaises(ValidationError):
+            self.env["webhook.subscriber"].create({"name": "No URL", **secrets})
+
+
+@tagged("post_install", "-at_install")
+class TestSecretsAndSender(BaseCase):
+    """Two transactions that are really two."""
+
+    def test_a_collision_with_the_sender_logs_no_secret(self):
+        registry = Registry(get_db_name())
+        with registry.cursor() as cr:
+            subscribers = api.Environment(cr, SUPERUSER_ID, {})["webhook.subscriber"]
+            subscriber_id = subscribers.create({"name": "Sink", "url": _URL}).id
+        self.addCleanup(self.remove, registry, subscriber_id)
+        for values in ({"auth_token": "abc"}, {"signing_secret": _SECRET}):
+            with self.subTest(**values), registry.cursor() as cr:
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                subscriber = env["webhook.subscriber"].browse(subscriber_id)
+                self.assertEqual(subscriber.name, "Sink")  # the transaction has begun
+                with registry.cursor() as senders:
+                    senders.execute(
+                        "UPDATE webhook_subscriber SET last_success = now() WHERE id = %s",
+                        [subscriber_id],
+                    )
+                with self.assertNoLogs("odoo.sql_db"), self.assertRaises(SerializationFailure):
+                    subscriber.write(values)
+                    env.flush_all()
+                cr.rollback()  # Odoo does, and tries again
+                subscriber.write(values)
+
+    @staticmethod
+    def remove(registry, subscriber_id):
+        with registry.cursor() as cr:
+            cr.execute("DELETE FROM webhook_subscriber WHERE id = %s", [subscriber_id])
+
+
+@tagged("post_install", "-at_install")
+class TestRotation(SubscriberCase):
+    """Whoever replaces the signing secret, the endpoint has time to learn the new one."""
+
+    def secrets(self, subscriber):
+        valid = subscriber.previous_secret_until
+        return subscriber.signing_secret, valid and subscriber.previous_secret
+
+    def test_the_old_one_stays_valid_however_it_is_replaced(self):
+        subscriber = self.subscriber(signing_secret=_SECRET, rotation_hours=2)
+        subscriber.signing_secret = _OTHER
+        self.assertEqual(self.secrets(subscriber), (_OTHER, _SECRET))
+        hours = (subscriber.previous_secret_until - fields.Datetime.now()) / timedelta(hours=1)
+        self.assertAlmostEqual(hours, 2, delta=0.1)
+
+    def test_one_that_may_be_in_use_is_not_dropped(self):
+        subscriber = self.subscriber(signing_secret=_SECRET)
+        subscriber.action_new_secret()
+        before = self.secrets(subscriber)
+        with self.assertRaisesRegex(UserError, "valid until"):
+            subscriber.action_new_secret()
+        with self.assertRaisesRegex(UserError, "valid until"):
+            subscriber.signing_secret = _OTHER
+        self.assertEqual(self.secrets(subscriber), before)
+        subscriber.previous_secret_until = fields.Datetime.now()
+        subscriber.action_new_secret()
+        self.assertEqual(subscriber.previous_secret, before[0])
+
+    def test_it_can_be_taken_back(self):
+        subscriber = self.subscriber(signing_secret=_SECRET)
+        subscriber.signing_secret = _OTHER
+        subscriber.signing_secret = _SECRET
+        self.assertEqual(self.secrets(subscriber), (_SECRET, _OTHER))
+
+    def test_both_can_be_replaced_at_once(self):
+        subscriber = self.subscriber(signing_secret=_SECRET)
+        subscriber.action_new_secret()
+        subscriber.write({"signing_secret": _OTHER, "rotation_hours": 0})
+        self.assertEqual(self.secrets(subscriber), (_OTHER, False))
+
+    def test_the_same_again_changes_nothing(self):
+        subscriber = self.subscriber(signing_secret=_SECRET)
+        subscriber.write({"signing_secret": _SECRET})
+        self.assertEqual(self.secrets(subscriber), (_SECRET, False))
+
+
+@tagged("post_install", "-at_install")
+class TestSubscriber(SubscriberCase):
+    def test_copies_send_nothing_and_have_no_secrets(self):
+        for values in (
+            *({"auth_type": "bearer", "auth_token": "abc"}, {"auth_type": "signature"}),
+            *({"auth_type": "api_key", "auth_token": "abc"}, {"auth_type": "none"}),
+            {"auth_type": "basic", "auth_token": "u:p", "signing_secret": False},
+        ):
+            with self.subTest(**values):
+                subscriber = self.subscriber(**values)
+                copy = subscriber.copy()
+                self.assertEqual((copy.state, copy.name), ("disabled", "Sink (copy)"))
+                self.assertFalse(copy.auth_token)
+                self.assertTrue(copy.signing_secret)
+                self.assertNotEqual(copy.signing_secret, subscriber.signing_secret)
+
+    def test_no_credentials_in_the_url(self):
+        for url in ("https://user:pass@example.com/", "https://user@example.com/"):
+            with self.subTest(url=url), self.assertRaisesRegex(ValidationError, "Basic"):
+                self.subscriber(url=url)
+        self.subscriber(url="https://example.com/@me")
+
+    def test_only_archived_ones_can_be_deleted(self):
+        subscriber = self.subscriber()
+        with self.assertRaisesRegex(UserError, "Archive"):
+            subscriber.unlink()
+        subscriber.active = False
+        subscriber.unlink()
+        self.assertFalse(subscriber.exists())
+
+    def woken_by(self, subscriber, values):
+        with patch.object(sender, "wake_sender") as wake_sender:
+            subscriber.write(values)
+        return {woken for call in wake_sender.call_args_list for woken in call.args[1]}
+
+    def test_a_pause_ends_when_the_connection_is_changed(self):
+        for values in (
+            *({"url": "https://example.org"}, {"auth_type": "bearer", "auth_token": "abc"}),
+            *({"signing_secret": _SECRET}, {"verify_ssl": False}),
+        ):
+            subscriber = self.subscriber()
+            now = fields.Datetime.now()
+            pause = {
+                "paused_until": now + timedelta(hours=1),
+                "consecutive_failures": 3,
+                "failing_since": now,
+            }
+            subscriber.write(pause)
+            with self.subTest(**values):
+                self.assertFalse(self.woken_by(subscriber, {"name": "Renamed", "url": _URL}))
+                self.assertEqual(subscriber.consecutive_failures, 3)
+                self.assertEqual(self.woken_by(subscriber, values), {subscriber.id})
+                self.assertFalse(any(subscriber[name] for name in pause))
+
+    def test_unarchiving_wakes_the_sender(self):
+        subscriber = self.subscriber(active=False)
+        self.assertEqual(self.woken_by(subscriber, {"active": True}), {subscriber.id})
+        self.assertFalse(self.woken_by(subscriber, {"active": False}))

@@ -7,7 +7,7 @@ import time
 from ..wire.event import batch_json, batch_message_id, event_json, message_id
 from .transport import post
 
-#: Seconds that a claim may be worked on; its lease lasts for these plus the endpoint's timeout.
+#: Seconds that a claim may be worked on; its lease lasts for these plus one attempt.
 LEASE_MARGIN = 30
 
 #: Bytes of events in one batch; one event alone may be larger.

@@ -3,15 +3,10 @@
 import base64
 import dataclasses
 import email.utils
-import functools
-import html
-import json
 import math
-import re
 import socket
 import ssl
 import time
-import urllib.parse
 
 from urllib3 import exceptions as errors
 from urllib3.connection import CertificateError
@@ -20,6 +15,7 @@ from urllib3.util import SKIP_HEADER
 from ..wire.signature import SECRET_PREFIX, signature_headers
 from .addresses import AddressRefusedError
 from .connections import CertificatesError
+from .masking import longest_form, masked
 
 #: Statuses that say something about the endpoint and nothing about the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
@@ -29,8 +25,6 @@ MAX_RETRY_AFTER = 24 * 3600
 
 _OVERRUN = 5  # seconds; a busy machine is late
 _RESPONSE_EXCERPT = 2048  # bytes of a response that are kept
-_MASK = "***"
-_LONGEST_ESCAPE = 12  # bytes that a character may take in JSON: two times \u and four digits
 
 
 def longest_attempt(timeout):
@@ -153,9 +147,8 @@ def _read_excerpt(response, secrets):
     """
     # without the header urllib3 builds no decoders: thousands of them fit into one
     encoding = response.headers.pop("Content-Encoding", "identity")
-    longest = max(map(len, secrets), default=0) * _LONGEST_ESCAPE
     try:
-        excerpt = response.read(_RESPONSE_EXCERPT + longest, decode_content=False)
+        excerpt = response.read(_RESPONSE_EXCERPT + longest_form(secrets), decode_content=False)
     except Exception:  # the status is known and is what counts
         excerpt = b""
     finally:
@@ -164,7 +157,7 @@ def _read_excerpt(response, secrets):
         response.release_conn()
     if excerpt and encoding.strip().lower() != "identity":
         return "(The answer is compressed and not shown.)"
-    return _masked(excerpt, secrets)
+    return masked(excerpt, _RESPONSE_EXCERPT, secrets)
 
 
 def _describe(error):
@@ -218,50 +211,6 @@ def _meaning(status):
     if 300 <= status < 400:
         return f"HTTP {status}: the endpoint redirects, which is not followed. Use its new address."
     return f"HTTP {status}: {_MEANINGS.get(status, 'the endpoint failed.')}"
-
-
-def _masked(excerpt, secrets):
-    """Return the beginning of an excerpt as text.
-
-    What is behind the beginning only tells whether a secret lies across its end.
-    """
-    excerpt = excerpt.replace(b"\0", b"")  # PostgreSQL has no such text
-    text = excerpt.decode(errors="replace")
-    end = len(excerpt[:_RESPONSE_EXCERPT].decode(errors="replace"))
-    shown, position = [], 0
-    for match in _pattern(secrets).finditer(text) if text and secrets else ():
-        if match.start() >= end:
-            break
-        shown += text[position : match.start()], _MASK
-        position = match.end()
-    return "".join([*shown, text[position:end]])
-
-
-@functools.lru_cache(maxsize=32)
-def _pattern(secrets):
-    """Return what matches any of the secrets, the first ones first, however they are escaped."""
-    return re.compile("|".join(map(_escaped, secrets)))
-
-
-def _escaped(secret):
-    pattern = "".join(
-        character if character.isascii() and character.isalnum() else _any_form(character)
-        for character in secret
-    )
-    # a secret of one to three characters is part of many words, which would only give it away
-    return rf"(?<!\w){pattern}(?!\w)" if len(secret) < 4 else pattern
-
-
-def _any_form(character):
-    """Return a pattern for a character that JSON, a URL or HTML may write in other ways."""
-    code = ord(character)
-    forms = {
-        *(character, "\\" + character, json.dumps(character)[1:-1], f"\\u{code:04x}"),
-        *(urllib.parse.quote(character, safe=""), urllib.parse.quote_plus(character)),
-        *(html.escape(character), f"&#{code};", f"&#x{code:x};", f"%{code:02x}"),
-    }
-    longest_first = sorted(forms, key=len, reverse=True)
-    return f"(?i:{'|'.join(map(re.escape, longest_first))})"
 
 
 def _retry_after(response):

@@ -5,6 +5,7 @@ from odoo.exceptions import AccessError, UserError
 
 from ..delivery import sender
 from ..delivery.dispatcher import LEASE_MARGIN, Claim
+from ..delivery.transport import longest_attempt
 from .update_webhook import WIRE_COLUMNS, WIRE_TABLES
 
 STATES = [
@@ -341,7 +342,7 @@ class WebhookDelivery(models.Model):
     @api.model
     def _lease(self, subscriber_id, limit, timeout):
         """Return the deliveries that are this process' until ``timeout`` and a margin are over."""
-        lease = LEASE_MARGIN + timeout
+        lease = LEASE_MARGIN + longest_attempt(timeout)
         parameters = {"subscriber_id": subscriber_id, "limit": limit, "lease": lease}
         for _look in range(_LOOKS):
             self.env.cr.execute(_CLAIM, parameters)

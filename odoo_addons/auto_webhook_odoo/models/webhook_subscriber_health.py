@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, plaintext2html
 
 from ..delivery import sender
-from ..delivery.transport import MAX_RETRY_AFTER, Endpoint
+from ..delivery.transport import MAX_RETRY_AFTER, Endpoint, longest_attempt
 from ..wire.backoff import retry_delay
 
 _REFRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
@@ -128,7 +128,7 @@ class WebhookSubscriber(models.Model):
     def _note_claimed(self, admission, number):
         """Keep others from sending a second probe, or more than the rate limit allows."""
         if admission.failures:
-            self._pause(admission.endpoint.timeout)
+            self._pause(longest_attempt(admission.endpoint.timeout))
         if admission.rate_limit:
             self.env.cr.execute(
                 SQL(

@@ -31,7 +31,7 @@ class Sink:
                 self.end_headers()
                 self.wfile.write(text)
 
-            def handle(self):
+            def handle(self):  # pylint: disable=missing-return
                 with contextlib.suppress(ConnectionError):  # the client has not waited
                     super().handle()
 

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable
 
 from bridgecore.errors import LeaseLost
-from bridgecore.leases import LeaseKeeper
+from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.odoo_feed import OdooFeed
-from bridgecore.storage import Lease, Storage
+from bridgecore.storage import Storage
+from bridgecore.storage.leases import Lease
+from bridgecore.storage.reports import LEASE
 
 log = logging.getLogger(__name__)
 
-LEASE = "reports"
 #: outcomes in one call
 BATCH = 500
 #: characters of an error that Odoo shows; the whole traceback stays here
@@ -37,7 +38,7 @@ class Acknowledging:
         Raises:
             FeedError: the rest is told by a later call.
         """
-        lease = self._storage.acquire(source, LEASE)
+        lease = self._storage.leases.acquire(source, LEASE)
         if lease is None:
             return
         with self._keeper.hold(lease):
@@ -47,12 +48,12 @@ class Acknowledging:
             except LeaseLost:
                 log.warning("lease lost source=%s name=%s", source, LEASE)
             except BaseException:
-                self._storage.release(lease)
+                self._storage.leases.release(lease)
                 raise
 
     def _batch(self, lease: Lease) -> int:
         """Tell one batch; how many outcomes are left."""
-        reports = self._storage.reports(lease.source, BATCH)
+        reports = self._storage.reports.first(lease.source, BATCH)
         done = [report.event_id for report in reports if report.error is None]
         failed = {r.event_id: _short(r.error) for r in reports if r.error is not None}
         if reports:
@@ -60,7 +61,7 @@ class Acknowledging:
             log.info("acknowledged source=%s done=%s failed=%s", lease.source, done, list(failed))
             if unknown:
                 log.warning("unknown to Odoo source=%s events=%s", lease.source, unknown)
-        return self._storage.confirm(lease, reports)
+        return self._storage.reports.confirm(lease, reports)
 
 
 def _short(traceback: str) -> str:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from bridgecore.errors import NotAuthenticated
-from bridgecore.settings import Source
+from bridgecore.odoo_databases import Source
 
 SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 

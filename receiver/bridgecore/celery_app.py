@@ -1,15 +1,19 @@
 """The Celery application: queues, delivery guarantees, schedule."""
 
 from celery import Celery
+from celery.schedules import crontab
 from kombu import Exchange, Queue
 
-from bridgecore.messages import DEFAULT, FEED, QUEUES, SYNC, WAKE
+from bridgecore.messages import CLEAN_AUDIT, DEFAULT, FEED, FORGET, QUEUES, SYNC, WAKE
 from bridgecore.settings import Settings
-from bridgecore.storage import CONNECT_TIMEOUT, SOCKET_TIMEOUT
+from bridgecore.storage.connection import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 
 #: seconds after which Redis gives an unacknowledged message to another worker; longer than the
 #: longest retry delay, because a delayed message is unacknowledged until it is due
 VISIBILITY_TIMEOUT = 3600
+
+#: seconds between two looks for what may be forgotten
+FORGET_INTERVAL = 60
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -42,13 +46,19 @@ def create_celery(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=4,
-        worker_concurrency=settings.worker_concurrency,
         timezone="UTC",
         beat_scheduler="celery.beat:Scheduler",  # intervals only: nothing to keep in a file
         beat_schedule={
             "sync": _entry(SYNC, settings.pull_interval, [None, False]),
             "reconcile": _entry(SYNC, settings.reconcile_interval, [None, True]),
             "wake": _entry(WAKE, settings.wake_interval, []),
+            "forget": _entry(FORGET, FORGET_INTERVAL, []),
+            # At a time of day: an interval would never end where beat is restarted every day.
+            "clean-audit": {
+                "task": CLEAN_AUDIT,
+                "schedule": crontab(minute=17, hour=3),
+                "options": {"queue": FEED},
+            },
         },
     )
     return app

@@ -62,6 +62,27 @@ class ReadingClosed(BridgecoreError):
     code = "reading_closed"
 
 
+class UnknownSource(BridgecoreError):
+    """No source of this receiver has this id."""
+
+    status = 404
+    code = "unknown_source"
+
+
+class NotFound(BridgecoreError):
+    """There is nothing of this name."""
+
+    status = 404
+    code = "not_found"
+
+
+class InvalidCursor(BridgecoreError):
+    """This cursor is none that a page of events had as its `next`."""
+
+    status = 422
+    code = "invalid_cursor"
+
+
 class BodyTooLarge(BridgecoreError):
     """The body is larger than BRIDGECORE_MAX_BODY_BYTES allows."""
 

@@ -84,6 +84,8 @@ class Event(BaseModel):
     user_id: int | None = None
     user_name: str | None = None
     company_id: int | None = None
+    #: somebody had it sent or handled again; later events of its record may have come before
+    replayed: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -125,6 +127,8 @@ class Event(BaseModel):
 def parse_push(body: bytes, source: str) -> list[Event]:
     """The events of a push: one event, a batch, or the flat form of older senders.
 
+    A batch without events is a ping: it shows that address and credentials are right.
+
     Parameters:
         source: whom the credentials of the push belong to.
 
@@ -140,8 +144,8 @@ def parse_push(body: bytes, source: str) -> list[Event]:
     if "events" not in data:
         return [parse_event(_from_legacy(data) if LEGACY_MARK in data else data, source)]
     items = data["events"]
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
-        raise InvalidEvent(f"events must be a list of 1 to {MAX_BATCH} events.")
+    if not isinstance(items, list) or len(items) > MAX_BATCH:
+        raise InvalidEvent(f"events must be a list of at most {MAX_BATCH} events.")
     _check_source(data, source)
     return [parse_event(item, source, f"events.{index}") for index, item in enumerate(items)]
 

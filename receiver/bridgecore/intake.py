@@ -5,9 +5,9 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from bridgecore.acceptance import Acceptance, Receipt
 from bridgecore.errors import BridgecoreError
-from bridgecore.pipeline import Acceptance, Receipt
-from bridgecore.storage import Submission
+from bridgecore.storage.work import Submission
 
 #: submissions that are accepted together
 GROUP = 100

@@ -12,15 +12,21 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from bridgecore.errors import QueueUnavailable
+from bridgecore.events import Event
 
 PROCESS = "process_odoo_webhook_event"
 SYNC = "sync_odoo_webhook_events"
 ACKNOWLEDGE = "acknowledge_odoo_webhook_events"
 WAKE = "wake_stalled_records"
+FORGET = "forget_old_events"
+CLEAN_AUDIT = "cleanup_old_audit_logs"
+SYNC_DATA = "sync_data"
 
 FEED, HIGH, DEFAULT = "odoo.feed", "odoo.high", "odoo.default"
-#: as a worker serves them: calls to Odoo are few, and a backlog must not hold them up
 QUEUES = (FEED, HIGH, DEFAULT)
+#: What the worker of a queue serves, in this order. Calls to Odoo and events of high priority have
+#: processes that nothing else occupies; the others help with high priority before they do theirs.
+SERVED_BY = {FEED: (FEED,), HIGH: (HIGH,), DEFAULT: (HIGH, DEFAULT)}
 
 #: records of one message; they are handled one after the other
 RECORDS_PER_MESSAGE = 50
@@ -41,23 +47,32 @@ class Messages:
     ) -> None:
         """Have the waiting events of these records handled, after `delay` seconds if given."""
         for chunk in _chunks(records, RECORDS_PER_MESSAGE):
-            self._send(PROCESS, [source, chunk], queue, countdown=delay)
+            self._send(PROCESS, [source, chunk, queue], queue, countdown=delay)
 
     def acknowledge(self, source: str) -> None:
         """Have Odoo told what became of its events."""
         self._send(ACKNOWLEDGE, [source], FEED)
 
     def sync(
-        self, source: str | None, reconcile: bool = False, expires: float | None = None
+        self,
+        source: str | None,
+        reconcile: bool = False,
+        force: bool = False,
+        expires: float | None = None,
     ) -> None:
         """Have this source's feed read, or every source's; not after `expires` seconds."""
-        self._send(SYNC, [source, reconcile], FEED, expires=expires)
+        self._send(SYNC, [source, reconcile, force], FEED, expires=expires)
 
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
         try:
             self._app.send_task(task, arguments, queue=queue, **options)
         except (OperationalError, RedisError, OSError) as error:
             raise QueueUnavailable(f"The broker is away ({type(error).__name__}).") from error
+
+
+def queue_of(event: Event) -> str:
+    """Where the messages about an event go."""
+    return HIGH if event.priority == "high" else DEFAULT
 
 
 def _chunks(items: Sequence[str], size: int) -> Iterator[list[str]]:

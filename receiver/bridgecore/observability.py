@@ -1,13 +1,35 @@
 """Logs: one line per fact, `name=value` pairs, events by their idempotency key."""
 
 import io
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 from celery import signals
 
 
-def configure_logging(level: str) -> None:
+class JsonLines(logging.Formatter):
+    """Each line an object, for log collectors. What is written as `name=value` stays in the text:
+    the same line means the same in both formats."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "process": record.process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+TEXT = logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s %(message)s")
+
+
+def configure_logging(level: str, form: str) -> None:
     """Log to stderr, and write what handlers print line by line, also into a file or a pipe.
 
     A worker's processes end without writing what is left in their buffers.
@@ -16,9 +38,9 @@ def configure_logging(level: str) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if form == "json" else TEXT)
+    logging.basicConfig(level=level, handlers=[handler])
     signals.setup_logging.connect(_leave_logging_alone)
     for noisy in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

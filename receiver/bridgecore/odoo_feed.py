@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
-from bridgecore.settings import Source
+from bridgecore.odoo_databases import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
+from bridgecore.acceptance import Acceptance
 from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent
 from bridgecore.events import Event, parse_event
-from bridgecore.leases import LeaseKeeper
+from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.odoo_feed import OdooFeed
-from bridgecore.pipeline import Acceptance
 from bridgecore.settings import Settings
-from bridgecore.storage import Storage, Submission
+from bridgecore.storage import Storage
+from bridgecore.storage.work import Submission
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,17 @@ class Pulling:
             FeedError, QueueFull, QueueUnavailable: the pages before are safe, and the cursor
                 stands after them.
         """
-        lease = self._storage.acquire(source, LEASE)
+        lease = self._storage.leases.acquire(source, LEASE)
         if lease is None:
             return None
         with self._keeper.hold(lease):
             try:
                 return self._pull_all(source, reconcile)
             finally:
-                self._storage.release(lease)
+                self._storage.leases.release(lease)
 
     def _pull_all(self, source: str, reconcile: bool) -> int:
-        cursor = 0 if reconcile else self._storage.cursor(source)
+        cursor = 0 if reconcile else self._storage.feeds.cursor(source)
         new = 0
         while True:
             feed = self._feed_of(source)
@@ -78,10 +79,11 @@ class Pulling:
             new += self._accept(source, events, asked_at)
             # Only now is the page safe.
             if not reconcile and page.last_id != cursor:
-                self._storage.set_cursor(source, page.last_id)
+                self._storage.feeds.set_cursor(source, page.last_id)
             if not page.has_more or page.last_id == cursor:
                 break
             cursor = page.last_id
+        self._storage.feeds.read_to_its_end(source)
         if new:
             log.info("pulled source=%s new=%d cursor=%d", source, new, cursor)
         return new

@@ -4,13 +4,16 @@ from functools import cache, cached_property
 
 from celery import Celery
 
+from bridgecore.acceptance import Acceptance
 from bridgecore.acknowledging import Acknowledging
 from bridgecore.celery_app import create_celery
+from bridgecore.dead_letters import DeadLetterOffice
 from bridgecore.handlers import Registry, load_handlers
-from bridgecore.leases import LeaseKeeper
+from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.messages import Messages
 from bridgecore.odoo_feed import OdooFeed
-from bridgecore.pipeline import Acceptance, Processing
+from bridgecore.odoo_health import OdooHealth
+from bridgecore.processing import Processing
 from bridgecore.pulling import Pulling
 from bridgecore.settings import Settings, load_settings
 from bridgecore.storage import Storage
@@ -41,7 +44,7 @@ class Runtime:
 
     @cached_property
     def keeper(self) -> LeaseKeeper:
-        return LeaseKeeper(self.storage, self.settings.lease)
+        return LeaseKeeper(self.storage.leases, self.settings.lease)
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -58,6 +61,14 @@ class Runtime:
     @cached_property
     def acknowledging(self) -> Acknowledging:
         return Acknowledging(self.storage, self.keeper, self.feed)
+
+    @cached_property
+    def odoo_health(self) -> OdooHealth:
+        return OdooHealth(self.settings, self.storage)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterOffice:
+        return DeadLetterOffice(self.storage, self.messages)
 
     def feed(self, source: str) -> OdooFeed:
         """The feed of a configured source; its connection is kept for the next call."""

@@ -1,125 +1,79 @@
 """The receiver's settings, read from environment variables `BRIDGECORE_…`."""
 
 import json
-import re
+import os
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    HttpUrl,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from standardwebhooks import Webhook
 
+from bridgecore.environment import PREFIX, read_settings
 from bridgecore.errors import SettingsError
-
-PREFIX = "BRIDGECORE_"
+from bridgecore.odoo_databases import Source, System
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Source(BaseModel):
-    """One Odoo database: where its feed is and how its pushes prove themselves."""
+def _json_like(example: str) -> BeforeValidator:
+    """Reads a text as JSON; the error shows how it should look."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError(f"must be JSON like {example}") from None
 
-    #: Odoo's `database.uuid`; part of every key in Redis
-    id: str
-    name: str = ""
-    #: Odoo's root address; the feed's paths are appended to it
-    url: HttpUrl
-    #: sent as X-Odoo-Database, for an Odoo that serves several databases
-    database: str = ""
-    #: API key of an Odoo user in the group *Webhook receiver*
-    feed_key: SecretStr
-    #: `whsec_…`; several while keys are rotated
-    signing_secrets: list[SecretStr] = []
-    push_tokens: list[SecretStr] = []
-
-    @field_validator("id")
-    @classmethod
-    def _of_a_database(cls, id_: str) -> str:
-        if not re.fullmatch(r"[0-9A-Za-z._-]+", id_):
-            raise ValueError(
-                "put the database.uuid of Odoo here, 36 letters, digits and hyphens; it stands "
-                "under Settings > Technical > System Parameters (developer mode)"
-            )
-        return id_
-
-    @field_validator("feed_key")
-    @classmethod
-    def _of_a_user(cls, key: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # what a header can carry
-            raise ValueError(
-                "put the API key of Odoo's user for the receiver here, 40 digits and letters; "
-                "that user makes it under My Preferences > Security > Add API Key"
-            )
-        return key
-
-    @field_validator("url")
-    @classmethod
-    def _without_password(cls, url: HttpUrl) -> HttpUrl:
-        if url.username or url.password:
-            raise ValueError("must not contain a user or password: addresses appear in logs")
-        return url
-
-    @field_validator("signing_secrets")
-    @classmethod
-    def _decodable(cls, secrets: list[SecretStr]) -> list[SecretStr]:
-        for secret in secrets:
-            text = secret.get_secret_value()
-            try:
-                Webhook(text)  # which passes over characters that are not base64
-                if not re.fullmatch(r"[A-Za-z0-9+/]+=*", text.removeprefix("whsec_")):
-                    raise ValueError
-            except Exception as error:
-                raise ValueError(
-                    "a signing secret is 'whsec_' followed by base64; copy it from the subscriber "
-                    "in Odoo (Webhooks > Configuration > Subscribers)"
-                ) from error
-        return secrets
-
-    @field_validator("push_tokens")
-    @classmethod
-    def _not_empty(cls, tokens: list[SecretStr]) -> list[SecretStr]:
-        if not all(token.get_secret_value().strip() for token in tokens):
-            raise ValueError("a push token must not be empty")
-        return tokens
+    return BeforeValidator(read)
 
 
-class Settings(BaseSettings):
+def _names(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("must be module names separated by commas, or a JSON list") from None
+
+
+class Settings(BaseModel):
     """All settings. Times are in seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_ignore_empty=True,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        extra="forbid",
-    )
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     #: state, and the queue unless `broker_url` is set
-    redis_url: Annotated[
-        SecretStr, Field(validation_alias=AliasChoices(PREFIX + "REDIS_URL", "REDIS_URL"))
-    ] = SecretStr("redis://127.0.0.1:6379/0")
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     broker_url: SecretStr | None = None
-    sources: Annotated[list[Source], NoDecode] = []
+    sources: Annotated[
+        list[Source], _json_like('[{"id": "<database.uuid>", "url": "https://…", …}]')
+    ] = []
+    #: databases that `sync_data` copies between
+    systems: Annotated[
+        list[System], _json_like('[{"name": "shop", "url": "https://…", "api_key": "…"}]')
+    ] = []
     #: modules whose import registers handlers
-    handlers: Annotated[list[str], NoDecode] = []
+    handlers: Annotated[list[str], BeforeValidator(_names)] = []
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    #: opens the reading routes; unset: they are closed
+    #: opens the routes for administrators; unset: they are closed
     admin_token: SecretStr | None = None
+    #: opens the metrics, as the admin token does, and nothing else
+    metrics_token: SecretStr | None = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     #: events of one source that wait to be handled, above which more are refused
     max_queue_depth: Count = 1_000_000
@@ -130,27 +84,45 @@ class Settings(BaseSettings):
     pull_page_size: Annotated[int, Field(ge=1, le=1000)] = 500
     #: how often the feed is asked for everything unconfirmed, from its beginning
     reconcile_interval: Seconds = 600
-    #: how often records are looked for whose message was lost
-    wake_interval: Seconds = 5
     #: (connect, read) of one call to Odoo
-    feed_timeout: tuple[float, float] = (5, 30)
+    feed_timeout: Annotated[tuple[float, float], _json_like("[5, 30]")] = (5, 30)
+    #: the longest time for which an Odoo that does not answer is left alone
+    feed_backoff_max: Seconds = 120
 
-    #: how long a worker that died holds its record, and a record waits for a message that is lost
-    lease: Annotated[float, Field(ge=0.2)] = 15
+    #: processes that handle events of high priority only
+    high_concurrency: Count = 1
+    #: processes that handle all events, those of high priority first
+    default_concurrency: Count = 2
+    #: processes that talk to Odoo
+    feed_concurrency: Count = 1
     max_attempts: Count = 5
     retry_base: Annotated[float, Field(ge=0)] = 2
     #: far below the broker's visibility timeout, after which a delayed message is repeated
     retry_max: Annotated[float, Field(ge=0, le=1800)] = 300
+    #: how long a worker that died holds its record, and a record waits for a message that is lost
+    lease: Annotated[float, Field(ge=0.2)] = 15
+    #: how often records are looked for whose message was lost
+    wake_interval: Seconds = 5
 
     #: how long the content of a confirmed event is kept
     event_retention: Seconds = 7 * 86400
+    #: of so many events of one source
+    max_stored_events: Count = 100_000
     #: how long a confirmed event is still known as a duplicate
     dedupe_retention: Seconds = 30 * 86400
-    #: events of one source that are listed
-    max_listed_events: Count = 100_000
+    #: of so many events of one source, if they were confirmed more than a day ago
+    max_remembered_events: Count = 1_000_000
+    dead_retention: Seconds = 90 * 86400
+    max_dead_letters: Count = 10_000
+    #: how long the latest values of a record are kept after its last event
+    record_retention: Seconds = 90 * 86400
+    max_records: Count = 100_000
+    #: events that a reader of the live stream may be behind
+    max_streamed_events: Count = 10_000
+    audit_retention: Seconds = 365 * 86400
 
-    worker_concurrency: Count = 2
-    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
 
     @field_validator("redis_url")
     @classmethod
@@ -159,32 +131,8 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return url
 
-    @field_validator("sources", mode="before")
-    @classmethod
-    def _sources_from_json(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError(
-                'must be a JSON list like [{"id": "<database.uuid>", "url": "https://…", …}]'
-            ) from None
-
-    @field_validator("handlers", mode="before")
-    @classmethod
-    def _names_from_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if not value.lstrip().startswith("["):
-            return [name.strip() for name in value.split(",") if name.strip()]
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError("must be module names separated by commas, or a JSON list") from None
-
     @model_validator(mode="after")
-    def _credentials_name_one_source(self) -> "Settings":
+    def _names_are_unique(self) -> "Settings":
         ids = [source.id for source in self.sources]
         if len(ids) != len(set(ids)):
             raise ValueError("SOURCES contains the same id twice")
@@ -195,6 +143,9 @@ class Settings(BaseSettings):
         ]
         if len(credentials) != len(set(credentials)):
             raise ValueError("SOURCES: two sources share a credential, so it names neither")
+        names = [system.name for system in self.systems]
+        if len(names) != len(set(names)):
+            raise ValueError("SYSTEMS contains the same name twice")
         return self
 
     @property
@@ -211,15 +162,22 @@ class Settings(BaseSettings):
     def sources_by_id(self) -> dict[str, Source]:
         return {source.id: source for source in self.sources}
 
+    @cached_property
+    def systems_by_name(self) -> dict[str, System]:
+        return {system.name: system for system in self.systems}
 
-def load_settings() -> Settings:
-    """Settings from the environment.
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment; `REDIS_URL` is used if there is no own one.
 
     Raises:
         SettingsError: one line per wrong setting that says what to set, without its value.
     """
+    texts: dict[str, Any] = dict(read_settings(environment, Settings.model_fields))
+    if environment.get("REDIS_URL"):
+        texts.setdefault("redis_url", environment["REDIS_URL"])
     try:
-        return Settings()
+        return Settings.model_validate(texts)
     except ValidationError as error:
         raise SettingsError("\n".join(_in_words(item) for item in error.errors())) from None
 
@@ -229,5 +187,4 @@ def _in_words(item: Any) -> str:
     if not item["loc"]:
         return PREFIX + message
     name, *path = (str(part) for part in item["loc"])
-    name = PREFIX + name.upper().removeprefix(PREFIX)
-    return f"{'.'.join([name, *path])}: {message}"
+    return f"{'.'.join([PREFIX + name.upper(), *path])}: {message}"

@@ -1,6 +1,7 @@
 """The Celery tasks: each is one call of the part that does the work."""
 
 import logging
+from contextlib import suppress
 
 from celery import shared_task
 
@@ -15,35 +16,48 @@ WAKE_LIMIT = 1000
 
 
 @shared_task(name=messages.PROCESS)
-def process_odoo_webhook_event(source: str, records: list[str]) -> None:
+def process_odoo_webhook_event(
+    source: str, records: list[str], queue: str = messages.DEFAULT
+) -> None:
     """Handle the waiting events of one or many records."""
-    runtime().processing.process(source, records)
+    runtime().processing.process(source, records, queue)
 
 
 @shared_task(name=messages.SYNC)
-def sync_odoo_webhook_events(source: str | None = None, reconcile: bool = False) -> None:
-    """Pull a source's feed; without a source, have each one's pulled by a task of its own."""
+def sync_odoo_webhook_events(
+    source: str | None = None, reconcile: bool = False, force: bool = False
+) -> None:
+    """Pull a source's feed; without a source, have each one's pulled by a task of its own.
+
+    Parameters:
+        force: also from an Odoo that is left alone because it failed.
+    """
     parts = runtime()
     if source is None:
         for known in parts.settings.sources:
             # When workers cannot keep up, pulls must not pile up.
             parts.messages.sync(known.id, reconcile, expires=parts.settings.pull_interval)
         return
+    if not force and parts.odoo_health.is_away(source):
+        return
     try:
-        parts.pulling.sync(source, reconcile)
-    except (FeedError, QueueFull) as error:
-        # The next run of the schedule tries again.
+        with parts.odoo_health.watch(source):
+            parts.pulling.sync(source, reconcile)
+    except FeedError:
+        pass  # the next run of the schedule tries again
+    except QueueFull as error:
         log.warning("pull stopped source=%s error=%s", source, error)
 
 
 @shared_task(name=messages.ACKNOWLEDGE)
 def acknowledge_odoo_webhook_events(source: str) -> None:
     """Tell Odoo which of its events were handled, and which were given up."""
-    try:
-        runtime().acknowledging.acknowledge(source)
-    except FeedError as error:
-        # The next wake-up tries again.
-        log.warning("not acknowledged source=%s error=%s", source, error)
+    parts = runtime()
+    if parts.odoo_health.is_away(source):
+        return
+    # The next wake-up tries again.
+    with suppress(FeedError), parts.odoo_health.watch(source):
+        parts.acknowledging.acknowledge(source)
 
 
 @shared_task(name=messages.WAKE)
@@ -51,9 +65,34 @@ def wake_stalled_records() -> None:
     """Send again what was lost: messages of records that wait, and of outcomes to be told."""
     parts = runtime()
     for source in parts.settings.sources_by_id:
-        stalled = parts.storage.stalled(source, WAKE_LIMIT)
+        stalled = parts.storage.work.stalled(source, WAKE_LIMIT)
         if stalled:
             log.info("woken source=%s records=%d", source, len(stalled))
             parts.messages.process(source, stalled)
-        if parts.storage.reports(source, 1):
+        if parts.storage.reports.first(source, 1):
             parts.messages.acknowledge(source)
+
+
+@shared_task(name=messages.FORGET)
+def forget_old_events() -> None:
+    """Keep what is stored within its bounds."""
+    parts = runtime()
+    for source in parts.settings.sources_by_id:
+        forgotten = parts.storage.retention.forget(source)
+        surplus = parts.storage.dead_letters.surplus(source)
+        if discarded := parts.storage.dead_letters.discard(source, surplus):
+            parts.storage.audit.note(
+                "receiver", "dead_letters.expired", source=source, events=discarded
+            )
+        if forgotten or discarded:
+            log.info("forgotten source=%s entries=%d dead=%d", source, forgotten, len(discarded))
+
+
+@shared_task(name=messages.CLEAN_AUDIT)
+def cleanup_old_audit_logs(days: float | None = None) -> int:
+    """Drop audit records that are older than so many days; how many."""
+    parts = runtime()
+    seconds = parts.settings.audit_retention if days is None else days * 86400
+    dropped = parts.storage.audit.drop_older_than(seconds)
+    log.info("audit records dropped=%d", dropped)
+    return dropped

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bridgecore.api import create_app
+from fastapi.testclient import TestClient
 
 from devstack.redis_server import redis_server
 from tests.integration.fake_odoo import FakeOdoo, fake_odoo
@@ -42,3 +44,14 @@ def parts(make_parts: Callable[..., Parts]) -> Parts:
     made = make_parts()
     made.record_effects()
     return made
+
+
+@pytest.fixture
+def admin(parts: Parts) -> Iterator[TestClient]:
+    """The API, called with the admin token; of a receiver whose settings have it."""
+    with TestClient(
+        create_app(parts),
+        raise_server_exceptions=False,
+        headers={"Authorization": "Bearer admin"},
+    ) as client:
+        yield client

@@ -4,13 +4,15 @@ from collections import deque
 from typing import Any
 from uuid import uuid4
 
+from bridgecore.acceptance import Receipt
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event, parse_event
 from bridgecore.handlers import Registry
-from bridgecore.pipeline import Receipt
+from bridgecore.odoo_databases import Source
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings, Source
-from bridgecore.storage import Submission
+from bridgecore.settings import Settings
+from bridgecore.storage.history import Filter
+from bridgecore.storage.work import Submission
 
 from tests.integration.fake_odoo import FakeOdoo
 
@@ -31,6 +33,9 @@ class MessagesByHand:
     def acknowledge(self, source):
         self._send("acknowledge", source)
 
+    def sync(self, source, reconcile=False, force=False, expires=None):
+        self._send("sync", (source, reconcile, force))
+
     def _send(self, kind, content):
         if self.away:
             raise QueueUnavailable
@@ -49,7 +54,12 @@ class Parts(Runtime):
         source = Source(
             id=self.source, url=odoo.url(self.source), feed_key="feed-key", push_tokens=["token"]
         )
-        defaults = {"retry_base": 0, "max_attempts": 3, "feed_timeout": (1, 1)}
+        defaults = {
+            "retry_base": 0,
+            "max_attempts": 3,
+            "feed_timeout": (1, 1),
+            "admin_token": "admin",
+        }
         super().__init__(
             Settings(redis_url=redis_url, sources=[source], **{**defaults, **settings})
         )
@@ -93,8 +103,8 @@ class Parts(Runtime):
 
     def states(self) -> dict[int, str]:
         """The state of each event by its id."""
-        recent = self.storage.recent(self.source, 1000)
-        return {int(key.partition("@")[0]): fields["state"] for key, fields in recent}
+        found, _next = self.storage.history.find([self.source], Filter(), 1000)
+        return {known.event.event_id: known.fields["state"] for known in found}
 
     def key(self, name: str) -> str:
         return f"bridgecore:{{{self.source}}}:{name}"

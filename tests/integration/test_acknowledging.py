@@ -60,11 +60,11 @@ def test_if_odoo_is_in_trouble_it_is_told_later(parts, trouble):
 
 def test_two_do_not_tell_at_once(parts):
     handle(parts, 1)
-    lease = parts.storage.acquire(parts.source, acknowledging.LEASE)
+    lease = parts.storage.leases.acquire(parts.source, acknowledging.LEASE)
     parts.acknowledging.acknowledge(parts.source)
     assert parts.odoo.calls == []
 
-    parts.storage.release(lease)
+    parts.storage.leases.release(lease)
     parts.acknowledging.acknowledge(parts.source)
     assert parts.odoo.processed == [1]
 

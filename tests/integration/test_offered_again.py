@@ -59,7 +59,7 @@ def test_it_is_handled_by_those_who_failed(parts, handler):
     event = parts.storage.redis.hgetall(parts.key(f"event:{parts.event(1).key}"))
     assert (event["replays"], event["attempts"]) == ("1", "1")
     assert parts.storage.redis.zcard(parts.key("dead")) == 0
-    assert parts.storage.redis.get(parts.key("waiting")) == "0"
+    assert parts.storage.redis.zcard(parts.key("queued")) == 0
 
 
 def test_each_offer_is_one_round_of_attempts(parts, handler):

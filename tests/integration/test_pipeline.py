@@ -2,7 +2,7 @@
 
 import pytest
 from bridgecore.errors import LeaseLost, QueueFull, QueueUnavailable
-from bridgecore.storage import Submission
+from bridgecore.storage.work import Submission
 
 from tests.support import eventually
 
@@ -144,10 +144,10 @@ def test_an_event_that_arrives_while_its_record_is_worked_on_is_handled_too(part
 
 def test_a_record_that_a_worker_has_is_left_to_it(parts):
     parts.push(parts.event(1))
-    work = parts.storage.take(parts.source, "res.partner:1")
+    work = parts.storage.work.take(parts.source, ["res.partner:1"])
     parts.deliver()
     assert parts.effects == []
-    parts.storage.finish(work, "done")
+    parts.storage.work.finish(work, "done")
     assert parts.states() == {1: "done"}
 
 
@@ -220,16 +220,16 @@ def test_while_an_event_waits_for_its_next_attempt_its_record_waits_and_others_g
 
 def test_only_the_owner_ends_extends_or_releases(parts):
     parts.push(parts.event(1))
-    work = parts.storage.take(parts.source, "res.partner:1")
+    work = parts.storage.work.take(parts.source, ["res.partner:1"])
     key = parts.key("lease:res.partner:1")
     parts.storage.redis.set(key, "another's token", px=60_000)
 
-    assert not parts.storage.extend(work.lease)
-    assert not parts.storage.release(work.lease)
+    assert not parts.storage.leases.extend(work.lease)
+    assert not parts.storage.leases.release(work.lease)
     with pytest.raises(LeaseLost):
-        parts.storage.finish(work, "done")
+        parts.storage.work.finish(work, "done")
     with pytest.raises(LeaseLost):
-        parts.storage.postpone(work, 0, "")
+        parts.storage.work.postpone(work, 0, "")
     assert parts.storage.redis.get(key) == "another's token"
     assert parts.states() == {1: "queued"}
 
@@ -255,15 +255,15 @@ def test_the_record_of_a_worker_that_died_is_taken_over(make_parts):
     parts.record_effects()
     parts.push(parts.event(1))
     parts.messages.sent.clear()
-    dead = parts.storage.take(parts.source, "res.partner:1")  # and nobody extends it
+    dead = parts.storage.work.take(parts.source, ["res.partner:1"])  # and nobody extends it
 
-    assert parts.storage.stalled(parts.source, 10) == []
-    assert eventually(lambda: parts.storage.stalled(parts.source, 10)) == ["res.partner:1"]
-    assert parts.storage.stalled(parts.source, 10) == []  # once per period
+    assert parts.storage.work.stalled(parts.source, 10) == []
+    assert eventually(lambda: parts.storage.work.stalled(parts.source, 10)) == ["res.partner:1"]
+    assert parts.storage.work.stalled(parts.source, 10) == []  # once per period
     eventually(lambda: parts.processing.process(parts.source, ["res.partner:1"]) or parts.effects)
     assert len(parts.effects) == 1
     with pytest.raises(LeaseLost):
-        parts.storage.finish(dead, "done")
+        parts.storage.work.finish(dead, "done")
 
 
 def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_parts):
@@ -271,8 +271,8 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
     parts.record_effects()
     parts.push(parts.event(1), parts.event(2))
     for _attempt in range(2):
-        died = parts.storage.take(parts.source, "res.partner:1")
-        parts.storage.release(died.lease)  # as when its time is over
+        died = parts.storage.work.take(parts.source, ["res.partner:1"])
+        parts.storage.leases.release(died.lease)  # as when its time is over
 
     parts.deliver()
     assert parts.effects == [parts.event(2).idempotency_key]
@@ -283,9 +283,9 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
 def test_a_repeated_end_does_not_end_the_next_event(parts):
     """The answer to the first call may have been lost."""
     parts.push(parts.event(1), parts.event(2))
-    work = parts.storage.take(parts.source, "res.partner:1")
-    assert parts.storage.finish(work, "done")[0].event.event_id == 2
-    assert parts.storage.finish(work, "done")[0].event.event_id == 2
+    work = parts.storage.work.take(parts.source, ["res.partner:1"])
+    assert parts.storage.work.finish(work, "done")[0].event.event_id == 2
+    assert parts.storage.work.finish(work, "done")[0].event.event_id == 2
     assert parts.states() == {1: "done", 2: "queued"}
 
 
@@ -337,7 +337,7 @@ def test_a_payload_with_very_many_fields(parts):
 
 
 def test_the_list_of_events_is_bounded(make_parts):
-    parts = make_parts(max_listed_events=3)
+    parts = make_parts(max_stored_events=3)
     parts.push(*(parts.event(n) for n in range(1, 6)))
     assert list(parts.states()) == [5, 4, 3]
 

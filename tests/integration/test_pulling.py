@@ -52,11 +52,11 @@ def test_the_cursor_stays_until_the_page_is_safe(parts):
     parts.messages.away = True
     with pytest.raises(QueueUnavailable):
         parts.pulling.sync(parts.source)
-    assert parts.storage.cursor(parts.source) == 0
+    assert parts.storage.feeds.cursor(parts.source) == 0
 
     parts.messages.away = False
     parts.pulling.sync(parts.source)
-    assert parts.storage.cursor(parts.source) == 1
+    assert parts.storage.feeds.cursor(parts.source) == 1
     parts.deliver()
     assert len(parts.effects) == 1
 
@@ -70,7 +70,7 @@ def test_reconciliation_starts_at_the_beginning_and_leaves_the_cursor_alone(part
     parts.pulling.sync(parts.source, reconcile=True)
     parts.deliver()
     assert sorted(parts.odoo.processed) == [1, 2]
-    assert parts.storage.cursor(parts.source) == 2
+    assert parts.storage.feeds.cursor(parts.source) == 2
     assert len(parts.effects) == 2
 
 
@@ -112,12 +112,12 @@ def test_the_lock_of_another_owner_is_not_given_back(parts):
 
 
 def test_an_expired_cursor_starts_again_at_the_beginning(parts):
-    parts.storage.set_cursor(parts.source, 999)
+    parts.storage.feeds.set_cursor(parts.source, 999)
     parts.odoo.events = [parts.wire(1)]
     expired = '{"events": [], "last_id": 999, "has_more": false, "cursor_expired": true}'
     parts.odoo.misbehave.append(answer(200, expired))
     assert parts.pulling.sync(parts.source) == 1
-    assert parts.storage.cursor(parts.source) == 1
+    assert parts.storage.feeds.cursor(parts.source) == 1
 
 
 def test_an_event_that_is_not_understood_is_reported_and_holds_up_no_other(parts):
@@ -158,7 +158,7 @@ def test_other_answers_say_what_to_do(parts, misbehaviour, error, message):
         parts.pulling.sync(parts.source)
     assert message in str(raised.value)
     assert "feed-key" not in str(raised.value)
-    assert parts.storage.cursor(parts.source) == 0
+    assert parts.storage.feeds.cursor(parts.source) == 0
 
 
 def test_the_key_is_sent_even_if_netrc_has_another(parts, tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
 from tests.support import eventually
 
+WORKERS = {f"worker --queue odoo.{queue}" for queue in ("feed", "high", "default")}
+ROLES = {"redis", "api", "beat", *WORKERS}
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -55,9 +57,8 @@ class Serving(Child):
 
     def pids(self) -> dict[str, int]:
         """The process of each role."""
-        lines = self.log_path.read_text().splitlines()
-        started = [line.split(" started ")[1].split() for line in lines if " started " in line]
-        return {role: int(pid.removeprefix("pid=")) for role, pid in started}
+        log = self.log_path.read_text()
+        return {role: int(pid) for role, pid in re.findall(r" started (.+) pid=(\d+)$", log, re.M)}
 
 
 def is_running(pid: int) -> bool:
@@ -97,7 +98,7 @@ def test_one_command_receives_and_ends_cleanly(serving):
     assert "336 ['amount_total'] 99.5" in serving.log_path.read_text().splitlines()
 
     roles = serving.pids()
-    assert set(roles) == {"redis", "api", "worker", "beat"}
+    assert set(roles) == ROLES
     serving.process.send_signal(signal.SIGINT)
     assert serving.process.wait(30) == 0
     assert not any(map(is_running, roles.values()))
@@ -111,11 +112,17 @@ def test_if_one_role_dies_all_end_and_the_failure_is_seen(serving):
     assert "beat ended" in serving.tail()
 
 
+def test_nothing_survives_a_killed_supervisor(serving):
+    roles = serving.pids()
+    serving.process.kill()
+    eventually(lambda: not any(map(is_running, roles.values())))
+
+
 @pytest.mark.parametrize("serving", [{"BRIDGECORE_SOURCES": ""}], indirect=True)
 def test_every_role_says_what_to_set_if_no_odoo_is_known(serving):
     said = "No Odoo database is known"
-    roles = eventually(lambda: len(serving.pids()) == 4 and serving.pids())
-    for role in ("api", "worker", "beat"):
+    roles = eventually(lambda: serving.pids().keys() == ROLES and serving.pids())
+    for role in ("api", "beat", *WORKERS):
         eventually(
             lambda pid=roles[role]: re.search(
                 rf"WARNING {pid} \S+ {said}", serving.log_path.read_text()

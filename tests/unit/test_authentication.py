@@ -7,7 +7,7 @@ import pytest
 import standardwebhooks.webhooks
 from bridgecore.authentication import Authenticator
 from bridgecore.errors import NotAuthenticated
-from bridgecore.settings import Source
+from bridgecore.odoo_databases import Source
 from standardwebhooks import Webhook
 
 from tests.support import vectors

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from bridgecore.cli import main
 from bridgecore.errors import SettingsError
+from bridgecore.odoo_databases import Source, System
 from bridgecore.runtime import runtime
-from bridgecore.settings import Settings, Source, load_settings
+from bridgecore.settings import Settings, load_settings
 from click.testing import CliRunner
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -83,7 +84,7 @@ def test_secrets_are_not_shown(environment):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("BRIDGECORE_SOURCES", "nonsense", "BRIDGECORE_SOURCES: must be a JSON list"),
+        ("BRIDGECORE_SOURCES", "nonsense", "BRIDGECORE_SOURCES: must be JSON like [{"),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "id": "a{b}"}], "0.id: put the database.uuid of Odoo"),
         (
             "BRIDGECORE_SOURCES",
@@ -147,7 +148,16 @@ def test_the_description_names_every_setting_and_no_other():
     text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
     known = {f"BRIDGECORE_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"^\| `(BRIDGECORE_\w+)`", text, re.MULTILINE)) == known
-    assert set(re.findall(r"^\| `([a-z_]+)`", text, re.MULTILINE)) == set(Source.model_fields)
+    for title, model in (("Sources", Source), ("Systems", System)):
+        (section,) = re.findall(rf"^## {title}$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+        assert set(re.findall(r"^\| `([a-z_]+)`", section, re.MULTILINE)) == set(model.model_fields)
+
+
+def test_the_description_tells_the_defaults():
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    for name, default in re.findall(r"^\| `BRIDGECORE_(\w+)` \| `(.*?)` \|", text, re.MULTILINE):
+        documented = Settings.model_validate({name.lower(): default})
+        assert getattr(documented, name.lower()) == getattr(Settings(), name.lower()), name
 
 
 @pytest.mark.parametrize("role", ["serve", "api", "worker", "beat"])

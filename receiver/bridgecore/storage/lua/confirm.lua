@@ -1,25 +1,26 @@
 -- Odoo has been told the outcome of these events; from now on they may be forgotten some day.
 -- The lease is given back in the same step if nothing is left to tell.
--- An event that was offered again meanwhile, or has a new outcome, is left as it is.
+-- An event that was queued again meanwhile, or has a new outcome, is left as it is.
 -- ARGV: token, content and memory retention in milliseconds, then key and place of each report.
 -- Returns how many are left; -1 if the lease is lost.
 local token, content, memory = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('GET', P .. ':lease:reports') ~= token then
   return -1
 end
-local time = stamp(now())
+local time = now()
 for i = 4, #ARGV, 2 do
   local key = ARGV[i]
   local place = redis.call('ZSCORE', P .. ':reports', key)
   if place and tonumber(place) == tonumber(ARGV[i + 1]) then
-    local state = redis.call('HGET', P .. ':event:' .. key, 'state')
-    if state then
-      redis.call('HSET', P .. ':event:' .. key, 'confirmed_at', time)
+    local event = P .. ':event:' .. key
+    local state = redis.call('HGET', event, 'state')
+    if state == 'done' then
+      redis.call('HSET', event, 'confirmed_at', stamp(time), 'state', 'confirmed')
+    elseif state then
+      redis.call('HSET', event, 'confirmed_at', stamp(time))
     end
-    if state == 'done' or state == 'confirmed' then
-      redis.call('HSET', P .. ':event:' .. key, 'state', 'confirmed')
-      redis.call('PEXPIRE', P .. ':event:' .. key, memory)
-      redis.call('PEXPIRE', P .. ':body:' .. key, content)
+    if state and state ~= 'dead' then
+      keep(key, time + i, content, memory)  -- apart, so that the oldest are known
     end
     redis.call('ZREM', P .. ':reports', key)
   end

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from redis.exceptions import RedisError
 
-from bridgecore.storage import Lease, Storage
+from bridgecore.storage.leases import Lease, Leases
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +19,8 @@ class LeaseKeeper:
     A process that dies stops extending, and others take over when the period is over.
     """
 
-    def __init__(self, storage: Storage, period: float) -> None:
-        self._storage = storage
+    def __init__(self, leases: Leases, period: float) -> None:
+        self._leases = leases
         self._interval = period / 3  # seconds
         self._held: set[Lease] = set()
         self._pid = 0
@@ -47,6 +47,6 @@ class LeaseKeeper:
         while not pause.wait(self._interval):
             for lease in tuple(self._held):
                 try:
-                    self._storage.extend(lease)
+                    self._leases.extend(lease)
                 except RedisError as error:
                     log.warning("lease not extended name=%s error=%s", lease.name, error)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -17,12 +17,28 @@ log = logging.getLogger(__name__)
 
 
 class ErrorDetail(BaseModel):
+    #: for programs; it does not change
     code: str
+    #: for people
     message: str
 
 
 class ErrorBody(BaseModel):
     """The request had no effect."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": False,
+                    "error": {
+                        "code": "not_authenticated",
+                        "message": "The request has no valid signature, Bearer token or API key.",
+                    },
+                }
+            ]
+        }
+    )
 
     success: Literal[False] = False
     error: ErrorDetail

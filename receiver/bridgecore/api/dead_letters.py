@@ -1,0 +1,89 @@
+"""Events that were given up."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridgecore.api.access import Parts, admin, chosen_sources, the_source
+from bridgecore.api.models import WholeEvent, whole
+
+router = APIRouter(
+    prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=[Depends(admin)]
+)
+_KEY = "4711@2026-01-31T12:00:00.123456Z"
+
+
+class DeadLetterList(BaseModel):
+    """Newest first, with the traceback of the last attempt."""
+
+    success: Literal[True] = True
+    dead_letters: list[WholeEvent]
+    #: of all, also those that are not in this list
+    total: int
+
+
+class Selection(BaseModel):
+    """Which dead letters: by their keys, or all of a model, or `"all": true`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"keys": [_KEY]}, {"model": "sale.*"}, {"all": True}]},
+    )
+
+    #: needed if there are several
+    source: str | None = None
+    keys: Annotated[
+        list[Annotated[str, Field(pattern=r"^\d{1,19}@[0-9T:.Z-]{27}$")]], Field(max_length=10_000)
+    ] = []
+    #: a name or a pattern
+    model: str | None = None
+    all: bool = False
+
+
+class Changed(BaseModel):
+    """Which of the selected events were dead letters until now."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"success": True, "keys": [_KEY]}]})
+
+    success: Literal[True] = True
+    keys: list[str]
+
+
+@router.get("")
+def dead_letters(
+    parts: Parts,
+    source: Annotated[str | None, Query(description="all by default")] = None,
+    model: Annotated[str | None, Query(description="or a pattern", examples=["sale.*"])] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> DeadLetterList:
+    """Events whose handlers kept failing."""
+    store = parts.storage.dead_letters
+    sources = chosen_sources(parts, source)
+    found = [known for id_ in sources for known in store.newest(id_, limit, model)]
+    found.sort(key=lambda known: known.fields.get("handled_at", ""), reverse=True)
+    total = sum(len(store.keys(id_, model)) for id_ in sources)
+    return DeadLetterList(dead_letters=[whole(known) for known in found[:limit]], total=total)
+
+
+@router.post("/replay")
+def replay(parts: Parts, selection: Selection) -> Changed:
+    """Queue them again, behind what waits of their records, for as many attempts as a new event.
+
+    Handlers that succeeded are not called again; the others see `event.replayed`.
+    """
+    source = the_source(parts, selection.source)
+    return Changed(keys=parts.dead_letters.replay(source, _keys(parts, source, selection), "api"))
+
+
+@router.post("/discard")
+def discard(parts: Parts, selection: Selection) -> Changed:
+    """Take them off the list for good. In Odoo they stay failed."""
+    source = the_source(parts, selection.source)
+    return Changed(keys=parts.dead_letters.discard(source, _keys(parts, source, selection), "api"))
+
+
+def _keys(parts: Parts, source: str, selection: Selection) -> list[str]:
+    if selection.model is not None or selection.all:
+        return parts.storage.dead_letters.keys(source, selection.model)
+    return selection.keys

@@ -1,0 +1,135 @@
+"""What the reading routes answer. Times ending in `_at` are the receiver's."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bridgecore.storage.history import Known
+
+State = Literal["queued", "done", "dead", "confirmed", "discarded"]
+_LISTED = {
+    "source": "0c5d4f6a-0000-4000-8000-000000000001",
+    "key": "4711@2026-01-31T12:00:00.123456Z",
+    "event_id": 4711,
+    "model": "sale.order",
+    "record_id": 336,
+    "event": "write",
+    "timestamp": "2026-01-31T12:00:00.123456Z",
+    "state": "confirmed",
+    "via": "push",
+    "attempts": 1,
+    "replays": 0,
+    "accepted_at": "2026-01-31T12:00:00.130000Z",
+    "handled_at": "2026-01-31T12:00:00.140000Z",
+    "confirmed_at": "2026-01-31T12:00:00.210000Z",
+}
+_WHOLE = {
+    **_LISTED,
+    "payload": {"name": "SO001", "state": "sale"},
+    "changed_fields": ["state"],
+    "old_values": {"state": "draft"},
+    "user_id": 2,
+    "user_name": "Mitchell Admin",
+    "company_id": 1,
+    "priority": "high",
+    "category": "business",
+    "handled_by": ["my_handlers.order_changed"],
+    "error": None,
+    "content_kept": True,
+}
+
+
+def _example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+class ListedEvent(BaseModel):
+    """An event and how far it has come."""
+
+    model_config = _example(_LISTED)
+
+    source: str
+    key: str
+    event_id: int
+    model: str
+    record_id: int
+    event: str
+    timestamp: str
+    state: State
+    via: Literal["push", "pull"]
+    attempts: int
+    replays: int
+    accepted_at: datetime
+    handled_at: datetime | None
+    confirmed_at: datetime | None
+
+
+class WholeEvent(ListedEvent):
+    """With its content, which is kept for a while after the confirmation."""
+
+    model_config = _example(_WHOLE)
+
+    priority: str
+    category: str
+    payload: dict[str, Any]
+    changed_fields: list[str]
+    old_values: dict[str, Any]
+    user_id: int | None
+    user_name: str | None
+    company_id: int | None
+    #: handlers that succeeded while others failed
+    handled_by: list[str]
+    #: traceback of the last attempt that failed
+    error: str | None
+    #: false: the content has been deleted
+    content_kept: bool
+
+
+def listed(known: Known) -> ListedEvent:
+    return ListedEvent.model_validate(_facts(known))
+
+
+def whole(known: Known) -> WholeEvent:
+    handlers = [name for name in known.fields if name.startswith("handler:")]
+    content = known.event.model_dump(exclude={"replayed"})
+    return WholeEvent.model_validate(
+        {
+            **content,
+            **_facts(known),
+            "handled_by": [name.removeprefix("handler:") for name in handlers],
+            "error": known.fields.get("error"),
+            "content_kept": not known.empty,
+        }
+    )
+
+
+def _facts(known: Known) -> dict[str, Any]:
+    event, fields = known.event, known.fields
+    return {
+        "source": event.source,
+        "key": event.key,
+        "event_id": event.event_id,
+        "model": event.model,
+        "record_id": event.record_id,
+        "event": event.event,
+        "timestamp": event.timestamp,
+        "state": fields["state"],
+        "via": fields["via"],
+        "attempts": int(fields.get("attempts", 0)),
+        "replays": int(fields.get("replays", 0)),
+        **{
+            name: moment(fields.get(name)) for name in ("accepted_at", "handled_at", "confirmed_at")
+        },
+    }
+
+
+def moment(microseconds: str | int | None) -> datetime | None:
+    return datetime.fromtimestamp(int(microseconds) / 1e6, UTC) if microseconds else None
+
+
+def microseconds(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)

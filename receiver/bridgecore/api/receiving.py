@@ -1,0 +1,144 @@
+"""The endpoint that Odoo pushes to."""
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict
+
+from bridgecore.api.access import parts_of
+from bridgecore.errors import BodyTooLarge
+from bridgecore.events import Event, parse_push
+from bridgecore.storage.work import Submission
+
+router = APIRouter(prefix="/api/v1/webhooks", tags=["Receiving"])
+
+_EXAMPLE: dict[str, Any] = {
+    "event_id": 4711,
+    "source": "0c5d4f6a-0000-4000-8000-000000000001",
+    "model": "sale.order",
+    "record_id": 336,
+    "event": "write",
+    "timestamp": "2026-01-31T12:00:00.123456Z",
+    "priority": "high",
+    "category": "business",
+    "payload": {"name": "SO001", "state": "sale"},
+    "changed_fields": ["state"],
+    "old_values": {"state": "draft"},
+    "user_id": 2,
+    "user_name": "Mitchell Admin",
+    "company_id": 1,
+}
+_WITHOUT_SOURCE = {name: value for name, value in _EXAMPLE.items() if name != "source"}
+_EXAMPLES = {
+    "event": {"summary": "One event", "value": _EXAMPLE},
+    "batch": {
+        "summary": "A batch of at most 1000 events",
+        "value": {"source": _EXAMPLE["source"], "events": [_WITHOUT_SOURCE]},
+    },
+    "ping": {
+        "summary": "A ping: right address, right credentials?",
+        "value": {"source": _EXAMPLE["source"], "events": []},
+    },
+    "older": {
+        "summary": "The form of older senders",
+        "value": {
+            "model": "sale.order",
+            "record_id": 336,
+            "event": "write",
+            "timestamp": "2026-01-31T12:00:00.123456Z",
+            "data": {"name": "SO001", "state": "sale"},
+            "_webhook_metadata": {"event_id": 456, "priority": "high"},
+        },
+    },
+}
+_BATCH_SCHEMA = {
+    "title": "Batch",
+    "type": "object",
+    "required": ["events"],
+    "properties": {
+        "source": {"type": "string"},
+        "events": {"type": "array", "maxItems": 1000, "items": {"type": "object"}},
+    },
+}
+#: FastAPI does not know the body, because the signature is of its bytes.
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [Event.model_json_schema(), _BATCH_SCHEMA]},
+                "examples": _EXAMPLES,
+            }
+        },
+    },
+    "parameters": [
+        {
+            "in": "header",
+            "name": name,
+            "description": text,
+            "required": False,
+            "schema": {"type": "string"},
+        }
+        for name, text in {
+            "webhook-id": "Standard Webhooks: the same in every attempt",
+            "webhook-timestamp": "Standard Webhooks: whole seconds, of this attempt",
+            "webhook-signature": "Standard Webhooks: `v1,<base64>`, several separated by spaces",
+            "x-api-key": "a push token, instead of a signature",
+        }.items()
+    ],
+    "security": [{"HTTPBearer": []}, {}],
+}
+
+
+class Accepted(BaseModel):
+    """The events of the request are durably queued."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"success": True, "accepted": 1, "duplicates": 0}]}
+    )
+
+    success: Literal[True] = True
+    accepted: int
+    duplicates: int
+
+
+class Push(NamedTuple):
+    """A request whose credentials and content are valid."""
+
+    source: str
+    events: list[Event]
+
+
+async def verified_push(request: Request) -> Push:
+    """Whose push it is and what it brings."""
+    body = await limited_body(request, parts_of(request).settings.max_body_bytes)
+    source = request.app.state.authenticator.source_of(request.headers, body)
+    return Push(source.id, parse_push(body, source.id))
+
+
+async def limited_body(request: Request, limit: int) -> bytes:
+    """The body, unless it is larger than `limit` bytes; then no more of it is read.
+
+    Raises:
+        BodyTooLarge
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise BodyTooLarge
+    body = bytearray()
+    async for chunk in request.stream():  # the announced length may be absent
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLarge
+    return bytes(body)
+
+
+@router.post("/receive", openapi_extra=_BODY)
+async def receive(request: Request, push: Annotated[Push, Depends(verified_push)]) -> Accepted:
+    """Take in one event, a batch `{"source", "events": […]}` or the form of older senders.
+
+    200 means durably queued, not handled. Repetitions have no effect and are counted as
+    duplicates. 429 and 503 say in `Retry-After` when to come again.
+    """
+    receipt = await request.app.state.intake.accept(Submission(push.source, push.events, "push"))
+    return Accepted(accepted=receipt.accepted, duplicates=receipt.duplicates)

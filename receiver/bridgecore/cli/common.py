@@ -1,0 +1,54 @@
+"""What the commands share."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import click
+from redis.exceptions import RedisError
+
+from bridgecore.errors import BridgecoreError
+from bridgecore.observability import configure_logging
+from bridgecore.runtime import Runtime, runtime
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def errors_in_words(command: Callable[P, R]) -> Callable[P, R]:
+    """What goes wrong is a line that says what to do, not a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except BridgecoreError as error:
+            raise click.ClickException(str(error)) from error
+        except RedisError as error:
+            raise click.ClickException(
+                f"Redis cannot be reached ({type(error).__name__}): set BRIDGECORE_REDIS_URL."
+            ) from error
+
+    return wrapped
+
+
+def start() -> Runtime:
+    """The parts for a role that runs and logs."""
+    parts = runtime()
+    configure_logging(parts.settings.log_level, parts.settings.log_format)
+    if problem := parts.settings.problem:
+        log.warning(problem)
+    return parts
+
+
+def the_source(parts: Runtime, source: str | None) -> str:
+    """The one that was named, by id or name, else the only one there is."""
+    known = parts.settings.sources
+    named = [s for s in known if source in (None, s.id, s.name)]
+    if len(named) == 1:
+        return named[0].id
+    names = ", ".join(s.id + (f" ({s.name})" if s.name else "") for s in known)
+    raise click.UsageError(f"Name one source with --source: {names or 'none is configured'}.")

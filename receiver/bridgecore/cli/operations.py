@@ -1,0 +1,158 @@
+"""Looking at events, dead letters and feeds."""
+
+import json
+from itertools import chain
+from typing import Any
+
+import click
+
+from bridgecore.cli.common import errors_in_words, start, the_source
+from bridgecore.runtime import Runtime, runtime
+from bridgecore.storage.history import Known
+
+_source = click.option("--source", help="Id or name; needed if there are several.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+
+
+def _line(known: Known) -> str:
+    event, fields = known.event, known.fields
+    return (
+        f"{event.timestamp}  {event.key.partition('@')[0]:>8}  {fields['state']:9}  "
+        f"{event.event:6}  {event.model},{event.record_id}  {', '.join(event.changed_fields)}"
+    )
+
+
+def _show(known: Known, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({**known.event.model_dump(), "memory": known.fields}))
+    else:
+        click.echo(_line(known))
+
+
+@click.group()
+def events() -> None:
+    """Events that were received."""
+
+
+@events.command()
+@_source
+@click.option("-n", "count", default=10, show_default=True, help="So many earlier ones first.")
+@click.option("--model", help="A name or a pattern such as 'sale.*'.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for more.")
+@_as_json
+@errors_in_words
+def tail(source: str | None, count: int, model: str | None, follow: bool, as_json: bool) -> None:
+    """Show events as they are handled."""
+    from fnmatch import fnmatchcase
+
+    parts = runtime()
+    chosen = the_source(parts, source)
+    live = parts.storage.live
+    earlier = live.newest(chosen, count)
+    position = earlier[-1].position if earlier else live.end(chosen)
+    later = live.follow(chosen, position) if follow else iter(())
+    for entry in chain(earlier, later):
+        if entry and (model is None or fnmatchcase(entry.record.partition(":")[0], model)):
+            for known in parts.storage.history.known([(chosen, entry.key)]):
+                _show(known, as_json)
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Events whose handlers kept failing."""
+
+
+_keys = click.argument("keys", nargs=-1, metavar="[KEY]...")
+_model = click.option("--model", help="All of a model, or of a pattern such as 'sale.*'.")
+_all = click.option("--all", "everything", is_flag=True, help="All of the source.")
+
+
+@dead_letters.command("list")
+@_source
+@_model
+@click.option("-n", "limit", default=50, show_default=True)
+@_as_json
+@errors_in_words
+def list_(source: str | None, model: str | None, limit: int, as_json: bool) -> None:
+    """Show them, newest first."""
+    parts = runtime()
+    for known in parts.storage.dead_letters.newest(the_source(parts, source), limit, model):
+        if as_json:
+            _show(known, as_json)
+        else:
+            reason = known.fields.get("error", "").rstrip().rpartition("\n")[2]
+            click.echo(f"{known.event.key}  {known.event.record}  {reason}")
+
+
+@dead_letters.command()
+@_source
+@click.argument("key")
+@errors_in_words
+def show(source: str | None, key: str) -> None:
+    """Show one with its content and the traceback."""
+    parts = runtime()
+    for known in parts.storage.history.known([(the_source(parts, source), key)]):
+        click.echo(known.event.model_dump_json(indent=2))
+        click.echo(known.fields.get("error", "It has no error."))
+        return
+    raise click.ClickException("This event is not known, or not any more.")
+
+
+@dead_letters.command()
+@_source
+@_keys
+@_model
+@_all
+@errors_in_words
+def replay(source: str | None, keys: tuple[str, ...], model: str | None, everything: bool) -> None:
+    """Queue them again for those handlers that failed."""
+    parts = runtime()
+    chosen = the_source(parts, source)
+    selected = _selected(parts, chosen, keys, model, everything)
+    done = parts.dead_letters.replay(chosen, selected, "cli")
+    click.echo(f"{len(done)} queued again.")
+
+
+@dead_letters.command()
+@_source
+@_keys
+@_model
+@_all
+@errors_in_words
+def discard(source: str | None, keys: tuple[str, ...], model: str | None, everything: bool) -> None:
+    """Take them off the list for good; in Odoo they stay failed."""
+    parts = runtime()
+    chosen = the_source(parts, source)
+    selected = _selected(parts, chosen, keys, model, everything)
+    done = parts.dead_letters.discard(chosen, selected, "cli")
+    click.echo(f"{len(done)} discarded.")
+
+
+def _selected(
+    parts: Runtime, source: str, keys: tuple[str, ...], model: str | None, everything: bool
+) -> list[str]:
+    if model is not None or everything:
+        return parts.storage.dead_letters.keys(source, model)
+    if not keys:
+        raise click.UsageError("Say which: keys, --model or --all.")
+    return list(keys)
+
+
+@click.command()
+@_source
+@click.option("--reconcile", is_flag=True, help="Ask for everything unconfirmed.")
+@errors_in_words
+def sync(source: str | None, reconcile: bool) -> None:
+    """Read a feed now, here and not in a worker."""
+    parts = start()
+    chosen = the_source(parts, source)
+    with parts.odoo_health.watch(chosen):
+        new = parts.pulling.sync(chosen, reconcile)
+    facts: dict[str, Any] = {"source": chosen, "reconcile": reconcile}
+    parts.storage.audit.note("cli", "pull.requested", **facts)
+    if new is None:
+        raise click.ClickException("It is being read already, by a worker.")
+    click.echo(f"{new} new events.")
+
+
+COMMANDS = (events, dead_letters, sync)

@@ -1,0 +1,76 @@
+"""One role per command, or all of them together."""
+
+import os
+from pathlib import Path
+
+import click
+
+from bridgecore import serving
+from bridgecore.cli.common import errors_in_words, start
+from bridgecore.messages import DEFAULT, FEED, HIGH, QUEUES, SERVED_BY
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the embedded Redis keeps its data; without it they end with the process.",
+)
+@errors_in_words
+def serve(data_dir: Path | None) -> None:
+    """API, workers and beat in one command.
+
+    Without BRIDGECORE_REDIS_URL or REDIS_URL it brings its own Redis-compatible server.
+    """
+    _ = start().registry  # a wrong handler module ends it here, not in a child
+    raise SystemExit(serving.serve(data_dir))
+
+
+@click.command()
+@errors_in_words
+def api() -> None:
+    """The HTTP endpoint."""
+    # The other roles need no web framework, and start faster without.
+    from bridgecore.api.server import run
+
+    run(start())
+
+
+@click.command()
+@click.option("--queue", type=click.Choice(QUEUES), help="Only the worker of this queue.")
+@errors_in_words
+def worker(queue: str | None) -> None:
+    """The workers that handle events and talk to Odoo: one for each queue."""
+    parts = start()
+    _ = parts.registry
+    if queue is None:
+        raise SystemExit(serving.supervise(*serving.WORKERS))
+    settings = parts.settings
+    concurrency = {
+        FEED: settings.feed_concurrency,
+        HIGH: settings.high_concurrency,
+        DEFAULT: settings.default_concurrency,
+    }
+    parts.celery.worker_main(
+        [
+            "worker",
+            f"--hostname={queue}-{os.getpid()}@%h",
+            f"--queues={','.join(SERVED_BY[queue])}",
+            f"--concurrency={concurrency[queue]}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",  # nobody listens, and without a broker it would wait for ever
+        ]
+    )
+
+
+@click.command()
+@errors_in_words
+def beat() -> None:
+    """The clock that starts pulls. One is enough; several do no harm."""
+    parts = start()
+    parts.messages.sync(None)  # what waits since the last run should not wait for the first tick
+    parts.celery.Beat().run()
+
+
+COMMANDS = (serve, api, worker, beat)

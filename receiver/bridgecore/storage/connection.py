@@ -1,0 +1,87 @@
+"""The connection to Redis and the scripts that run there."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from bridgecore.settings import Settings
+
+#: seconds; a sender waits for the answer, so a broken Redis must be noticed soon
+CONNECT_TIMEOUT, SOCKET_TIMEOUT = 1, 5
+
+
+def prefix(source: str) -> str:
+    """What all keys of a source start with."""
+    return f"bridgecore:{{{source}}}"
+
+
+class Connection:
+    """Synchronous and safe to use from several threads, and after a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.redis: Redis = Redis.from_url(
+            settings.redis_url.get_secret_value(),
+            decode_responses=True,
+            socket_connect_timeout=CONNECT_TIMEOUT,
+            socket_timeout=SOCKET_TIMEOUT,
+            retry=Retry(NoBackoff(), 1),  # a connection that went stale is replaced at once
+        )
+
+    def script(self, name: str) -> "Script":
+        """A script of the folder `lua`."""
+        return Script(self.redis, name)
+
+    def now(self) -> int:
+        """Redis' time in microseconds: the one clock of all hosts."""
+        seconds, microseconds = self.redis.time()
+        return int(seconds) * 1_000_000 + int(microseconds)
+
+    def problem(self) -> str | None:
+        """What keeps Redis from being used safely, in words; None: nothing."""
+        policy = self.redis.info("memory").get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            return f"Redis may drop events: set its maxmemory-policy to noeviction, not {policy}."
+        return None
+
+
+class Script:
+    """Several changes that happen together or not at all.
+
+    Not redis-py's own class: in a pipeline that one asks before every use whether Redis still
+    has the script.
+    """
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        folder = files("bridgecore.storage") / "lua"
+        self._redis = redis
+        self._text = "".join((folder / f"{part}.lua").read_text() for part in ("common", name))
+        self._digest = ""
+
+    def __call__(self, source: str, *arguments: Any) -> Any:
+        """Run it on the keys of one source."""
+        (result,) = self.together([(source, arguments)])
+        return result
+
+    def together(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Run it several times, for sources and with arguments of their own, in one round trip."""
+        try:
+            return self._run(calls)
+        except NoScriptError:  # Redis was restarted, or another one has taken over
+            self._digest = ""
+            return self._run(calls)
+
+    def _run(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        if not self._digest:
+            self._digest = str(self._redis.script_load(self._text))
+        if len(calls) == 1:
+            source, arguments = calls[0]
+            return [self._redis.evalsha(self._digest, 1, prefix(source), *arguments)]
+        pipeline = self._redis.pipeline(transaction=False)
+        for source, arguments in calls:
+            pipeline.evalsha(self._digest, 1, prefix(source), *arguments)
+        return pipeline.execute()

@@ -1,0 +1,170 @@
+"""What is known of events, records and models, for reading."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridgecore.events import Event
+from bridgecore.storage.connection import Connection, prefix
+from bridgecore.storage.work import placeholder
+
+#: entries of the list that one call looks at; a filter that matches little takes several calls
+SCANNED = 20_000
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an event stands in the list, newest first; also the cursor of a reader."""
+
+    #: Redis' time in microseconds
+    accepted_at: int
+    source: str
+    #: what the list holds of it: key, record and name
+    entry: str
+
+    @property
+    def key(self) -> str:
+        return self.entry.split(" ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events a reader wants; what is None does not matter."""
+
+    #: a name or a pattern such as `sale.*`
+    model: str | None = None
+    record_id: int | None = None
+    event: str | None = None
+    #: times of acceptance in microseconds, both included
+    since: int | None = None
+    until: int | None = None
+
+    def matches(self, entry: str) -> bool:
+        _key, record, event = entry.split(" ")
+        model, _, record_id = record.partition(":")
+        return (
+            (self.model is None or fnmatchcase(model, self.model))
+            and (self.record_id is None or int(record_id) == self.record_id)
+            and self.event in (None, event)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event and its memory: the fields of `event:<key>`."""
+
+    event: Event
+    fields: dict[str, str]
+    #: its content is kept no longer, or cannot be read
+    empty: bool
+
+
+class History:
+    """The list of events is bounded and its entries say what they are, so it needs no index."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._redis = connection.redis
+
+    def find(
+        self, sources: Sequence[str], wanted: Filter, limit: int, after: Place | None = None
+    ) -> tuple[list[Known], Place | None]:
+        """The newest events that match, newest first; where to go on, None at the end.
+
+        Parameters:
+            after: where an earlier call ended.
+        """
+        places = merge(*(self._places(s, wanted, after) for s in sources), reverse=True)
+        found: list[Place] = []
+        last = None
+        for last in islice(places, SCANNED):
+            if wanted.matches(last.entry):
+                found.append(last)
+                if len(found) == limit:
+                    break
+        else:
+            if next(places, None) is None:
+                last = None
+        return self.known([(place.source, place.key) for place in found]), last
+
+    def _places(self, source: str, wanted: Filter, after: Place | None) -> Iterator[Place]:
+        key = f"{prefix(source)}:events"
+        highest: Any = "+inf" if wanted.until is None else wanted.until
+        if after is not None:
+            highest = min(float(highest), after.accepted_at)
+        lowest: Any = "-inf" if wanted.since is None else wanted.since
+        start = 0
+        while True:
+            entries: Any = self._redis.zrevrangebyscore(
+                key, highest, lowest, start=start, num=_CHUNK, withscores=True
+            )
+            for entry, accepted_at in entries:
+                place = Place(int(accepted_at), source, entry)
+                if after is None or place < after:
+                    yield place
+            if len(entries) < _CHUNK:
+                return
+            start += _CHUNK
+
+    def known(self, keys: Sequence[tuple[str, str]]) -> list[Known]:
+        """What is known of events, given as source and key; those forgotten are left out."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for source, key in keys:
+            pipeline.hgetall(f"{prefix(source)}:event:{key}")
+            pipeline.get(f"{prefix(source)}:body:{key}")
+        answers = pipeline.execute()
+        return [
+            _known(source, key, fields, body)
+            for (source, key), fields, body in zip(keys, answers[::2], answers[1::2], strict=True)
+            if fields
+        ]
+
+    def record(self, source: str, model: str, record_id: int) -> dict[str, Any] | None:
+        """The latest values of a record; `_timestamp` and `_event` say of when and by what."""
+        fields: Any = self._redis.hgetall(f"{prefix(source)}:record:{model}:{record_id}")
+        return {
+            name: value if name in ("_timestamp", "_event") else json.loads(value)
+            for name, value in fields.items()
+        } or None
+
+    def sync_states(self, source: str) -> dict[str, dict[str, str]]:
+        """How far each model's events have been handled."""
+        models: Any = self._redis.smembers(f"{prefix(source)}:models")
+        pipeline = self._redis.pipeline(transaction=False)
+        for model in sorted(models):
+            pipeline.hgetall(f"{prefix(source)}:sync:{model}")
+        return dict(zip(sorted(models), pipeline.execute(), strict=True))
+
+    def erase(self, source: str, record: str) -> int:
+        """Blank what is kept of a record's events (personal data); of how many.
+
+        Reads the memory of every event of the source, so it takes its time; it is rare.
+        """
+        memories = f"{prefix(source)}:event:"
+        erased = 0
+        for memory in self._redis.scan_iter(match=f"{memories}*", count=1000):
+            if self._redis.hget(memory, "record") != record:
+                continue
+            body = f"{prefix(source)}:body:{str(memory).removeprefix(memories)}"
+            if content := self._redis.get(body):
+                blank = Event.model_validate_json(str(content)).blank()
+                # XX: it may have expired meanwhile; what expires still has to
+                erased += bool(self._redis.set(body, blank.body, xx=True, keepttl=True))
+            self._redis.hdel(memory, "error")  # a traceback may quote values
+        self._redis.delete(f"{prefix(source)}:record:{record}")
+        return erased
+
+
+def _known(source: str, key: str, fields: dict[str, str], body: str | None) -> Known:
+    if body is not None:
+        try:
+            return Known(Event.model_validate_json(body), fields, False)
+        except ValidationError:
+            pass
+    return Known(placeholder(source, key, fields["record"], fields["event"]), fields, True)

@@ -1,0 +1,98 @@
+"""The stream of handled events, for whoever follows it."""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from anyio import CancelScope
+from redis import asyncio as aioredis
+
+from bridgecore.settings import Settings
+from bridgecore.storage.connection import CONNECT_TIMEOUT, Connection, prefix
+
+#: entries read at once
+_PAGE = 100
+#: seconds of silence after which a reader hears that nothing happened
+HEARTBEAT = 10
+#: a position in a stream, as Redis writes it
+_POSITION = re.compile(r"\d{1,20}-\d{1,20}")
+
+
+class Handled(NamedTuple):
+    """An entry: the event came to its end."""
+
+    position: str
+    key: str
+    record: str
+
+
+class LiveStream:
+    """Follows one source. It holds the newest events only; what is older is in the history."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._redis = connection.redis
+        self._url = settings.redis_url.get_secret_value()
+
+    def end(self, source: str) -> str:
+        """The position after what has happened until now."""
+        newest: Any = self._redis.xrevrange(_key(source), count=1)
+        return str(newest[0][0]) if newest else "0-0"
+
+    def newest(self, source: str, count: int) -> list[Handled]:
+        """The last entries, oldest first."""
+        entries: Any = self._redis.xrevrange(_key(source), count=count) if count else []
+        return [_handled(*entry) for entry in reversed(entries)]
+
+    def follow(self, source: str, position: str) -> Iterator[Handled | None]:
+        """What comes after a position; None after some time of silence. Ends never."""
+        while True:
+            pages: Any = self._redis.xread({_key(source): position}, _PAGE, block=1000)
+            if not pages:
+                yield None
+            for entry in _entries(pages):
+                position = entry.position
+                yield entry
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator["AsyncReader"]:
+        """A reader with a connection of its own, which waits without occupying a thread."""
+        redis = aioredis.Redis.from_url(
+            self._url, decode_responses=True, socket_connect_timeout=CONNECT_TIMEOUT
+        )
+        try:
+            yield AsyncReader(redis)
+        finally:
+            with CancelScope(shield=True):  # also if the reader has gone
+                await redis.aclose()
+
+
+class AsyncReader:
+    """What `LiveStream.follow` does, without blocking."""
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+
+    async def after(self, source: str, position: str) -> Sequence[Handled]:
+        """The next entries, or none after some time of silence."""
+        pages: Any = await self._redis.xread(
+            {_key(source): position}, _PAGE, block=HEARTBEAT * 1000
+        )
+        return _entries(pages)
+
+
+def is_position(text: str) -> bool:
+    return bool(_POSITION.fullmatch(text))
+
+
+def _key(source: str) -> str:
+    return f"{prefix(source)}:stream"
+
+
+def _entries(pages: Any) -> list[Handled]:
+    found = pages.values() if isinstance(pages, dict) else (entries for _, entries in pages)
+    return [_handled(*entry) for entries in found for entry in entries]
+
+
+def _handled(position: str, fields: dict[str, str]) -> Handled:
+    return Handled(position, fields["key"], fields["record"])

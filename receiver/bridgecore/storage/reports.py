@@ -1,0 +1,72 @@
+"""The outcomes that Odoo is to be told, in their order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bridgecore.errors import LeaseLost
+from bridgecore.settings import Settings
+from bridgecore.storage.connection import Connection, prefix
+from bridgecore.storage.leases import Lease
+
+#: the lease of whoever tells a source
+LEASE = "reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of an event, for Odoo."""
+
+    key: str
+    event_id: int
+    #: its place on the list; a later outcome of the same event has another one
+    place: int
+    #: why it was given up; None: it was handled
+    error: str | None
+
+
+class Reports:
+    """The list of a source. Whoever makes it non-empty has to start the telling."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._redis = connection.redis
+        self._confirm = connection.script("confirm")
+        self._retention = [
+            int(seconds * 1000) for seconds in (settings.event_retention, settings.dedupe_retention)
+        ]
+
+    def first(self, source: str, limit: int) -> list[Report]:
+        """The first outcomes that Odoo is to be told, in order."""
+        place_of: Any = self._redis.zrange(
+            f"{prefix(source)}:reports", 0, limit - 1, withscores=True
+        )
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, _place in place_of:
+            pipeline.hmget(f"{prefix(source)}:event:{key}", "state", "error")
+        found = zip(place_of, pipeline.execute(), strict=True)
+        return [
+            Report(
+                str(key),
+                int(key.partition("@")[0]),
+                int(place),
+                (error or "") if state in ("dead", "discarded") else None,
+            )
+            for (key, place), (state, error) in found
+            if state != "queued"  # queued again since the list was read
+        ]
+
+    def confirm(self, lease: Lease, reports: Iterable[Report]) -> int:
+        """Odoo knows these; how many are left. With none left the lease is given back.
+
+        One that has another outcome by now stays on the list.
+
+        Raises:
+            LeaseLost
+        """
+        arguments: list[Any] = [lease.token, *self._retention]
+        for report in reports:
+            arguments += (report.key, report.place)
+        left = int(self._confirm(lease.source, *arguments))
+        if left < 0:
+            raise LeaseLost
+        return left

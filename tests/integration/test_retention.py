@@ -1,0 +1,151 @@
+"""What is kept is bounded by age and by number; work that is left is never dropped."""
+
+import pytest
+from bridgecore.storage import retention
+
+
+def hold(parts, ids):
+    """Handle and confirm events, each of a record of its own."""
+    parts.push(*(parts.event(n, record_id=n) for n in ids))
+    parts.deliver()
+
+
+def kept(parts, kind):
+    start = parts.key(f"{kind}:")
+    return {
+        int(str(key).removeprefix(start).split("@")[0])
+        for key in parts.storage.redis.scan_iter(f"{start}*", count=1000)
+    }
+
+
+def age(parts, name, members=None):
+    """Make entries of a sorted set a year older."""
+    for member, at in parts.storage.redis.zrange(parts.key(name), 0, -1, withscores=True):
+        if members is None or int(member.split("@")[0].split(":")[-1]) in members:
+            parts.storage.redis.zadd(parts.key(name), {member: at - 365 * 86400 * 1e6})
+
+
+def test_nothing_goes_while_it_is_young_and_few(parts):
+    hold(parts, range(1, 6))
+    assert parts.storage.retention.forget(parts.source) == 0
+    assert kept(parts, "event") == kept(parts, "body") == set(range(1, 6))
+
+
+def test_contents_are_bounded_by_number(make_parts):
+    parts = make_parts(max_stored_events=3)
+    hold(parts, range(1, 11))
+    parts.storage.retention.forget(parts.source)
+    assert kept(parts, "body") == {8, 9, 10}
+    assert kept(parts, "event") == set(range(1, 11))  # known as duplicates
+    assert parts.push(parts.event(1)).duplicates == 1
+
+
+def test_contents_and_memories_are_bounded_by_age(parts):
+    hold(parts, range(1, 6))
+    age(parts, "kept", {1, 2})
+    assert parts.storage.retention.forget(parts.source) == 4  # two contents, two memories
+    assert kept(parts, "body") == kept(parts, "event") == {3, 4, 5}
+    assert set(parts.states()) == {3, 4, 5}
+    assert parts.push(parts.event(1, record_id=1)).accepted == 1
+
+
+def test_memories_are_bounded_by_number_but_young_ones_are_spared(make_parts):
+    parts = make_parts(max_remembered_events=3, max_stored_events=1)
+    hold(parts, range(1, 11))
+    parts.storage.retention.forget(parts.source)
+    assert kept(parts, "event") == set(range(1, 11))
+
+    at = parts.storage.now() - (retention.SPARED + 60) * 1_000_000
+    for member in parts.storage.redis.zrange(parts.key("remembered"), 0, 4):
+        parts.storage.redis.zadd(parts.key("remembered"), {member: at})
+    parts.storage.retention.forget(parts.source)
+    assert len(kept(parts, "event")) == 5
+
+
+def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
+    parts = make_parts(max_stored_events=1, max_remembered_events=1, max_attempts=1)
+
+    @parts.registry.on()
+    def fail(event):
+        if event.event_id == 1:
+            raise LookupError
+
+    hold(parts, [1, 2])
+    parts.push(parts.event(3, record_id=3))
+    parts.processing.process(parts.source, ["res.partner:3"])  # done, not told
+    parts.push(parts.event(4, record_id=4))  # queued
+    for name in ("kept", "dead", "events"):
+        age(parts, name)
+    parts.storage.retention.forget(parts.source)
+    assert kept(parts, "event") == kept(parts, "body") == {1, 3, 4}
+    parts.deliver()
+    assert parts.odoo.processed == [2, 3, 4]
+
+
+def test_a_repeat_begins_a_new_life_of_the_memory(parts):
+    """It is told to Odoo again, and its age counts from there."""
+    hold(parts, [1])
+    age(parts, "kept")
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert parts.storage.retention.forget(parts.source) == 0
+    assert kept(parts, "event") == {1}
+
+
+def test_more_than_one_call_can_forget_goes_too(make_parts, monkeypatch):
+    monkeypatch.setattr(retention, "_AT_ONCE", 10)
+    parts = make_parts(max_stored_events=1)
+    hold(parts, range(1, 101))
+    parts.storage.retention.forget(parts.source)
+    assert kept(parts, "body") == {100}
+
+
+def test_records_are_bounded_by_number_and_age(make_parts):
+    parts = make_parts(max_records=4)
+    hold(parts, range(1, 7))
+    parts.storage.retention.forget(parts.source)
+    history = parts.storage.history
+    known = {n for n in range(1, 7) if history.record(parts.source, "res.partner", n)}
+    assert known == {3, 4, 5, 6}
+    age(parts, "records", {3})
+    parts.storage.retention.forget(parts.source)
+    assert history.record(parts.source, "res.partner", 3) is None
+    assert parts.storage.redis.ttl(parts.key("record:res.partner:4")) > 0
+
+
+@pytest.mark.parametrize("bound", ["number", "age"])
+def test_dead_letters_are_bounded(make_parts, bound):
+    parts = make_parts(max_attempts=1, max_dead_letters=2 if bound == "number" else 100)
+
+    @parts.registry.on()
+    def fail(event):
+        raise LookupError
+
+    hold(parts, range(1, 6))
+    if bound == "age":
+        age(parts, "dead", {1, 2, 3})
+    surplus = parts.storage.dead_letters.surplus(parts.source)
+    assert len(parts.storage.dead_letters.discard(parts.source, surplus)) == 3
+    assert [key.split("@")[0] for key in parts.storage.dead_letters.keys(parts.source)] == [
+        "4",
+        "5",
+    ]
+
+
+def test_the_live_stream_is_bounded(make_parts):
+    parts = make_parts(max_streamed_events=100)
+    hold(parts, range(1, 501))
+    assert parts.storage.redis.xlen(parts.key("stream")) <= 200  # Redis drops whole blocks
+
+
+def test_audit_records_go_in_one_operation(parts):
+    redis = parts.storage.redis
+    redis.delete("bridgecore:audit")
+    now = parts.storage.now() // 1000
+    for days in (10, 5, 3, 1):
+        facts = {"by": "cli", "action": "test", "facts": f'{{"days": {days}}}'}
+        redis.xadd("bridgecore:audit", facts, id=f"{now - days * 86400_000}-0")
+    commands = redis.info("stats")["total_commands_processed"]
+    assert parts.storage.audit.drop_older_than(4 * 86400) == 2
+    assert redis.info("stats")["total_commands_processed"] - commands <= 3  # TIME, XTRIM, INFO
+    assert [entry.facts["days"] for entry in parts.storage.audit.newest(10)] == [1, 3]

@@ -1,51 +1,24 @@
 """The live stream, over a real connection: handled events, resumed where a reader left off."""
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import requests
-from bridgecore.api.app import create_app
-from bridgecore.api.server import Server
-from uvicorn import Config
 
-from tests.support import eventually
+from tests.integration.served import Served
 
 
-class Served:
-    """The API on a port of its own."""
-
-    def __init__(self, parts):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/api/v1/stream"
-        self.server = Server(Config(create_app(parts), log_config=None))
-        self._thread = threading.Thread(target=self.server.run, args=([self._listener],))
-
-    def __enter__(self):
-        self._thread.start()
-        eventually(lambda: self.server.started)
-        return self
-
-    def __exit__(self, *_error):
-        self.stop()
-
-    def stop(self):
-        self.server.should_exit = True
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-
-    @contextmanager
-    def follow(self, last="", **query) -> Iterator[Iterator[dict]]:
-        headers = {"Authorization": "Bearer admin", **({"Last-Event-ID": last} if last else {})}
-        with requests.get(
-            self.url, params=query, headers=headers, stream=True, timeout=10
-        ) as answer:
-            assert answer.status_code == 200
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            yield messages(answer.iter_lines(decode_unicode=True))
+@contextmanager
+def follow(served, last="", **query) -> Iterator[Iterator[dict]]:
+    headers = {"Authorization": "Bearer admin", **({"Last-Event-ID": last} if last else {})}
+    with requests.get(
+        f"{served.url}/api/v1/stream", params=query, headers=headers, stream=True, timeout=10
+    ) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield messages(answer.iter_lines(decode_unicode=True))
 
 
 def messages(lines) -> Iterator[dict]:
@@ -79,7 +52,7 @@ def next_event(stream):
 
 def test_events_come_as_they_are_handled_with_their_content(parts, served):
     handle(parts, 1)
-    with served.follow() as stream:
+    with follow(served) as stream:
         assert next(stream) == {"comment": "connected"}
         handle(parts, 2, event="create")
         message = next_event(stream)
@@ -90,17 +63,17 @@ def test_events_come_as_they_are_handled_with_their_content(parts, served):
 
 
 def test_a_reader_that_comes_back_misses_nothing(parts, served):
-    with served.follow() as stream:
+    with follow(served) as stream:
         next(stream)
         handle(parts, 1, 2)
         first = next_event(stream)
     handle(parts, 3)
-    with served.follow(last=first["id"]) as stream:
+    with follow(served, last=first["id"]) as stream:
         assert [next_event(stream)["data"]["event_id"] for _ in range(2)] == [2, 3]
 
 
 def test_one_model(parts, served):
-    with served.follow(model="sale.*") as stream:
+    with follow(served, model="sale.*") as stream:
         next(stream)
         handle(parts, 1)
         handle(parts, 2, model="sale.order")
@@ -110,7 +83,7 @@ def test_one_model(parts, served):
 @pytest.mark.parametrize("position", ["nonsense", "1-1-1", "-1-0"])
 def test_a_position_that_is_none_is_as_good_as_none(parts, served, position):
     handle(parts, 1)
-    with served.follow(last=position) as stream:
+    with follow(served, last=position) as stream:
         next(stream)
         handle(parts, 2)
         assert next_event(stream)["data"]["event_id"] == 2
@@ -118,13 +91,16 @@ def test_a_position_that_is_none_is_as_good_as_none(parts, served, position):
 
 def test_an_unknown_source_is_an_error_before_the_stream_begins(served):
     answer = requests.get(
-        served.url, params={"source": "x"}, headers={"Authorization": "Bearer admin"}, timeout=10
+        f"{served.url}/api/v1/stream",
+        params={"source": "x"},
+        headers={"Authorization": "Bearer admin"},
+        timeout=10,
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_source")
 
 
 def test_the_process_ends_although_somebody_follows(parts, served):
-    with served.follow() as stream:
+    with follow(served) as stream:
         next(stream)
         served.stop()
         assert list(stream) == []

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridgecore.api.access import Parts, admin, chosen_sources, the_source
-from bridgecore.api.models import WholeEvent, whole
+from bridgecore.api.models import KEY_EXAMPLE, KEY_PATTERN, WholeEvent, whole
 
 router = APIRouter(
     prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=[Depends(admin)]
 )
-_KEY = "4711@2026-01-31T12:00:00.123456Z"
+Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 
 
 class DeadLetterList(BaseModel):
@@ -28,14 +28,14 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"keys": [_KEY]}, {"model": "sale.*"}, {"all": True}]},
+        json_schema_extra={
+            "examples": [{"keys": [KEY_EXAMPLE]}, {"model": "sale.*"}, {"all": True}]
+        },
     )
 
     #: needed if there are several
     source: str | None = None
-    keys: Annotated[
-        list[Annotated[str, Field(pattern=r"^\d{1,19}@[0-9T:.Z-]{27}$")]], Field(max_length=10_000)
-    ] = []
+    keys: Annotated[list[Key], Field(max_length=10_000)] = []
     #: a name or a pattern
     model: str | None = None
     all: bool = False
@@ -44,7 +44,9 @@ class Selection(BaseModel):
 class Changed(BaseModel):
     """Which of the selected events were dead letters until now."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"success": True, "keys": [_KEY]}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"success": True, "keys": [KEY_EXAMPLE]}]}
+    )
 
     success: Literal[True] = True
     keys: list[str]

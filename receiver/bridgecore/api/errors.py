@@ -8,10 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from bridgecore.errors import BridgecoreError
+from bridgecore.errors import BridgecoreError, NotReady
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,13 @@ def add_error_handlers(app: FastAPI) -> None:
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
         return _answer(error.status, error.code, str(error), headers)
+
+    @app.exception_handler(RedisConnectionError)
+    @app.exception_handler(RedisTimeoutError)
+    async def away(request: Request, error: RedisError) -> JSONResponse:
+        text = f"Redis cannot be reached ({type(error).__name__})."
+        wait = request.app.state.parts.settings.retry_after
+        return await known(request, NotReady(text, retry_after=wait))
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:

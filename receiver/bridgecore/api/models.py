@@ -7,10 +7,14 @@ from pydantic import BaseModel, ConfigDict
 
 from bridgecore.storage.history import Known
 
+#: `<event id>@<timestamp>`
+KEY_PATTERN = r"^[0-9]{1,19}@[0-9T:.Z-]{27}$"
+KEY_EXAMPLE = "4711@2026-01-31T12:00:00.123456Z"
+
 State = Literal["queued", "done", "dead", "confirmed", "discarded"]
 _LISTED = {
     "source": "0c5d4f6a-0000-4000-8000-000000000001",
-    "key": "4711@2026-01-31T12:00:00.123456Z",
+    "key": KEY_EXAMPLE,
     "event_id": 4711,
     "model": "sale.order",
     "record_id": 336,

@@ -82,7 +82,7 @@ def audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[
         str | None,
-        Query(pattern=r"^\d{1,18}-\d{1,18}$", description="id of the last entry before"),
+        Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="id of the last entry before"),
     ] = None,
 ) -> AuditLogPage:
     """What was done by hand, and what was deleted."""

@@ -9,15 +9,22 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from bridgecore.api.access import Parts, admin, chosen_sources
-from bridgecore.api.models import ListedEvent, WholeEvent, listed, microseconds, moment, whole
+from bridgecore.api.models import (
+    KEY_EXAMPLE,
+    KEY_PATTERN,
+    ListedEvent,
+    WholeEvent,
+    listed,
+    microseconds,
+    moment,
+    whole,
+)
 from bridgecore.errors import InvalidCursor, NotFound
 from bridgecore.storage.history import Filter, Known, Place
 
 router = APIRouter(prefix="/api/v1", tags=["Reading"], dependencies=[Depends(admin)])
 
-Key = Annotated[
-    str, Path(pattern=r"^\d{1,19}@[0-9T:.Z-]{27}$", examples=["4711@2026-01-31T12:00:00.123456Z"])
-]
+Key = Annotated[str, Path(pattern=KEY_PATTERN, examples=[KEY_EXAMPLE])]
 Model = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.]{1,128}$", examples=["sale.order"])]
 SourceId = Annotated[str, Path(examples=["0c5d4f6a-0000-4000-8000-000000000001"])]
 

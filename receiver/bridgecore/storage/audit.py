@@ -39,6 +39,8 @@ class AuditLog:
 
     def newest(self, limit: int, before: str | None = None) -> list[Entry]:
         """Newest first; `before` is the id of the last entry of the page before."""
+        if before and not before.strip("0-"):
+            return []  # there is no smaller id, and Redis refuses to look for one
         highest = f"({before}" if before else "+"
         entries: Any = self._redis.xrevrange(KEY, max=highest, count=limit)
         return [_entry(id_, fields) for id_, fields in entries]

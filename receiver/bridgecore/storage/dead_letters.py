@@ -7,7 +7,7 @@ from typing import Any
 from bridgecore.settings import Settings
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.history import History, Known
-from bridgecore.storage.work import moment, placeholder
+from bridgecore.storage.work import moment
 
 #: keys that one script works on
 _CHUNK = 500
@@ -50,7 +50,7 @@ class DeadLetters:
         for chunk in _chunks(keys):
             arguments: list[Any] = []
             for key in chunk:
-                arguments += (moment(placeholder(source, key, "x:1", "write")), key)
+                arguments += (moment(key), key)
             replayed += [(key, record) for key, record in self._replay(source, *arguments)]
         return replayed
 

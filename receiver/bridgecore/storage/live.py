@@ -16,7 +16,7 @@ _PAGE = 100
 #: seconds of silence after which a reader hears that nothing happened
 HEARTBEAT = 10
 #: a position in a stream, as Redis writes it
-_POSITION = re.compile(r"\d{1,20}-\d{1,20}")
+_POSITION = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
 
 
 class Handled(NamedTuple):

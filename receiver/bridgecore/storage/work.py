@@ -89,20 +89,22 @@ class WorkStore:
         for (source, via, asked_at), indices in alike.items():
             arguments: list[Any] = [via, *limits, asked_at, len(indices)]
             for index in indices:
-                arguments.append(len(submissions[index].events))
-                for event in submissions[index].events:
-                    arguments += (event.key, event.record, event.event, moment(event), event.body)
+                events = submissions[index].events
+                arguments.append(len(events))
+                for event in events:
+                    key = event.key
+                    arguments += (key, event.record, event.event, moment(key), event.body)
             calls.append((source, arguments))
-        claims: list[Claim | QueueFull] = [QueueFull(retry_after=self._settings.retry_after)] * len(
-            submissions
-        )
-        for indices, (report, found) in zip(
-            alike.values(), self._claim.together(calls), strict=True
-        ):
+        claims: dict[int, Claim | QueueFull] = {}
+        answers = self._claim.together(calls)
+        for indices, (report, found) in zip(alike.values(), answers, strict=True):
             for index, states in zip(indices, found, strict=True):
-                if states != 0:
-                    claims[index] = Claim(states, bool(report))
-        return claims
+                claims[index] = (
+                    QueueFull(retry_after=self._settings.retry_after)
+                    if states == 0
+                    else Claim(states, bool(report))
+                )
+        return [claims[index] for index in range(len(submissions))]
 
     def take(self, source: str, records: Sequence[str]) -> Work | None:
         """Take the first of these records that has an event due and no other worker."""
@@ -166,9 +168,12 @@ class WorkStore:
         return records
 
 
-def moment(event: Event) -> int:
-    """When it was committed, in microseconds since 1970; what is older counts as that."""
-    return max(0, int(datetime.fromisoformat(event.timestamp).timestamp() * 1e6))
+def moment(key: str) -> int:
+    """When an event was committed, in microseconds since 1970; what is older counts as that."""
+    try:
+        return max(0, int(datetime.fromisoformat(key.partition("@")[2]).timestamp() * 1e6))
+    except ValueError:  # no such moment, so no such event either
+        return 0
 
 
 def placeholder(source: str, key: str, record: str, name: str) -> Event:

@@ -1,0 +1,128 @@
+"""The commands that look after a receiver."""
+
+import json
+
+import pytest
+from bridgecore.cli import common, doctor, main, operations
+from click.testing import CliRunner
+
+from tests.integration.fake_odoo import answer
+
+
+@pytest.fixture
+def run(parts, monkeypatch):
+    """Run a command on the parts; its result."""
+    for module in (common, doctor, operations):
+        if hasattr(module, "runtime"):
+            monkeypatch.setattr(module, "runtime", lambda: parts)
+    monkeypatch.setattr(operations, "start", lambda: parts)
+
+    def run(*words, code=0):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+def fail(parts, *ids):
+    @parts.registry.on()
+    def broken(event):
+        raise LookupError(f"no {event.event_id}")
+
+    parts.push(*(parts.event(n, record_id=n) for n in ids))
+    parts.deliver()
+
+
+def test_the_last_events_are_shown_oldest_first(parts, run):
+    parts.push(*(parts.event(n, changed_fields=["name"]) for n in (1, 2, 3)))
+    parts.deliver()
+    lines = run("events", "tail", "-n", "2", "--no-follow").splitlines()
+    assert [line.split()[1] for line in lines] == ["2", "3"]
+    assert lines[0].endswith("confirmed  write   res.partner,1  name")
+    assert run("events", "tail", "--no-follow", "--model", "sale.*") == ""
+
+
+def test_events_as_json(parts, run):
+    parts.push(parts.event(1))
+    parts.deliver()
+    shown = json.loads(run("events", "tail", "--no-follow", "--json"))
+    assert shown["payload"] == {"name": "Partner 1"}
+    assert shown["memory"]["state"] == "confirmed"
+
+
+def test_later_events_are_waited_for(parts, run, monkeypatch):
+    live = type(parts.storage.live)
+    follow = live.follow
+
+    def handle_then_end(self, source, position):
+        parts.push(parts.event(1))
+        parts.deliver()
+        yield next(follow(self, source, position))
+
+    monkeypatch.setattr(live, "follow", handle_then_end)
+    assert "res.partner,1" in run("events", "tail")
+
+
+def test_dead_letters(parts, run):
+    fail(parts, 1, 2)
+    key = parts.event(1).key
+    listed = run("dead-letters", "list").splitlines()
+    assert listed == [
+        f"{parts.event(2).key}  res.partner:2  LookupError: no 2",
+        f"{key}  res.partner:1  LookupError: no 1",
+    ]
+    shown = run("dead-letters", "show", key)
+    assert '"name": "Partner 1"' in shown
+    assert "Traceback" in shown
+
+    assert run("dead-letters", "replay", key) == "1 queued again.\n"
+    assert run("dead-letters", "discard", "--all") == "1 discarded.\n"
+    assert run("dead-letters", "list") == ""
+    assert parts.states() == {1: "queued", 2: "discarded"}
+    assert parts.messages.kinds[-1] == "process"
+    entries = parts.storage.audit.newest(2)
+    assert {(entry.by, entry.action) for entry in entries} == {
+        ("cli", "dead_letters.replayed"),
+        ("cli", "dead_letters.discarded"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("dead-letters", "replay"), "Say which"),
+        (("dead-letters", "show", "1@x"), "not known"),
+        (("events", "tail", "--source", "other"), "Name one source"),
+    ],
+)
+def test_what_cannot_be_done(run, words, message):
+    output = run(*words, code=1 if "show" in words else 2)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_a_pull_by_hand(parts, run):
+    parts.odoo.events = [parts.wire(1), parts.wire(2)]
+    assert run("sync") == "2 new events.\n"
+    assert run("sync", "--reconcile", "--source", parts.source) == "0 new events.\n"
+    parts.odoo.misbehave.append(answer(401))
+    assert "refused the feed key" in run("sync", code=1)
+
+
+def test_the_doctor(parts, run, monkeypatch):
+    monkeypatch.setattr("bridgecore.doctor._PATIENCE", 0.1)
+    output = run("doctor", code=1)
+    assert "ok       redis: version" in output
+    assert "ERROR    workers: Nobody serves" in output
+
+
+def test_redis_that_is_away_is_a_line_and_no_traceback(parts, run, monkeypatch):
+    from redis.exceptions import ConnectionError as Away
+
+    def away(*_arguments):
+        raise Away
+
+    monkeypatch.setattr(parts.storage.live, "newest", away)
+    output = run("events", "tail", code=1)
+    assert output.startswith("Error: Redis cannot be reached")

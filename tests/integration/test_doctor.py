@@ -1,0 +1,89 @@
+"""`bridgecore doctor` says what is wrong and what to do."""
+
+import pytest
+from bridgecore import doctor
+from bridgecore.doctor import Verdict, examine
+from bridgecore.runtime import Runtime
+from bridgecore.settings import Settings
+
+from devstack.process import free_port
+from tests.integration.fake_odoo import answer, hang_up
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(doctor, "_PATIENCE", 0.1)
+
+
+def findings(parts, verdict):
+    return {f.subject: f.text for f in examine(parts) if f.verdict is verdict}
+
+
+def test_what_is_good(parts):
+    parts.storage.feeds.read_to_its_end(parts.source)
+    good = findings(parts, Verdict.GOOD)
+    assert good["handlers"] == "1 registered"
+    assert "version" in good["redis"]
+    assert "0 wait" in good[parts.source]
+
+
+def test_nobody_works(parts):
+    bad = findings(parts, Verdict.BAD)
+    assert "odoo.high" in bad["workers"]
+    assert "bridgecore worker" in bad["workers"]
+    assert "bridgecore beat" in bad[parts.source]
+
+
+def test_redis_may_drop_events(parts):
+    redis = parts.storage.redis
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert "noeviction" in findings(parts, Verdict.BAD)["redis"]
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+
+
+def test_redis_writes_nothing_to_disk(parts):
+    assert "appendonly" in findings(parts, Verdict.DOUBTFUL)["redis"]
+
+
+def test_redis_is_away():
+    parts = Runtime(Settings(redis_url=f"redis://127.0.0.1:{free_port()}/0"))
+    bad = findings(parts, Verdict.BAD)
+    assert "BRIDGECORE_REDIS_URL" in bad["redis"]
+    assert "workers" not in bad  # nothing more can be said
+    assert "BRIDGECORE_SOURCES" in bad["sources"]
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "advice"),
+    [
+        ([answer(401)], "refused the feed key"),
+        ([hang_up], "cannot be reached"),
+        ([answer(404, "<html>")], "auto_webhook_odoo is installed"),
+        ([answer(200, '{"events": [], "last_id": 0}'), answer(403)], "'Webhook receiver'"),
+    ],
+    ids=["wrong key", "away", "no addon", "may only read"],
+)
+def test_odoo(parts, misbehaviour, advice):
+    parts.odoo.misbehave.extend(misbehaviour)
+    parts.storage.feeds.read_to_its_end(parts.source)
+    assert advice in findings(parts, Verdict.BAD)[parts.source]
+
+
+def test_no_event_is_taken_or_confirmed_by_the_check(parts):
+    parts.odoo.events = [parts.wire(1)]
+    list(examine(parts))
+    assert parts.states() == {}
+    assert parts.odoo.processed == []
+
+
+def test_dead_letters_and_closed_routes_are_doubtful(make_parts):
+    parts = make_parts(admin_token=None, max_attempts=1)
+    parts.registry.on()(lambda event: 1 / 0)
+    parts.push(parts.event(1))
+    parts.deliver()
+    parts.storage.feeds.read_to_its_end(parts.source)
+    doubtful = findings(parts, Verdict.DOUBTFUL)
+    assert "BRIDGECORE_ADMIN_TOKEN" in doubtful["admin token"]
+    assert "dead-letters list" in doubtful[parts.source]

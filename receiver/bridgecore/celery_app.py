@@ -4,13 +4,26 @@ from celery import Celery
 from celery.schedules import crontab
 from kombu import Exchange, Queue
 
-from bridgecore.messages import CLEAN_AUDIT, DEFAULT, FEED, FORGET, QUEUES, SYNC, WAKE
+from bridgecore.messages import (
+    CLEAN_AUDIT,
+    COPY,
+    DEFAULT,
+    FEED,
+    FORGET,
+    QUEUES,
+    SYNC,
+    SYNC_DATA,
+    WAKE,
+)
 from bridgecore.settings import Settings
 from bridgecore.storage.connection import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 
 #: seconds after which Redis gives an unacknowledged message to another worker; longer than the
 #: longest retry delay, because a delayed message is unacknowledged until it is due
 VISIBILITY_TIMEOUT = 3600
+
+#: seconds
+RESULT_RETENTION = 86400
 
 #: seconds between two looks for what may be forgotten
 FORGET_INTERVAL = 60
@@ -39,10 +52,15 @@ def create_celery(settings: Settings) -> Celery:
         # message costs a look at its bindings.
         task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
         task_default_queue=DEFAULT,
+        task_routes={SYNC_DATA: {"queue": COPY}},  # it is called by its users, from anywhere
         task_create_missing_queues=False,
         task_serializer="json",
         accept_content=["json"],
+        # Only `sync_data` has a result that somebody may wait for.
         task_ignore_result=True,
+        result_backend=settings.redis_url.get_secret_value(),
+        result_backend_transport_options={"global_keyprefix": "bridgecore:results:"},
+        result_expires=RESULT_RETENTION,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=4,

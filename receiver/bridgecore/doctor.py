@@ -7,9 +7,10 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from bridgecore.errors import BridgecoreError, FeedError
-from bridgecore.messages import QUEUES, SERVED_BY
-from bridgecore.odoo_databases import Source
+from bridgecore.errors import BridgecoreError, FeedError, OdooRefused, OdooUnavailable
+from bridgecore.messages import QUEUES
+from bridgecore.odoo_api import OdooApi
+from bridgecore.odoo_databases import Source, System
 from bridgecore.runtime import Runtime
 
 #: seconds that workers have to answer
@@ -46,6 +47,8 @@ def examine(parts: Runtime) -> Iterator[Finding]:
         yield from _source(parts, source)
         if reachable:
             yield _pulled(parts, source)
+    for system in parts.settings.systems:
+        yield _system(parts, system)
     if parts.settings.admin_token is None:
         text = "Reading routes are closed: set BRIDGECORE_ADMIN_TOKEN to open them."
         yield Finding(Verdict.DOUBTFUL, "admin token", text)
@@ -93,7 +96,7 @@ def _workers(parts: Runtime) -> Finding:
         )
         return Finding(Verdict.BAD, "workers", text)
     served = {queue["name"] for queues in answers.values() for queue in queues}
-    missing = [queue for queue in QUEUES if not served & set(SERVED_BY[queue])]
+    missing = [queue for queue in QUEUES if queue not in served]
     if missing:
         text = f"Nobody serves {', '.join(missing)}: start `bridgecore worker`."
         return Finding(Verdict.BAD, "workers", text)
@@ -117,6 +120,18 @@ def _source(parts: Runtime, source: Source) -> Iterator[Finding]:
     if not source.signing_secrets and not source.push_tokens:
         text = "It cannot push: set signing_secrets, or leave it to be pulled."
         yield Finding(Verdict.DOUBTFUL, subject, text)
+
+
+def _system(parts: Runtime, system: System) -> Finding:
+    try:
+        api = OdooApi(system, parts.settings.feed_timeout)
+        api.call("ir.model.data", "search_count", domain=[["id", "=", 0]])
+    except OdooUnavailable as error:
+        return Finding(Verdict.BAD, system.name, str(error))
+    except OdooRefused:
+        text = "The key's user may not read external ids: add the group 'Access Rights'."
+        return Finding(Verdict.BAD, system.name, text)
+    return Finding(Verdict.GOOD, system.name, "the external API answers")
 
 
 def _pulled(parts: Runtime, source: Source) -> Finding:

@@ -140,6 +140,24 @@ class FeedRefused(FeedError):
     code = "feed_refused"
 
 
+class OdooUnavailable(BridgecoreError):
+    """Odoo's external API cannot be reached, or does not accept the key."""
+
+    code = "odoo_unavailable"
+
+
+class OdooRefused(BridgecoreError):
+    """Odoo refused a call of its external API."""
+
+    code = "odoo_refused"
+
+
+class UnknownSystem(BridgecoreError):
+    """BRIDGECORE_SYSTEMS has no system of this name."""
+
+    code = "unknown_system"
+
+
 class NotReady(BridgecoreError):
     """The receiver cannot take in events at the moment."""
 

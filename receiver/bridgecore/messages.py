@@ -22,11 +22,11 @@ FORGET = "forget_old_events"
 CLEAN_AUDIT = "cleanup_old_audit_logs"
 SYNC_DATA = "sync_data"
 
-FEED, HIGH, DEFAULT = "odoo.feed", "odoo.high", "odoo.default"
-QUEUES = (FEED, HIGH, DEFAULT)
-#: What the worker of a queue serves, in this order. Calls to Odoo and events of high priority have
+FEED, HIGH, DEFAULT, COPY = "odoo.feed", "odoo.high", "odoo.default", "odoo.copy"
+QUEUES = (FEED, HIGH, DEFAULT, COPY)
+#: What each worker serves, in this order. Calls to Odoo and events of high priority have
 #: processes that nothing else occupies; the others help with high priority before they do theirs.
-SERVED_BY = {FEED: (FEED,), HIGH: (HIGH,), DEFAULT: (HIGH, DEFAULT)}
+WORKERS = {"feed": (FEED,), "high": (HIGH,), "default": (HIGH, DEFAULT, COPY)}
 
 #: records of one message; they are handled one after the other
 RECORDS_PER_MESSAGE = 50

@@ -7,10 +7,13 @@ from celery import Celery
 from bridgecore.acceptance import Acceptance
 from bridgecore.acknowledging import Acknowledging
 from bridgecore.celery_app import create_celery
+from bridgecore.copying import Copying
 from bridgecore.dead_letters import DeadLetterOffice
+from bridgecore.errors import UnknownSystem
 from bridgecore.handlers import Registry, load_handlers
 from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.messages import Messages
+from bridgecore.odoo_api import OdooApi
 from bridgecore.odoo_feed import OdooFeed
 from bridgecore.odoo_health import OdooHealth
 from bridgecore.processing import Processing
@@ -76,6 +79,19 @@ class Runtime:
             known = self.settings.sources_by_id[source]
             self._feeds[source] = OdooFeed(known, self.settings.feed_timeout)
         return self._feeds[source]
+
+    def copying(self, source: str, target: str, model: str) -> Copying:
+        """Copies records between two configured systems, given by their names.
+
+        Raises:
+            UnknownSystem
+        """
+        return Copying(self._api(source), self._api(target), model)
+
+    def _api(self, name: str) -> OdooApi:
+        if name not in self.settings.systems_by_name:
+            raise UnknownSystem(f"BRIDGECORE_SYSTEMS has no system of the name {name!r}.")
+        return OdooApi(self.settings.systems_by_name[name], self.settings.feed_timeout)
 
 
 @cache

@@ -13,13 +13,12 @@ from tempfile import TemporaryDirectory
 from bridgecore.children import Child, stop
 from bridgecore.embedded_redis import embedded_redis
 from bridgecore.environment import read_settings
-from bridgecore.messages import QUEUES
+from bridgecore.messages import WORKERS
 from bridgecore.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: one worker for each queue, so that none has to wait for another's
-WORKERS = tuple(("worker", "--queue", queue) for queue in QUEUES)
+WORKER_COMMANDS = tuple(("worker", "--only", worker) for worker in WORKERS)
 
 
 def serve(data_dir: Path | None) -> int:
@@ -36,7 +35,9 @@ def serve(data_dir: Path | None) -> int:
             redis, environment["BRIDGECORE_REDIS_URL"] = embedded_redis(folder)
             servers.append(redis)
         stack.callback(lambda: stop(*servers))  # last: the roles need it to their end
-        return supervise(("api",), *WORKERS, ("beat",), environment=environment, beside=servers)
+        return supervise(
+            ("api",), *WORKER_COMMANDS, ("beat",), environment=environment, beside=servers
+        )
 
 
 def supervise(

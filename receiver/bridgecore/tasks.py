@@ -2,10 +2,12 @@
 
 import logging
 from contextlib import suppress
+from typing import Any
 
 from celery import shared_task
 
 from bridgecore import messages
+from bridgecore.copying import Result
 from bridgecore.errors import FeedError, QueueFull
 from bridgecore.runtime import runtime
 
@@ -96,3 +98,35 @@ def cleanup_old_audit_logs(days: float | None = None) -> int:
     dropped = parts.storage.audit.drop_older_than(seconds)
     log.info("audit records dropped=%d", dropped)
     return dropped
+
+
+@shared_task(name=messages.SYNC_DATA, ignore_result=False)
+def sync_data(
+    source: str,
+    target: str,
+    model: str,
+    filters: list[Any] | None = None,
+    bidirectional: bool = False,
+    fields: list[str] | None = None,
+) -> Result:
+    """Copy records of a model from one configured system to another.
+
+    A second run updates what the first one made. With `bidirectional` the other direction
+    follows in the same call; its result stands under `reverse`.
+
+    Parameters:
+        source, target: names of BRIDGECORE_SYSTEMS.
+        filters: an Odoo domain.
+        fields: names; by default all that can be copied.
+    """
+    parts = runtime()
+    result = parts.copying(source, target, model).run(filters or [], bidirectional, fields)
+    parts.storage.audit.note("receiver", "data.synchronised", **_counts(result))
+    return result
+
+
+def _counts(result: Result) -> dict[str, Any]:
+    counts: dict[str, Any] = {k: v for k, v in result.items() if k not in ("messages", "reverse")}
+    if "reverse" in result:
+        counts["reverse"] = _counts(result["reverse"])
+    return counts

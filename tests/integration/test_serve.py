@@ -15,7 +15,7 @@ from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
 from tests.support import eventually
 
-WORKERS = {f"worker --queue odoo.{queue}" for queue in ("feed", "high", "default")}
+WORKERS = {f"worker --only {worker}" for worker in ("feed", "high", "default")}
 ROLES = {"redis", "api", "beat", *WORKERS}
 README = Path(__file__).parents[2] / "README.md"
 

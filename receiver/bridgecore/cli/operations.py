@@ -155,4 +155,27 @@ def sync(source: str | None, reconcile: bool) -> None:
     click.echo(f"{new} new events.")
 
 
-COMMANDS = (events, dead_letters, sync)
+@click.command("sync-data")
+@click.argument("source")
+@click.argument("target")
+@click.argument("model")
+@click.option("--filters", default="[]", help="An Odoo domain as JSON.")
+@click.option("--bidirectional", is_flag=True, help="And back, in the same run.")
+@click.option("--field", "fields", multiple=True, help="Only these fields; by default all.")
+@errors_in_words
+def sync_data(
+    source: str, target: str, model: str, filters: str, bidirectional: bool, fields: tuple[str, ...]
+) -> None:
+    """Copy records of MODEL from SOURCE to TARGET, names of BRIDGECORE_SYSTEMS."""
+    try:
+        domain = json.loads(filters)
+    except ValueError:
+        raise click.UsageError("--filters must be an Odoo domain as JSON.") from None
+    start()
+    from bridgecore import tasks
+
+    result = tasks.sync_data(source, target, model, domain, bidirectional, list(fields) or None)
+    click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+
+
+COMMANDS = (events, dead_letters, sync, sync_data)

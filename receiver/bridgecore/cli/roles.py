@@ -7,7 +7,7 @@ import click
 
 from bridgecore import serving
 from bridgecore.cli.common import errors_in_words, start
-from bridgecore.messages import DEFAULT, FEED, HIGH, QUEUES, SERVED_BY
+from bridgecore.messages import WORKERS
 
 
 @click.command()
@@ -37,26 +37,20 @@ def api() -> None:
 
 
 @click.command()
-@click.option("--queue", type=click.Choice(QUEUES), help="Only the worker of this queue.")
+@click.option("--only", type=click.Choice(list(WORKERS)), help="One of the workers.")
 @errors_in_words
-def worker(queue: str | None) -> None:
-    """The workers that handle events and talk to Odoo: one for each queue."""
+def worker(only: str | None) -> None:
+    """The workers: one for events of high priority, one for all, one for calls to Odoo."""
     parts = start()
     _ = parts.registry
-    if queue is None:
-        raise SystemExit(serving.supervise(*serving.WORKERS))
-    settings = parts.settings
-    concurrency = {
-        FEED: settings.feed_concurrency,
-        HIGH: settings.high_concurrency,
-        DEFAULT: settings.default_concurrency,
-    }
+    if only is None:
+        raise SystemExit(serving.supervise(*serving.WORKER_COMMANDS))
     parts.celery.worker_main(
         [
             "worker",
-            f"--hostname={queue}-{os.getpid()}@%h",
-            f"--queues={','.join(SERVED_BY[queue])}",
-            f"--concurrency={concurrency[queue]}",
+            f"--hostname={only}-{os.getpid()}@%h",
+            f"--queues={','.join(WORKERS[only])}",
+            f"--concurrency={getattr(parts.settings, f'{only}_concurrency')}",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",  # nobody listens, and without a broker it would wait for ever

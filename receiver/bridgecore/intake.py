@@ -1,38 +1,42 @@
 """Lets concurrent requests share one round trip to Redis and one message."""
 
 import asyncio
-from concurrent.futures import Future
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 from bridgecore.acceptance import Acceptance, Receipt
-from bridgecore.errors import BridgecoreError
 from bridgecore.storage.work import Submission
 
 #: submissions that are accepted together
 GROUP = 100
 
-_Waiting = tuple[Submission, "Future[Receipt | BridgecoreError]"]
+_Waiting = tuple[Submission, "asyncio.Future[Receipt]"]
 
 
 class Intake:
     """Accepts submissions in groups: what arrives while one group is stored is the next.
 
-    A lone submission does not wait for others.
+    A lone submission does not wait for others. Requests are answered in the event loop, groups
+    are stored in a thread, and the two meet once per group, because each meeting costs more than
+    storing an event.
     """
 
     def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="intake", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
 
     def start(self) -> None:
+        """Begin, for the event loop that is running."""
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Finish what was submitted before."""
         self._queue.put(None)
-        self._thread.join()
+        await asyncio.to_thread(self._thread.join)
 
     async def accept(self, submission: Submission) -> Receipt:
         """Return when the events are durably queued.
@@ -40,25 +44,18 @@ class Intake:
         Raises:
             QueueFull, QueueUnavailable
         """
-        future: Future[Receipt | BridgecoreError] = Future()
+        future: asyncio.Future[Receipt] = self._loop.create_future()
         self._queue.put((submission, future))
-        result = await asyncio.wrap_future(future)
-        if isinstance(result, BridgecoreError):
-            raise result
-        return result
+        return await future
 
     def _run(self) -> None:
         while group := self._next_group():
+            results: Sequence[Receipt | Exception]
             try:
                 results = self._acceptance.accept([submission for submission, _ in group])
             except Exception as error:
-                for _, future in group:
-                    if future.set_running_or_notify_cancel():
-                        future.set_exception(error)
-                continue
-            for (_, future), result in zip(group, results, strict=True):
-                if future.set_running_or_notify_cancel():
-                    future.set_result(result)
+                results = [error] * len(group)
+            self._loop.call_soon_threadsafe(_answer, group, results)
 
     def _next_group(self) -> list[_Waiting]:
         """The first waiting submission and what came with it; empty at the end."""
@@ -74,3 +71,13 @@ class Intake:
                 break
             group.append(following)
         return group
+
+
+def _answer(group: Sequence[_Waiting], results: Sequence[Receipt | Exception]) -> None:
+    for (_, future), result in zip(group, results, strict=True):
+        if future.done():  # whoever asked has gone
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

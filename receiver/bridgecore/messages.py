@@ -65,7 +65,7 @@ class Messages:
 
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
         try:
-            self._app.send_task(task, arguments, queue=queue, **options)
+            self._app.send_task(task, arguments, queue=queue, ignore_result=True, **options)
         except (OperationalError, RedisError, OSError) as error:
             raise QueueUnavailable(f"The broker is away ({type(error).__name__}).") from error
 

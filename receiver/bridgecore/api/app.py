@@ -28,7 +28,7 @@ def create_app(parts: Runtime) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.intake.start()
         yield
-        app.state.intake.stop()
+        await app.state.intake.stop()
 
     app = FastAPI(
         title="BridgeCore receiver",

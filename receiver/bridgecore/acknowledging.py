@@ -1,6 +1,7 @@
 """Tells a source what became of its events, in batches."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from bridgecore.errors import LeaseLost
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 #: outcomes in one call
 BATCH = 500
+#: seconds between two calls, unless a whole batch is waiting
+PAUSE = 0.05
 #: characters of an error that Odoo shows; the whole traceback stays here
 SHORT_ERROR = 500
 
@@ -21,8 +24,8 @@ SHORT_ERROR = 500
 class Acknowledging:
     """Sends the outcomes in their order, in one process at a time per source.
 
-    No timer makes the batches: what is finished during one call goes with the next, so a lone
-    outcome goes at once and many go together.
+    A lone outcome goes at once. What is finished during a call goes with the next one, which waits
+    a moment for more: a call costs Odoo and this process as much as handling many events.
     """
 
     def __init__(
@@ -43,8 +46,9 @@ class Acknowledging:
             return
         with self._keeper.hold(lease):
             try:
-                while self._batch(lease):
-                    pass
+                while (left := self._batch(lease)) > 0:
+                    if left < BATCH:
+                        time.sleep(PAUSE)
             except LeaseLost:
                 log.warning("lease lost source=%s name=%s", source, LEASE)
             except BaseException:

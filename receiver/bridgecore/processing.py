@@ -14,6 +14,7 @@ from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.messages import DEFAULT, Messages, queue_of
 from bridgecore.settings import Settings
 from bridgecore.storage import Storage
+from bridgecore.storage.figures import Tally
 from bridgecore.storage.work import Outcome, Work
 
 log = logging.getLogger(__name__)
@@ -24,10 +25,12 @@ TURN = 2.0
 
 
 class _Turn:
-    """The records of one message that have not had their turn yet, and when it ends."""
+    """The records of one message that have not had their turn yet, when it ends, and what was done
+    until then."""
 
     def __init__(self, records: Sequence[str]) -> None:
         self.waiting = deque(records)
+        self.tally = Tally()
         self._end = time.monotonic() + TURN
 
     @property
@@ -68,14 +71,21 @@ class Processing:
             queue: for the message about what is left after a turn.
         """
         turn = _Turn(list(dict.fromkeys(records)))
+        try:
+            self._work_off(source, turn)
+        finally:
+            if turn.tally.counts:
+                self._storage.figures.add(source, turn.tally)
+        if turn.waiting and turn.is_over:
+            self._messages.process(source, list(turn.waiting), queue)
+
+    def _work_off(self, source: str, turn: _Turn) -> None:
         while turn.waiting and not turn.is_over:
             work = self._storage.work.take(source, turn.waiting)
             if work is None:
                 return
             while work is not None:
                 work = self._next(work, turn)
-        if turn.waiting:
-            self._messages.process(source, list(turn.waiting), queue)
 
     def _next(self, work: Work, turn: _Turn) -> Work | None:
         turn.took(work)
@@ -147,14 +157,13 @@ class Processing:
         self, work: Work, turn: _Turn, outcome: Outcome, error: str = "", seconds: float = 0
     ) -> Work | None:
         stop = turn.is_over
-        following, report = self._storage.work.finish(
-            work, outcome, error, seconds=seconds, then=turn.next, stop=stop
-        )
+        finished = self._storage.work.finish(work, outcome, error, then=turn.next, stop=stop)
+        turn.tally.handled(outcome, seconds, finished.latency)
         if stop:
             turn.waiting.appendleft(work.lease.name)
-        if report:
+        if finished.report:
             self._messages.acknowledge(work.lease.source)
-        return following
+        return finished.following
 
 
 def _describe(failure: Exception) -> str:

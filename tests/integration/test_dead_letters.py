@@ -122,7 +122,7 @@ def test_a_discarded_one_is_off_the_list_and_known_as_a_duplicate(parts, admin, 
     assert handler.events == []
     assert parts.states() == {1: "discarded", 2: "discarded"}
     assert set(parts.odoo.failed) == {1, 2}
-    assert parts.storage.redis.ttl(parts.key(f"event:{parts.event(1).key}")) > 0
+    assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)
 
 
 def test_one_that_was_discarded_before_odoo_knew_is_still_told_as_failed(make_parts):
@@ -130,13 +130,13 @@ def test_one_that_was_discarded_before_odoo_knew_is_still_told_as_failed(make_pa
     parts.registry.on()(Broken())
     parts.push(parts.event(1))
     parts.processing.process(parts.source, ["res.partner:1"])
-    memory = parts.key(f"event:{parts.event(1).key}")
+    key = parts.event(1).key
 
-    assert parts.storage.dead_letters.discard(parts.source, [parts.event(1).key])
-    assert parts.storage.redis.ttl(memory) == -1
+    assert parts.storage.dead_letters.discard(parts.source, [key])
+    assert parts.storage.redis.zscore(parts.key("kept"), key) is None
     parts.acknowledging.acknowledge(parts.source)
     assert parts.odoo.failed == {1: "LookupError: no 1"}
-    assert parts.storage.redis.ttl(memory) > 0
+    assert parts.storage.redis.zscore(parts.key("kept"), key)
 
 
 def test_a_discarded_one_that_odoo_offers_again_is_queued(parts, admin, handler):
@@ -147,7 +147,6 @@ def test_a_discarded_one_that_odoo_offers_again_is_queued(parts, admin, handler)
     parts.pulling.sync(parts.source, reconcile=True)
     parts.deliver()
     assert parts.odoo.processed == [1]
-    assert parts.storage.redis.ttl(parts.key(f"event:{parts.event(1).key}")) > 0
 
 
 def test_what_was_done_is_written_down(parts, admin):

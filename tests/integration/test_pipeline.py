@@ -289,17 +289,12 @@ def test_a_repeated_end_does_not_end_the_next_event(parts):
     assert parts.states() == {1: "done", 2: "queued"}
 
 
-def test_an_event_is_remembered_until_some_time_after_its_confirmation(make_parts):
-    parts = make_parts(dedupe_retention=1000, event_retention=100)
+def test_an_event_may_be_forgotten_only_when_it_is_confirmed(parts):
     parts.push(parts.event(1))
-    memory, body = (parts.key(f"{kind}:{parts.event(1).key}") for kind in ("event", "body"))
-    redis = parts.storage.redis
-
     parts.processing.process(*parts.messages.sent.popleft()[1])
-    assert (redis.ttl(memory), redis.ttl(body)) == (-1, -1)
+    assert parts.storage.redis.zcard(parts.key("kept")) == 0
     parts.deliver()
-    assert redis.ttl(memory) == pytest.approx(1000, abs=2)
-    assert redis.ttl(body) == pytest.approx(100, abs=2)
+    assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)
 
 
 def test_the_latest_values_of_a_record_are_kept_until_it_is_deleted(parts):

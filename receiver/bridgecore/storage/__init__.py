@@ -65,7 +65,7 @@ class Storage(Connection):
 
     @cached_property
     def reports(self) -> Reports:
-        return Reports(self, self._settings)
+        return Reports(self)
 
     @cached_property
     def feeds(self) -> Feeds:

@@ -56,11 +56,9 @@ class DeadLetters:
 
     def discard(self, source: str, keys: Sequence[str]) -> list[str]:
         """Take them off the list; the keys of those that were on it."""
-        retention = self._settings.event_retention, self._settings.dedupe_retention
         discarded: list[str] = []
         for chunk in _chunks(keys):
-            milliseconds = [int(seconds * 1000) for seconds in retention]
-            discarded += self._discard(source, *milliseconds, *chunk)
+            discarded += self._discard(source, *chunk)
         return discarded
 
     def surplus(self, source: str) -> list[str]:

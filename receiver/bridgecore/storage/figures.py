@@ -1,11 +1,16 @@
 """The numbers that a monitoring system asks for; all of them live in Redis, so they are those
 of all processes on all hosts."""
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bridgecore.storage.connection import Connection, prefix
+
+#: upper bounds of the histograms, in seconds
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +35,45 @@ class Figures:
 
     def histogram(self, name: str) -> tuple[list[tuple[str, float]], float]:
         """`handling` or `latency`: (upper bound, how many up to it) and the sum, in seconds."""
-        buckets: dict[float, int] = {}
-        for figure, value in self.counters.items():
-            kind, _, bound = figure.partition(":")
-            if kind == name and bound != "sum":
-                buckets[float(bound) / 1e6] = value
         total = 0
         cumulated: list[tuple[str, float]] = []
-        for bound_, value in sorted(buckets.items()):
-            total += value
-            if bound_ != float("inf"):
-                cumulated.append((f"{bound_:g}", total))
-        cumulated.append(("+Inf", total))
+        for bound in (*map(str, BOUNDS), "+Inf"):
+            total += self.counters.get(f"{name}:{bound}", 0)
+            cumulated.append((bound, total))
         return cumulated, self.counters.get(f"{name}:sum", 0) / 1e6
 
 
+class Tally:
+    """Counts in memory what one process does, to be added to the figures together.
+
+    A process that is killed takes along what it had not added: figures are for watching, and not
+    worth a call to Redis for each event.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def handled(self, outcome: str, handling: float, latency: float) -> None:
+        """Count an event that came to its end; times in seconds."""
+        self.counts[outcome] += 1
+        for name, seconds in (("handling", handling), ("latency", latency)):
+            place = bisect_left(BOUNDS, seconds)
+            self.counts[f"{name}:{BOUNDS[place] if place < len(BOUNDS) else '+Inf'}"] += 1
+            self.counts[f"{name}:sum"] += int(seconds * 1e6)
+
+
 class FigureStore:
-    """Reads them; the scripts and `Feeds` count."""
+    """Some are counted by the scripts and by `Feeds`, the others are added from a `Tally`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._redis = connection.redis
+
+    def add(self, source: str, tally: Tally) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for figure, by in tally.counts.items():
+            pipeline.hincrby(f"{prefix(source)}:figures", figure, by)
+        pipeline.execute()
 
     def read(self, source: str) -> Figures:
         start = prefix(source)

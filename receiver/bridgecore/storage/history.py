@@ -154,8 +154,8 @@ class History:
             body = f"{prefix(source)}:body:{str(memory).removeprefix(memories)}"
             if content := self._redis.get(body):
                 blank = Event.model_validate_json(str(content)).blank()
-                # XX: it may have expired meanwhile; what expires still has to
-                erased += bool(self._redis.set(body, blank.body, xx=True, keepttl=True))
+                # XX: it may have been forgotten meanwhile
+                erased += bool(self._redis.set(body, blank.body, xx=True))
             self._redis.hdel(memory, "error")  # a traceback may quote values
         self._redis.delete(f"{prefix(source)}:record:{record}")
         return erased

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridgecore.errors import LeaseLost
-from bridgecore.settings import Settings
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.leases import Lease
 
@@ -28,12 +27,9 @@ class Report:
 class Reports:
     """The list of a source. Whoever makes it non-empty has to start the telling."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._redis = connection.redis
         self._confirm = connection.script("confirm")
-        self._retention = [
-            int(seconds * 1000) for seconds in (settings.event_retention, settings.dedupe_retention)
-        ]
 
     def first(self, source: str, limit: int) -> list[Report]:
         """The first outcomes that Odoo is to be told, in order."""
@@ -63,7 +59,7 @@ class Reports:
         Raises:
             LeaseLost
         """
-        arguments: list[Any] = [lease.token, *self._retention]
+        arguments: list[Any] = [lease.token]
         for report in reports:
             arguments += (report.key, report.place)
         left = int(self._confirm(lease.source, *arguments))

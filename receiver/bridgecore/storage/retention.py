@@ -11,7 +11,7 @@ SPARED = 86400
 
 
 class Retention:
-    """Forgets in bulk. The expiry of the single keys does the same by age, should this not run."""
+    """Forgets in bulk. No key has an expiry of its own: there is one way to be forgotten."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._forget = connection.script("forget")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -57,8 +57,21 @@ class Work:
     attempt: int
     #: names of the handlers that already succeeded
     handled: frozenset[str]
+    #: Redis' time in microseconds
+    accepted_at: int
     #: the event is there in name only
     unreadable: bool = False
+
+
+class Finished(NamedTuple):
+    """An event has come to its end."""
+
+    #: what to do next
+    following: Work | None
+    #: reporting has to be started
+    report: bool
+    #: seconds since it was accepted
+    latency: float
 
 
 class WorkStore:
@@ -122,34 +135,33 @@ class WorkStore:
         outcome: Outcome,
         error: str = "",
         *,
-        seconds: float = 0,
         then: str | None = None,
         stop: bool = False,
-    ) -> tuple[Work | None, bool]:
-        """End an event; what to do next, and whether reporting has to be started.
-
-        Next is the record's next event, else the first one of the record `then`.
+    ) -> Finished:
+        """End an event and take the record's next one, else the first one of the record `then`.
 
         Parameters:
-            seconds: that its handlers took.
-            stop: give the record back, whatever still waits.
+            stop: give the record back, whatever still waits, and take nothing.
 
         Raises:
             LeaseLost
         """
         event, lease = work.event, work.lease
-        settings = self._settings
         arguments: list[Any] = [lease.name, lease.token, event.key, outcome, _storable(error)]
         arguments += [event.model, event.event, event.event_id, event.timestamp]
-        arguments += [int(seconds * 1e6), self._lease_ms, "stop" if stop else "", then or ""]
-        arguments += [int(settings.record_retention * 1000), settings.max_streamed_events]
+        arguments += [self._lease_ms, "stop" if stop else "", then or ""]
+        arguments.append(self._settings.max_streamed_events)
         for field, value in event.payload.items():
             arguments += (field, json.dumps(value))
         result = self._finish(lease.source, *arguments)
         if result is None:
             raise LeaseLost
-        report, following = result
-        return _work(lease.source, lease.token, following), bool(report)
+        handled_at, report, following = result
+        return Finished(
+            _work(lease.source, lease.token, following),
+            bool(report),
+            (int(handled_at) - work.accepted_at) / 1e6,
+        )
 
     def postpone(self, work: Work, delay: float, error: str) -> None:
         """Give a record back after a failed attempt, to be taken again in `delay` seconds.
@@ -211,6 +223,7 @@ def _work(source: str, token: str, head: list[Any] | None) -> Work | None:
         event,
         int(fields["attempts"]),
         frozenset(f.removeprefix(HANDLER_PREFIX) for f in fields if f.startswith(HANDLER_PREFIX)),
+        int(fields["accepted_at"]),
         unreadable,
     )
 

@@ -7,7 +7,10 @@
 local via, max_waiting, max_listed = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local asked_at, submissions = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = now()
+local accepted_at = stamp(time)
 local start_reporting, new, repeated, refused = 0, 0, 0, 0
+-- What is added to sorted sets, all at once: most of a script's time goes into calls.
+local listed, due, queued = {}, {}, {}
 
 -- Odoo takes a given up event out of the feed when it is told. If the feed has it although it
 -- was asked later than that, somebody offers the event again. (A push proves nothing: it may be
@@ -22,7 +25,7 @@ local function found(key)
 end
 
 local function refuses(first, last)
-  if redis.call('ZCARD', P .. ':queued') < max_waiting then
+  if redis.call('ZCARD', P .. ':queued') + new < max_waiting then
     return false
   end
   for i = first, last, 5 do
@@ -39,20 +42,22 @@ local function claim(i)
   local state = found(key)
   if state == 'new' then
     redis.call('HSET', P .. ':event:' .. key, 'state', 'queued', 'via', via, 'record', record,
-      'event', name, 'accepted_at', stamp(time))
+      'event', name, 'accepted_at', accepted_at)
     redis.call('SET', P .. ':body:' .. key, body)
+    redis.call('RPUSH', P .. ':inbox:' .. record, key)
     -- a microsecond apart, so that the list keeps their order
-    redis.call('ZADD', P .. ':events', stamp(time + new), key .. ' ' .. record .. ' ' .. name)
-    enqueue(key, record, moment, time)
+    append(listed, stamp(time + new), key .. ' ' .. record .. ' ' .. name)
+    append(due, accepted_at, record)
+    append(queued, moment, key)
     new = new + 1
-  else
-    repeated = repeated + 1
-    if state == 'offered' then
-      redis.call('SET', P .. ':body:' .. key, body)
-      requeue(key, record, moment, time)
-    elseif state ~= 'queued' then
-      start_reporting = math.max(start_reporting, report(key))
-    end
+    return state
+  end
+  repeated = repeated + 1
+  if state == 'offered' then
+    redis.call('SET', P .. ':body:' .. key, body)
+    requeue(key, record, moment, time)
+  elseif state ~= 'queued' then
+    start_reporting = math.max(start_reporting, report(key))
   end
   return state
 end
@@ -73,6 +78,9 @@ for submission = 1, submissions do
   end
   place = last + 1
 end
+in_parts(listed, 'ZADD', P .. ':events')
+in_parts(due, 'ZADD', P .. ':due', 'NX')
+in_parts(queued, 'ZADD', P .. ':queued')
 redis.call('ZREMRANGEBYRANK', P .. ':events', 0, -max_listed - 1)
 count('received:' .. via, new + repeated)
 count('duplicates:' .. via, repeated)

@@ -12,6 +12,24 @@ local function stamp(microseconds)  -- tostring() would round to 1.7e+15
   return string.format('%.0f', microseconds)
 end
 
+local function append(list, one, other)
+  list[#list + 1] = one
+  list[#list + 1] = other
+end
+
+-- Calls a command with a long list of arguments; one call takes a limited number of them.
+local function in_parts(arguments, ...)
+  local command = {...}
+  local fixed = #command
+  for i = 1, #arguments, 1000 do
+    local last = math.min(i + 999, #arguments)
+    for j = i, last do
+      command[fixed + j - i + 1] = arguments[j]
+    end
+    redis.call(unpack(command, 1, fixed + last - i + 1))
+  end
+end
+
 local function count(figure, by)
   if by ~= 0 then
     redis.call('HINCRBY', P .. ':figures', figure, by)
@@ -26,36 +44,30 @@ local function report(key)
   return first and 1 or 0
 end
 
--- Queues an event behind the others of its record.
-local function enqueue(key, record, moment, time)
-  redis.call('RPUSH', P .. ':inbox:' .. record, key)
-  redis.call('ZADD', P .. ':due', 'NX', stamp(time), record)
-  redis.call('ZADD', P .. ':queued', moment, key)
-end
-
--- Queues an event that was given up for another round of attempts. What its handlers have done
--- stays done. Its next end has to be told anew.
+-- Queues an event that was given up for another round of attempts, behind the others of its
+-- record. What its handlers have done stays done. Its next end has to be told anew.
 local function requeue(key, record, moment, time)
   local event = P .. ':event:' .. key
   redis.call('HSET', event, 'state', 'queued', 'attempts', 0)
   redis.call('HINCRBY', event, 'replays', 1)
   redis.call('HDEL', event, 'handled_at', 'confirmed_at')
-  redis.call('PERSIST', event)
-  redis.call('PERSIST', P .. ':body:' .. key)
-  redis.call('ZREM', P .. ':dead', key)
-  redis.call('ZREM', P .. ':kept', key)
-  redis.call('ZREM', P .. ':remembered', key)
-  redis.call('ZREM', P .. ':reports', key)
-  enqueue(key, record, moment, time)
+  for _, list in ipairs({'dead', 'kept', 'remembered', 'reports'}) do
+    redis.call('ZREM', P .. ':' .. list, key)
+  end
+  redis.call('RPUSH', P .. ':inbox:' .. record, key)
+  redis.call('ZADD', P .. ':due', 'NX', stamp(time), record)
+  redis.call('ZADD', P .. ':queued', moment, key)
   count('replayed', 1)
 end
 
--- Nothing is left to be done for an event: its content and its memory may go after a while.
-local function keep(key, time, content, memory)
-  redis.call('PEXPIRE', P .. ':event:' .. key, memory)
-  redis.call('PEXPIRE', P .. ':body:' .. key, content)
-  redis.call('ZADD', P .. ':kept', stamp(time), key)
-  redis.call('ZREM', P .. ':remembered', key)
+-- Nothing is left to be done for these events: from now on they may be forgotten some day.
+local function keep(keys, time)
+  local kept = {}
+  for i, key in ipairs(keys) do
+    append(kept, stamp(time + i), key)  -- apart, so that the oldest are known
+  end
+  in_parts(kept, 'ZADD', P .. ':kept')
+  in_parts(keys, 'ZREM', P .. ':remembered')
 end
 
 -- The first waiting event of a record, for an attempt at it, or false. The attempt counts from

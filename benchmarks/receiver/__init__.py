@@ -1,0 +1,1 @@
+"""What the receiver takes in and handles, and what it costs."""

@@ -10,7 +10,7 @@ BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture bench-push clean environment
+.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture bench-push bench-feed bench-receiver clean environment
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-push: environment  ## Measure how fast events get to an endpoint, beside p
 
 bench-feed: environment  ## Measure the feed on a million events (ROUNDS=20)
 	@$(BIN)/python -m benchmarks.feed $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+bench-receiver: environment  ## Measure what the receiver accepts and handles (ROUNDS=3, STORED=1000000)
+	@$(BIN)/python -m benchmarks.receiver $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STORED),--stored $(STORED)) $(ARGS)
 
 clean:  ## Remove everything that was downloaded, built or run
 	@$(PYTHON) -m devstack clean

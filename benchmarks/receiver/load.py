@@ -1,6 +1,6 @@
 """Sends requests over several connections as fast as they are answered; a process of its own.
 
-`python -m benchmarks.receiver.load <port> <path> <first event> <events> <per request> <connections>`
+`python -m benchmarks.receiver.load <port> <path> <first event> <events> <per request> <senders>`
 prints a JSON line: requests a second, and what was answered.
 """
 

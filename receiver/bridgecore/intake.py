@@ -1,6 +1,7 @@
 """Lets concurrent requests share one round trip to Redis and one message."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -10,6 +11,9 @@ from bridgecore.storage.work import Submission
 
 #: submissions that are accepted together
 GROUP = 100
+
+#: seconds that a group is waited for while many submit at once; one that comes alone waits never
+GATHERING = 0.001
 
 _Waiting = tuple[Submission, "asyncio.Future[Receipt]"]
 
@@ -49,7 +53,8 @@ class Intake:
         return await future
 
     def _run(self) -> None:
-        while group := self._next_group():
+        group: list[_Waiting] = []
+        while group := self._next_group(busy=len(group) > 1):
             results: Sequence[Receipt | Exception]
             try:
                 results = self._acceptance.accept([submission for submission, _ in group])
@@ -57,10 +62,12 @@ class Intake:
                 results = [error] * len(group)
             self._loop.call_soon_threadsafe(_answer, group, results)
 
-    def _next_group(self) -> list[_Waiting]:
+    def _next_group(self, busy: bool) -> list[_Waiting]:
         """The first waiting submission and what came with it; empty at the end."""
         first = self._queue.get()
         group = [first] if first else []
+        if busy:  # those who were answered just now send their next ones
+            time.sleep(GATHERING)
         while first and len(group) < GROUP:
             try:
                 following = self._queue.get_nowait()

@@ -29,6 +29,15 @@ class JsonLines(logging.Formatter):
 TEXT = logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s %(message)s")
 
 
+_NOISY = (
+    "celery.worker.strategy",
+    "celery.worker.request",
+    "celery.app.trace",
+    "celery.beat",
+    "uvicorn.access",
+)
+
+
 def configure_logging(level: str, form: str) -> None:
     """Log to stderr, and write what handlers print line by line, also into a file or a pipe.
 
@@ -42,7 +51,7 @@ def configure_logging(level: str, form: str) -> None:
     handler.setFormatter(JsonLines() if form == "json" else TEXT)
     logging.basicConfig(level=level, handlers=[handler])
     signals.setup_logging.connect(_leave_logging_alone)
-    for noisy in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "uvicorn.access"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -76,14 +76,14 @@ class Processing:
         finally:
             if turn.tally.counts:
                 self._storage.figures.add(source, turn.tally)
-        if turn.waiting and turn.is_over:
+        if turn.waiting:
             self._messages.process(source, list(turn.waiting), queue)
 
     def _work_off(self, source: str, turn: _Turn) -> None:
         while turn.waiting and not turn.is_over:
             work = self._storage.work.take(source, turn.waiting)
-            if work is None:
-                return
+            if work is None:  # of those that wait none is due and free
+                turn.waiting.clear()
             while work is not None:
                 work = self._next(work, turn)
 

@@ -184,9 +184,8 @@ def test_of_two_that_differ_the_newer_one_wins(sync: Sync, shop: Json2, office: 
         (row,) = api.search_read("res.partner", filters, ["write_date"])
         return str(row["write_date"])
 
-    # moments of Odoo's external API are whole seconds
     office.write("res.partner", copy["id"], city="Oslo")
-    while dated(office) <= dated(shop):
+    while dated(office) <= dated(shop):  # moments of Odoo's external API are whole seconds
         office.write("res.partner", copy["id"], city="Oslo")
     results = sync("shop", "office", "res.partner", filters, bidirectional=True)
     assert (counts(results), counts(results["reverse"])) == ((0, 0, 1, 0), (0, 1, 0, 0))

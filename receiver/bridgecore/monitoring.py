@@ -79,13 +79,17 @@ def _counters(figures: dict[str, Figures]) -> Iterator[Metric]:
 def _gauges(figures: dict[str, Figures]) -> Iterator[Metric]:
     gauges: dict[str, tuple[str, Callable[[Figures], float]]] = {
         "queue_depth": ("Events that wait to be handled", lambda f: f.queued),
-        "lag_events": (
-            "Events whose outcome Odoo does not know: waiting, or handled and not confirmed",
-            lambda f: f.queued + f.unreported,
-        ),
-        "lag_seconds": (
+        "oldest_queued_seconds": (
             "Time since the oldest waiting event was committed in Odoo",
             lambda f: f.behind,
+        ),
+        "lag_events": (
+            "Events that Odoo does not know to be handled, as it said at the last pull",
+            lambda f: f.backlog,
+        ),
+        "lag_seconds": (
+            "Time since the oldest of them was committed, as Odoo said at the last pull",
+            lambda f: f.backlog_age,
         ),
         "unconfirmed": ("Handled events that Odoo has not been told of", lambda f: f.unreported),
         "dead_letters": ("Events that were given up", lambda f: f.dead),

@@ -22,10 +22,19 @@ class Page:
     cursor_expired: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What Odoo has and does not know to be handled."""
+
+    events: int
+    #: seconds since the oldest of them
+    age: float
+
+
 class OdooFeed:
     """Reads events of a source and tells it what became of them.
 
-    Raises, from both calls:
+    Raises, from all calls:
         FeedUnavailable: not reachable, too slow, or in trouble of its own.
         FeedRefused: the key is wrong or lacks a right.
         FeedError: any other answer.
@@ -77,16 +86,29 @@ class OdooFeed:
         )
         return list(answer.get("unknown") or [])
 
+    def backlog(self) -> Backlog:
+        """How many events are not confirmed, and for how long."""
+        answer = self._call("stats", {"days": 1}, method="GET")
+        try:
+            return Backlog(int(answer["backlog"]), float(answer["oldest_pending_age"] or 0))
+        except (KeyError, TypeError, ValueError):
+            raise FeedError("Odoo's feed answered without backlog.") from None
+
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._source.feed_key.get_secret_value()}"
         return request
 
-    def _call(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, route: str, body: dict[str, Any], method: str = "POST") -> dict[str, Any]:
         url = f"{str(self._source.url).rstrip('/')}/api/webhooks/{route}"
         try:
             # A redirect would carry the key to another address.
-            response = self._session.post(
-                url, json=body, timeout=self._timeout, allow_redirects=False
+            response = self._session.request(
+                method,
+                url,
+                timeout=self._timeout,
+                allow_redirects=False,
+                json=body if method == "POST" else None,
+                params=body if method == "GET" else None,
             )
         except requests.RequestException as error:
             raise FeedUnavailable(f"{url} cannot be reached ({type(error).__name__}).") from error

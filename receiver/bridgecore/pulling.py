@@ -84,9 +84,19 @@ class Pulling:
                 break
             cursor = page.last_id
         self._storage.feeds.read_to_its_end(source)
+        self._note_backlog(source)
         if new:
             log.info("pulled source=%s new=%d cursor=%d", source, new, cursor)
         return new
+
+    def _note_backlog(self, source: str) -> None:
+        """For monitoring only, so nothing else fails if it does."""
+        try:
+            backlog = self._feed_of(source).backlog()
+        except FeedError as error:
+            log.debug("backlog not known source=%s error=%s", source, error)
+        else:
+            self._storage.feeds.note_backlog(source, backlog.events, backlog.age)
 
     def _parse(self, source: str, feed: OdooFeed, items: Sequence[Any]) -> list[Event]:
         """The events of a page. One that is not understood is reported, and holds up no other."""

@@ -22,15 +22,15 @@ from devstack.redis_server import redis_server
 from tests.integration.fake_odoo import fake_odoo
 from tests.support import eventually
 
-TOOLS = ("buildah", "debootstrap")
+BUILDAH, DEBOOTSTRAP = (shutil.which(tool) or "" for tool in ("buildah", "debootstrap"))
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("IMAGE"), reason="takes minutes: set IMAGE=1"),
-    pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {' and '.join(TOOLS)}"),
+    pytest.mark.skipif(not (BUILDAH and DEBOOTSTRAP), reason="needs buildah and debootstrap"),
 ]
 
 FOLDER = CACHE / "image"
 BASE, IMAGE, USER = "docker.io/library/python:3.12-slim", "localhost/bridgecore-test", "10001"
-_BUILDAH = ["buildah", "--root", FOLDER / "storage", "--runroot", FOLDER / "run"]
+_BUILDAH = [BUILDAH, "--root", FOLDER / "storage", "--runroot", FOLDER / "run"]
 _ENVIRONMENT = {**os.environ, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 
 

@@ -27,6 +27,8 @@ class Feed:
     headers: list[dict[str, str]] = field(default_factory=list)
     #: one per call, in order, before it behaves again
     misbehave: deque[Misbehaviour] = field(default_factory=deque)
+    #: how far the receiver is behind; None: an older addon, which does not tell
+    stats: dict[str, Any] | None = None
     #: called during every pull
     while_pulling: Callable[[], object] = lambda: None
 
@@ -115,6 +117,11 @@ def fake_odoo() -> Iterator[FakeOdoo]:
                 return answer(401)(self)
             routes = {"pull": feed.pull, "mark-processed": feed.mark_processed}
             return answer(200, json.dumps(routes[route](body)))(self)
+
+        def do_GET(self) -> None:
+            source = self.path.strip("/").partition("/api/webhooks/stats")[0]
+            stats = odoo.feed(source).stats
+            return answer(404 if stats is None else 200, json.dumps(stats))(self)
 
         def log_message(self, *_arguments: object) -> None:
             """Stay quiet."""

@@ -34,17 +34,35 @@ def test_what_arrived_and_what_was_known(parts, read):
     assert read("duplicates_total", via="pull") == 1
 
 
-def test_how_far_it_is_behind_odoo(parts, read):
+def test_what_waits_here(parts, read):
     parts.push(parts.event(1, timestamp="2026-01-31T12:00:00Z"), parts.event(2, record_id=2))
-    assert read("queue_depth") == read("lag_events") == 2
-    assert read("lag_seconds") > 0
+    assert read("queue_depth") == 2
+    assert read("oldest_queued_seconds") > 0
     parts.processing.process(parts.source, ["res.partner:1", "res.partner:2"])
     assert read("queue_depth") == 0
-    assert read("lag_seconds") == 0
-    assert read("lag_events") == read("unconfirmed") == 2
+    assert read("oldest_queued_seconds") == 0
+    assert read("unconfirmed") == 2
     parts.deliver()
-    assert read("lag_events") == 0
+    assert read("unconfirmed") == 0
     assert read("remembered") == 2
+
+
+def test_how_far_it_is_behind_odoo(parts, read):
+    parts.odoo.stats = {"backlog": 47, "oldest_pending_age": 86500}
+    parts.pulling.sync(parts.source)
+    assert read("lag_events") == 47
+    assert read("lag_seconds") == 86500
+    parts.odoo.stats = {"backlog": 0, "oldest_pending_age": None}
+    parts.pulling.sync(parts.source)
+    assert read("lag_events") == read("lag_seconds") == 0
+
+
+@pytest.mark.parametrize("stats", [None, {}, {"backlog": "many"}])
+def test_an_odoo_that_does_not_tell_is_pulled_all_the_same(parts, read, stats):
+    parts.odoo.stats = stats
+    parts.odoo.events = [parts.wire(1)]
+    assert parts.pulling.sync(parts.source) == 1
+    assert read("lag_events") == 0
 
 
 def test_how_long_it_took(parts, read):

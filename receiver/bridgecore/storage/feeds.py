@@ -44,6 +44,10 @@ class Feeds:
     def read_to_its_end(self, source: str) -> None:
         self._redis.hset(_key(source), "read_at", self._connection.now())
 
+    def note_backlog(self, source: str, events: int, age: float) -> None:
+        """What Odoo has and does not know to be handled; of the oldest its age in seconds."""
+        self._redis.hset(_key(source), mapping={"backlog": events, "backlog_age": age})
+
     def answered(self, source: str) -> None:
         """Its Odoo is there (again)."""
         self._redis.hdel(_key(source), "failures", "away_until", "error")

@@ -23,6 +23,10 @@ class Figures:
     queued: int
     #: seconds since the oldest of them was committed in Odoo
     behind: float
+    #: events that Odoo does not know to be handled, and seconds since the oldest of them, as Odoo
+    #: said when its feed was last read
+    backlog: int
+    backlog_age: float
     #: outcomes that Odoo is to be told
     unreported: int
     dead: int
@@ -81,16 +85,18 @@ class FigureStore:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hgetall(f"{start}:figures")
         pipeline.zrange(f"{start}:queued", 0, 0, withscores=True)
-        pipeline.hmget(f"{start}:feed", "read_at", "failures")
+        pipeline.hmget(f"{start}:feed", "read_at", "failures", "backlog", "backlog_age")
         for name in ("queued", "reports", "dead", "kept", "remembered"):
             pipeline.zcard(f"{start}:{name}")
-        counters, oldest, (read_at, failures), *sizes = pipeline.execute()
+        counters, oldest, (read_at, failures, backlog, backlog_age), *sizes = pipeline.execute()
         queued, unreported, dead, kept, remembered = map(int, sizes)
         committed: Any = oldest[0][1] if oldest else now
         return Figures(
             {name: int(value) for name, value in counters.items()},
             queued,
             max(0.0, (now - committed) / 1e6),
+            int(backlog or 0),
+            float(backlog_age or 0),
             unreported,
             dead,
             kept + remembered,

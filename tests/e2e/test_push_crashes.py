@@ -35,6 +35,7 @@ result = {"subscriber_id": subscriber.id, "event_ids": [id for id, in env.cr.fet
 """
 
 _RACE = """
+import json
 from odoo.addons.auto_webhook_odoo.delivery.database import Database
 from odoo.addons.auto_webhook_odoo.delivery.transport import Outcome
 
@@ -43,7 +44,7 @@ partner = env["res.partner"].create({"name": "Late"})
 env.cr.commit()
 with first.transaction() as found:
     claim = found["webhook.delivery"]._claim(subscriber_id)
-outcomes = {d["delivery_id"]: Outcome(True, status=200) for d in claim.deliveries}
+outcomes = {d.id: Outcome(True, status=200) for d in claim.deliveries}
 with first.transaction() as found:
     settled = found["webhook.delivery"]._record(claim, outcomes)
     partner.city = "Oslo"  # its event waits for the first one
@@ -54,7 +55,7 @@ with first.transaction() as found:
     found["webhook.delivery"]._wake_later(settled)
 with second.transaction() as other:
     let_go = other["webhook.delivery"]._claim(subscriber_id).deliveries
-result = {"put_off": len(put_off), "let_go": [d["event"] for d in let_go]}
+result = {"put_off": len(put_off), "let_go": [json.loads(d.event)["event"] for d in let_go]}
 """
 
 _DELIVER = """

@@ -3,11 +3,10 @@
 import contextlib
 import threading
 
-from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
-
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
-from odoo.sql_db import Cursor
+
+from ..transactions import use_read_committed
 
 
 class Limits:
@@ -63,7 +62,6 @@ class Database:
             self.close()  # modules were installed or updated
         if not self._cursor:
             self._cursor = registry.cursor()
-            if isinstance(self._cursor, Cursor):  # Odoo's tests have one transaction for everything
-                self._cursor.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
+            use_read_committed(self._cursor)
             self._keeps = self._limits.kept.acquire(blocking=False)
         return self._cursor

@@ -2,9 +2,11 @@
 
 import collections
 import dataclasses
+import datetime
 import time
+from typing import NamedTuple
 
-from ..wire.event import batch_json, batch_message_id, event_json, message_id
+from ..wire.message import batch, batch_message_id, extended, message_id
 from .transport import post
 
 #: Seconds that a claim may be worked on; its lease lasts for these plus one attempt.
@@ -12,6 +14,24 @@ LEASE_MARGIN = 30
 
 #: Bytes of events in one batch; one event alone may be larger.
 _MAX_BATCH = 1024 * 1024
+
+
+class Leased(NamedTuple):
+    """A delivery that this process may send."""
+
+    id: int
+    attempts: int
+    replayed: bool
+    event_id: int
+    model: str
+    record_id: int
+    #: ``wire.event.EVENT_NAME``
+    event_name: str
+    #: the event as JSON text
+    event: str
+    leased_until: datetime.datetime
+    #: it has to wait for an earlier one after all, and is not leased
+    held: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +43,7 @@ class Claim:
     wait: float | None = None
     endpoint: object = None
     source: str = ""
-    #: dictionaries in the order of events: an event as ``update.webhook._wire_rows`` returns it,
-    #: with ``delivery_id``, ``attempts`` and ``replayed``
+    #: ``Leased``, in the order of events
     deliveries: list = dataclasses.field(default_factory=list)
 
 
@@ -47,9 +66,6 @@ def deliver(database, subscriber_id, connections_for):
         outcomes = send(connections, claim)
         with database.transaction() as env:
             settled = env["webhook.delivery"]._record(claim, outcomes)
-        if any(outcome.endpoint_failed for outcome in outcomes.values()):
-            with database.transaction() as env:
-                env["webhook.subscriber"].browse(subscriber_id)._notify_if_disabled()
 
 
 def send(connections, claim):
@@ -73,7 +89,7 @@ def send(connections, claim):
         if len(message) > 1 and not (outcome.delivered or outcome.endpoint_failed):
             messages.extendleft([delivery] for delivery in reversed(message))
             continue
-        outcomes |= {delivery["delivery_id"]: outcome for delivery in message}
+        outcomes |= {delivery.id: outcome for delivery in message}
         if outcome.endpoint_failed:
             break
         if not outcome.delivered:
@@ -83,30 +99,34 @@ def send(connections, claim):
 
 def _messages(claim):
     """Yield lists of deliveries to be sent together."""
-    batch, size = [], 0
+    together, size = [], 0
     for delivery in claim.deliveries:
-        if delivery["attempts"]:
+        if delivery.attempts:
             yield [delivery]
     for delivery in claim.deliveries:
-        if delivery["attempts"]:
+        if delivery.attempts:
             continue
-        length = sum(len(delivery[key] or "") for key in ("payload", "old_values"))
-        if batch and size + length > _MAX_BATCH:
-            yield batch
-            batch, size = [], 0
-        batch.append(delivery)
-        size += length
-    if batch:
-        yield batch
+        if together and size + len(delivery.event) > _MAX_BATCH:
+            yield together
+            together, size = [], 0
+        together.append(delivery)
+        size += len(delivery.event)
+    if together:
+        yield together
 
 
 def _request(source, message):
     """Return ``(webhook-id, body)``; a lone event is no batch."""
-    ids = [message_id(source, delivery) for delivery in message]
+    names = [delivery.event_name for delivery in message]
+    events = [
+        # later events of the record may have come before
+        extended(delivery.event, replayed=True) if delivery.replayed else delivery.event
+        for delivery in message
+    ]
     if len(message) == 1:
-        return ids[0], event_json(message[0], source=source).encode()
-    return batch_message_id(source, ids), batch_json(source, map(event_json, message)).encode()
+        return message_id(source, *names), extended(*events, source=source).encode()
+    return batch_message_id(source, names), batch(source, events).encode()
 
 
 def _record_of(delivery):
-    return delivery["model"], delivery["record_id"]
+    return delivery.model, delivery.record_id

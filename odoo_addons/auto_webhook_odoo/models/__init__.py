@@ -20,6 +20,7 @@ from . import (
     webhook_snapshot,
     webhook_stats,
     webhook_subscriber,
+    webhook_subscriber_credentials,
     webhook_subscriber_health,
     webhook_tally,
     webhook_unconfirmed,

@@ -4,23 +4,11 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
-from ..wire.event_sql import EVENT_JSON
+from ..planned import Planned
+from ..wire.event import EVENT_TABLES, event_json
 from .webhook_config import CATEGORIES, PRIORITIES
 
 EVENTS = [("create", "Created"), ("write", "Changed"), ("unlink", "Deleted")]
-
-#: Columns of an event as ``wire.event.event_json`` wants them. Odoo's Datetime has no fractions
-#: of a second, but the receiver's dedupe key needs them, hence the formatting in SQL.
-WIRE_COLUMNS = """
-    e.id, e.model, e.record_id, e.event, e.priority, e.category, e.payload, e.changed_fields,
-    e.old_values, e.user_id, partner.name AS user_name, e.company_id,
-    to_char(e.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp
-"""
-WIRE_TABLES = """
-    update_webhook e
-    LEFT JOIN res_users users ON users.id = e.user_id
-    LEFT JOIN res_partner partner ON partner.id = users.partner_id
-"""
 
 
 class LooseMany2one(fields.Many2one):
@@ -37,36 +25,47 @@ class LooseMany2one(fields.Many2one):
 # Groups hold what many events of a transaction have in common. Texts of events are joined with line
 # breaks, which JSON text never holds: a list of a thousand parameters takes longer to quote and to
 # parse than its rows to write.
-_INSERT_EVENTS = """
-    WITH event AS (
-        INSERT INTO update_webhook (
-            model, event, changed_fields, priority, category, config_id,
-            record_id, payload, old_values, company_id,
-            user_id, timestamp, is_processed, is_archived
-        )
-        SELECT common.model, common.event, common.changed_fields, common.priority,
-               common.category, common.config_id,
-               own.record_id, own.payload, own.old_values, own.company_id,
-               %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
-          FROM unnest(
-                    %(group)s::int[], %(record_id)s::int[],
-                    string_to_array(%(payload)s, E'\\n'),
-                    string_to_array(%(old_values)s, E'\\n', ''),
-                    %(company_id)s::int[]
-               ) WITH ORDINALITY
-               AS own(number, record_id, payload, old_values, company_id, position)
-          JOIN unnest(
-                    %(model)s::text[], %(event)s::text[], %(changed_fields)s::text[],
-                    %(priority)s::text[], %(category)s::text[], %(config_id)s::int[]
-               ) WITH ORDINALITY
-               AS common(model, event, changed_fields, priority, category, config_id, number)
-            ON common.number = own.number
-         ORDER BY own.position
-        RETURNING id
-    ),
-    pending AS (INSERT INTO webhook_feed_pending (id) SELECT id FROM event)
-    SELECT id FROM event ORDER BY id
-"""
+INSERT_EVENTS = Planned(
+    "webhook_insert_events",
+    {
+        **dict.fromkeys(("group", "record_id", "company_id", "config_id"), "int[]"),
+        **dict.fromkeys(("model", "event", "changed_fields", "priority", "category"), "text[]"),
+        **dict.fromkeys(("payload", "old_values"), "text"),
+        "user_id": "int",
+    },
+    "SETOF int",
+    """
+        WITH event AS (
+            INSERT INTO update_webhook (
+                model, event, changed_fields, priority, category, config_id,
+                record_id, payload, old_values, company_id,
+                user_id, timestamp, is_processed, is_archived
+            )
+            SELECT common.model, common.event, common.changed_fields, common.priority,
+                   common.category, common.config_id,
+                   own.record_id, own.payload, own.old_values, own.company_id,
+                   %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
+              FROM unnest(
+                        %(group)s, %(record_id)s,
+                        string_to_array(%(payload)s, E'\\n'),
+                        string_to_array(%(old_values)s, E'\\n', ''),
+                        %(company_id)s
+                   ) WITH ORDINALITY
+                   AS own(number, record_id, payload, old_values, company_id, position)
+              JOIN unnest(
+                        %(model)s, %(event)s, %(changed_fields)s,
+                        %(priority)s, %(category)s, %(config_id)s
+                   ) WITH ORDINALITY
+                   AS common(model, event, changed_fields, priority, category, config_id, number)
+                ON common.number = own.number
+             ORDER BY own.position
+            RETURNING id
+        ),
+        pending AS (INSERT INTO webhook_feed_pending (id) SELECT id FROM event)
+        SELECT id FROM event ORDER BY id
+    """,
+)
+
 _DELETE_EVENTS = """
     WITH event AS (DELETE FROM update_webhook WHERE id = ANY(%(ids)s))
     DELETE FROM webhook_feed_pending WHERE id = ANY(%(ids)s)
@@ -125,6 +124,9 @@ class UpdateWebhook(models.Model):
     delivery_ids = fields.One2many("webhook.delivery", "event_id", string="Deliveries")
 
     _unprocessed_idx = models.Index("(record_id, id) WHERE is_processed IS NOT TRUE")
+
+    def init(self):
+        INSERT_EVENTS.define(self.env.cr)
 
     @api.depends("model", "record_id", "event")
     def _compute_display_name(self):
@@ -210,7 +212,7 @@ class UpdateWebhook(models.Model):
         parameters = {name: [getattr(group, name) for group in groups] for name in common}
         numbers = [number for number, group in enumerate(groups, 1) for _id in group.record_ids]
         self.env.cr.execute(
-            _INSERT_EVENTS,
+            INSERT_EVENTS.call,
             {
                 **parameters,
                 "group": _int_array(numbers),
@@ -235,8 +237,8 @@ class UpdateWebhook(models.Model):
                 "SELECT position.id, %s FROM %s"
                 " JOIN webhook_feed_position position ON position.event_id = e.id"
                 " WHERE %s ORDER BY position.id LIMIT %s",
-                SQL(EVENT_JSON),  # pylint: disable=sql-injection
-                SQL(WIRE_TABLES),  # pylint: disable=sql-injection
+                SQL(event_json("id")),  # pylint: disable=sql-injection
+                SQL(EVENT_TABLES),  # pylint: disable=sql-injection
                 where,
                 limit,
             )

@@ -42,11 +42,11 @@ class WebhookAttempt(models.Model):
         now = fields.Datetime.now()
         attempts = []
         for delivery in deliveries:
-            outcome = outcomes[delivery["delivery_id"]]
-            if not outcome.delivered or delivery["attempts"]:
+            outcome = outcomes[delivery.id]
+            if not outcome.delivered or delivery.attempts:
                 attempts.append(
                     {
-                        "delivery_id": delivery["delivery_id"],
+                        "delivery_id": delivery.id,
                         "attempted_at": now,
                         "status": outcome.status or 0,
                         "duration": outcome.duration,

@@ -9,14 +9,22 @@ from ..delivery import sender
 from ..delivery.transport import MAX_RETRY_AFTER, Endpoint, longest_attempt
 from ..wire.backoff import retry_delay
 
-_REFRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
+_RE_FRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
 
+#: What an endpoint may have refused messages for, or could not be reached with.
+_CONNECTION = {
+    *("url", "auth_type", "auth_token", "api_key_header", "signing_secret"),
+    *("verify_ssl", "allow_private_network"),
+}
+
+#: Nothing is known of the endpoint, as when it was new.
 _FRESH = {
     "paused_until": False,
     "consecutive_failures": 0,
     "failing_since": False,
     "next_batch_at": False,
     "batch_limit": 0,
+    "disabled_reason": False,
 }
 
 
@@ -60,12 +68,15 @@ class WebhookSubscriber(models.Model):
         self.state = "enabled"
 
     def write(self, vals):
-        if vals.get("state") != "enabled":
-            return super().write(vals)
-        result = super().write({**_FRESH, **vals})
-        self.activity_unlink(["auto_webhook_odoo.activity_endpoint_disabled"])
-        sender.wake_sender(self.env.cr, self.ids)
-        return result
+        """Save; what was known of an endpoint says nothing once it is reached in another way."""
+        enabled = vals.get("state") == "enabled"
+        anew = self.filtered(lambda endpoint: enabled or endpoint._differs(vals, _CONNECTION))
+        super(WebhookSubscriber, anew).write({**_FRESH, **vals})
+        super(WebhookSubscriber, self - anew).write(vals)
+        if enabled:
+            self.activity_unlink(["auto_webhook_odoo.activity_endpoint_disabled"])
+        sender.wake_sender(self.env.cr, (self if vals.get("active") else anew).ids)
+        return True
 
     @api.model
     def _admit(self, subscriber_id):
@@ -149,7 +160,7 @@ class WebhookSubscriber(models.Model):
         :param delivery: as in ``Claim``
         :return: ``{"id", "state", "attempts", "delay", "status", "error"}``; the delay in seconds
         """
-        attempts = delivery["attempts"] + (0 if outcome.endpoint_failed else 1)
+        attempts = delivery.attempts + (0 if outcome.endpoint_failed else 1)
         state, delay = "pending", 0.0  # for a failing endpoint the pause of the subscriber counts
         if outcome.delivered:
             state = "delivered"
@@ -157,7 +168,7 @@ class WebhookSubscriber(models.Model):
             delay = self._retry_delay(attempts)
             state = "dead" if attempts >= self.max_attempts else "pending"
         return {
-            "id": delivery["delivery_id"],
+            "id": delivery.id,
             "state": state,
             "attempts": attempts,
             "delay": delay,
@@ -183,7 +194,7 @@ class WebhookSubscriber(models.Model):
 
     def _record_answer(self, outcome, number, now):
         last = "last_success" if outcome.delivered else "last_failure"
-        if not self[last] or self[last] < now - _REFRESH:
+        if not self[last] or self[last] < now - _RE_FRESH:
             self[last] = now
         if outcome.delivered and self.batch_limit and number >= self.batch_limit:
             larger = self.batch_limit + max(1, self.batch_limit // 4)
@@ -222,17 +233,21 @@ class WebhookSubscriber(models.Model):
         silent = self.with_context(tracking_disable=True)
         silent.write({"state": "disabled", "disabled_reason": reason})
 
-    def _notify_if_disabled(self):
-        """Tell the administrators of an endpoint that has just been disabled."""
-        if not self.disabled_reason:
-            return
-        reason, self.disabled_reason = self.disabled_reason, False
-        for user in self.env.ref("base.group_system").all_user_ids.filtered("active"):
-            self.activity_schedule(
-                "auto_webhook_odoo.activity_endpoint_disabled",
-                summary=self.env._("Webhook endpoint disabled: %s", self.name),
-                note=plaintext2html(
-                    self.env._("%s Its events wait. Enable it once it works again.", reason)
-                ),
-                user_id=user.id,
+    @api.model
+    def _notify_of_disabled(self):
+        """Tell the administrators of endpoints that have been disabled since the last call."""
+        administrators = self.env.ref("base.group_system").all_user_ids.filtered("active")
+        for subscriber in self.with_context(active_test=False).search(
+            [("disabled_reason", "!=", False)]
+        ):
+            note = self.env._(
+                "%s Its events wait. Enable it once it works again.", subscriber.disabled_reason
             )
+            subscriber.disabled_reason = False
+            for user in administrators:
+                subscriber.activity_schedule(
+                    "auto_webhook_odoo.activity_endpoint_disabled",
+                    summary=self.env._("Webhook endpoint disabled: %s", subscriber.name),
+                    note=plaintext2html(note),
+                    user_id=user.id,
+                )

@@ -9,7 +9,6 @@ from . import (
     test_endpoint_health,
     test_erasure,
     test_event,
-    test_event_sql,
     test_feed,
     test_feed_access,
     test_feed_cursor,

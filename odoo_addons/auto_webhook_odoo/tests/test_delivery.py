@@ -316,7 +316,7 @@ class TestDelivery(DeliveryCase):
         self.env.invalidate_all()
         delivery = self.delivery_of(partner)
         delivery.action_retry()
-        self.assertEqual(delivery.leased_until, claim.deliveries[0]["leased_until"])
+        self.assertEqual(delivery.leased_until, claim.deliveries[0].leased_until)
         self.assertFalse(self.env["webhook.delivery"]._claim(subscriber.id).deliveries)
 
     def test_a_process_that_lost_its_lease_changes_nothing_unless_it_delivered(self):
@@ -330,9 +330,9 @@ class TestDelivery(DeliveryCase):
         deliveries.flush_model()
         taken_over = deliveries._claim(subscriber.id)
         delivery = self.delivery_of(partner)
-        delivery_id = late.deliveries[0]["delivery_id"]
+        delivery_id = late.deliveries[0].id
         deliveries._record(late, {})
-        self.assertEqual(delivery.leased_until, taken_over.deliveries[0]["leased_until"])
+        self.assertEqual(delivery.leased_until, taken_over.deliveries[0].leased_until)
         deliveries._record(late, {delivery_id: Outcome(False, status=500)})
         self.assertEqual((delivery.state, delivery.attempts), ("pending", 0))
         deliveries._record(late, {delivery_id: Outcome(True, status=200)})

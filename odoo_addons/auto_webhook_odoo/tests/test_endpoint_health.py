@@ -59,7 +59,10 @@ class TestEndpointHealth(DeliveryCase):
         self.make_due()
         self.deliver()
         self.assertEqual(subscriber.state, "disabled")
+        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._notify_of_disabled()
         told = subscriber.activity_ids
+        self.assertEqual(len(told), len(told.user_id))
         self.assertIn(self.env.ref("base.user_admin"), told.user_id)
         self.assertIn("HTTP 503", told[0].note)
 
@@ -78,6 +81,8 @@ class TestEndpointHealth(DeliveryCase):
         self.partners(2)
         self.deliver()
         self.assertEqual(len(sink.requests), 1)
+        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.assertTrue(subscriber.activity_ids)
         subscriber.action_enable()
         self.assertFalse(subscriber.activity_ids)
         self.deliver()
@@ -132,4 +137,5 @@ class TestEndpointHealth(DeliveryCase):
         _sink, subscriber = self.sink((410, {}, page))
         self.partners(1)
         self.deliver()
+        self.env["webhook.subscriber"]._notify_of_disabled()
         self.assertNotIn("<a", subscriber.activity_ids[0].note)

@@ -1,46 +1,92 @@
 import json
 
-from odoo.tests import BaseCase
+from odoo.tests import BaseCase, tagged
+from odoo.tools import SQL
 
-from odoo.addons.auto_webhook_odoo.wire.event import event_json, message_id
-
-ROW = {
-    "id": 4711,
-    "model": "sale.order",
-    "record_id": 336,
-    "event": "write",
-    "timestamp": "2026-01-31T12:00:00.123456Z",
-    "priority": "high",
-    "category": "business",
-    "payload": '{"name":"SO001","note":"quote \\" and \\u20ac"}',
-    "changed_fields": '["state"]',
-    "old_values": None,
-    "user_id": 2,
-    "user_name": 'Ada "the first"',
-    "company_id": None,
-}
+from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+from ..wire.message import batch, batch_message_id, extended, message_id
+from .common import WebhookCase
 
 
-class TestEvent(BaseCase):
-    def test_an_event_is_the_object_of_the_protocol(self):
-        event = json.loads(event_json(ROW, source="8f7e"))
-        self.assertEqual(event["event_id"], 4711)
-        self.assertEqual(event["source"], "8f7e")
-        self.assertEqual(event["payload"], json.loads(ROW["payload"]))
-        self.assertEqual(event["changed_fields"], ["state"])
-        self.assertIsNone(event["old_values"])
-        self.assertEqual(event["user_name"], 'Ada "the first"')
-        self.assertIsNone(event["company_id"])
+@tagged("post_install", "-at_install")
+class TestEvent(WebhookCase):
+    """What PostgreSQL builds is the object of the protocol."""
 
-    def test_in_the_feed_it_has_an_id_and_no_source(self):
-        event = json.loads(event_json(ROW, id_key="id"))
-        self.assertEqual(event["id"], 4711)
-        self.assertNotIn("event_id", event)
-        self.assertNotIn("source", event)
+    def built(self, events, expression):
+        self.env.flush_all()
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT %s FROM %s WHERE e.id = ANY(%s) ORDER BY e.id",
+                SQL(expression),
+                SQL(EVENT_TABLES),
+                events.ids,
+            )
+        )
+        return [value for (value,) in rows]
 
-    def test_the_message_id_tells_events_of_a_restored_database_apart(self):
-        first = message_id("8f7e", ROW)
-        self.assertEqual(first, message_id("8f7e", ROW))
-        restored = ROW | {"timestamp": "2026-01-31T12:00:00.123457Z"}
-        self.assertNotEqual(first, message_id("8f7e", restored))
+    def test_it_says_what_is_stored(self):
+        self.forget()
+        for name in ("Ada", "Quotes \" ' \\ and\nlines", "Ünï « 雪 » \U0001f600", "%s %(x)s"):
+            self.env.user.partner_id.name = name
+            self.env["res.partner"].create({"name": name, "company_id": self.env.company.id})
+        partner = self.env["res.partner"].create({"name": "Deleted"})
+        self.next_transaction()
+        partner.unlink()
+        events = self.events()
+        events[1].write({"user_id": False, "company_id": False, "payload": False})
+        events[2].write({"changed_fields": "", "old_values": '{"name":"\\u0000"}'})
+        self.assertGreater(len(events), 5)
+        self.assertEqual(set(events.mapped("event")), {"create", "write", "unlink"})
+        for event, text in zip(events, self.built(events, event_json("id")), strict=True):
+            with self.subTest(event=event.id):
+                found = json.loads(text)
+                timestamp = event.timestamp.isoformat(timespec="microseconds")
+                stored = ("payload", "changed_fields", "old_values")
+                plain = ("model", "record_id", "event", "priority", "category")
+                self.assertEqual(
+                    found,
+                    {
+                        "id": event.id,
+                        "timestamp": f"{timestamp}Z",
+                        **{key: event[key] for key in plain},
+                        **{key: json.loads(event[key] or "null") for key in stored},
+                        "user_id": event.user_id.id or None,
+                        "user_name": event.user_id.name or None,
+                        "company_id": event.company_id.id or None,
+                    },
+                )
+
+    def test_its_name_tells_events_of_a_restored_database_apart(self):
+        self.forget()
+        self.env["res.partner"].create({"name": "Ada"})
+        event = self.events()
+        (before,) = self.built(event, EVENT_NAME)
+        self.env.cr.execute(
+            "UPDATE update_webhook SET timestamp = timestamp + interval '1 microsecond'"
+        )
+        (after,) = self.built(event, EVENT_NAME)
+        self.assertNotEqual(before, after)
+        self.assertTrue(before.startswith(f"{event.id}_"))
+        self.assertNotIn(".", message_id("8f7e", after))
+
+
+class TestMessage(BaseCase):
+    def test_a_lone_event_has_its_source_in_it(self):
+        event = extended('{"event_id":4711,"payload":{"name":"Ada"}}', source='8"f7e')
+        self.assertEqual(
+            json.loads(event),
+            {"source": '8"f7e', "event_id": 4711, "payload": {"name": "Ada"}},
+        )
+
+    def test_a_batch_has_it_once(self):
+        self.assertEqual(
+            json.loads(batch("8f7e", ['{"event_id":1}', '{"event_id":2}'])),
+            {"source": "8f7e", "events": [{"event_id": 1}, {"event_id": 2}]},
+        )
+        self.assertEqual(json.loads(batch("8f7e", [])), {"source": "8f7e", "events": []})
+
+    def test_a_batch_is_named_after_its_events(self):
+        first = batch_message_id("8f7e", ["1_2026", "2_2026"])
+        self.assertEqual(first, batch_message_id("8f7e", ["1_2026", "2_2026"]))
+        self.assertNotEqual(first, batch_message_id("8f7e", ["1_2026", "2_2027"]))
         self.assertNotIn(".", first)

@@ -1,0 +1,207 @@
+"""What is done to the deliveries of a subscriber, each with one statement.
+
+The ORM would take several for each, and would not know of rows that others have locked.
+"""
+
+from ..planned import Planned
+from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+
+# Deliveries that exist are left out by NOT EXISTS and not by ON CONFLICT: that one fails under
+# REPEATABLE READ if the sender has just updated the row, and the user would wait for the retry.
+SCHEDULE = Planned(
+    "webhook_schedule",
+    {"event_ids": "int[]", "choices": "int[]", "dry_run": "text"},
+    "SETOF int",
+    """
+        INSERT INTO webhook_delivery (
+            event_id, subscriber_id, model, record_id, attempts, next_attempt_at, state, last_error
+        )
+        SELECT event.id, subscriber.id, event.model, event.record_id, 0,
+               statement_timestamp() AT TIME ZONE 'UTC',
+               CASE WHEN subscriber.state = 'dry_run' THEN 'cancelled' ELSE 'pending' END,
+               CASE WHEN subscriber.state = 'dry_run' THEN %(dry_run)s END
+          FROM unnest(%(event_ids)s, %(choices)s) chosen(event_id, subscriber_id)
+          JOIN webhook_subscriber subscriber
+            ON subscriber.active AND subscriber.id = coalesce(chosen.subscriber_id, subscriber.id)
+          JOIN update_webhook instant ON instant.id = chosen.event_id
+          LEFT JOIN LATERAL (
+                SELECT earlier.id
+                  FROM update_webhook earlier
+                 WHERE earlier.model = instant.model AND earlier.record_id = instant.record_id
+                   AND earlier.id < instant.id AND earlier.is_processed IS NOT TRUE
+                   AND EXISTS (
+                        SELECT FROM webhook_delivery known
+                         WHERE known.event_id = earlier.id AND known.subscriber_id = subscriber.id
+                       )
+                 ORDER BY earlier.id DESC
+                 LIMIT 1
+               ) scheduled ON TRUE  -- it has taken along all before it
+          JOIN update_webhook event
+            ON event.model = instant.model AND event.record_id = instant.record_id
+           AND event.id BETWEEN coalesce(scheduled.id + 1, 0) AND instant.id
+           AND event.is_processed IS NOT TRUE
+           AND event.failed_at IS NULL AND event.offered_at IS NULL
+         WHERE NOT EXISTS (
+                SELECT FROM webhook_delivery known
+                 WHERE known.event_id = event.id AND known.subscriber_id = subscriber.id
+           )
+        ON CONFLICT DO NOTHING
+        RETURNING subscriber_id
+    """,
+)
+
+# Leases the first deliveries that are due, in the order of the index, so that it does not matter
+# how many wait. One whose record has an earlier delivery elsewhere (leased by another process, or
+# waiting for its retry) is put off until that one is due; when it is settled, it wakes those it
+# held up. LATERAL and arrays, because the planner knows nothing yet of a table just filled.
+CLAIM = Planned(
+    "webhook_claim",
+    {"subscriber_id": "int", "lease": "float", "most": "int"},
+    "TABLE (id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
+    " event_name text, event text, leased_until timestamp, held bool)",
+    f"""
+        WITH lease AS (
+            SELECT statement_timestamp() AT TIME ZONE 'UTC'
+                   + make_interval(secs => %(lease)s) AS until
+        ),
+        due AS (
+            SELECT id, model, record_id, event_id, attempts, replayed
+              FROM webhook_delivery
+             WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+               AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
+             ORDER BY next_attempt_at, event_id
+             LIMIT %(most)s
+               FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        held AS (
+            SELECT due.id, earlier.next_attempt_at
+              FROM due
+             CROSS JOIN LATERAL (
+                    SELECT next_attempt_at
+                      FROM webhook_delivery
+                     WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+                       AND model = due.model AND record_id = due.record_id
+                       AND event_id < due.event_id
+                       AND replayed IS NOT TRUE AND due.replayed IS NOT TRUE
+                       AND id NOT IN (SELECT id FROM due)
+                     ORDER BY event_id DESC
+                     LIMIT 1
+                   ) earlier
+        ),
+        put_off AS (
+            UPDATE webhook_delivery delivery
+               SET next_attempt_at = greatest(
+                       (SELECT next_attempt_at FROM held WHERE held.id = delivery.id),
+                       statement_timestamp() AT TIME ZONE 'UTC' + interval '1 second'
+                   )
+             WHERE id = ANY(ARRAY(SELECT id FROM held))
+        ),
+        leased AS (
+            UPDATE webhook_delivery
+               SET next_attempt_at = lease.until, leased_until = lease.until
+              FROM lease
+             WHERE id = ANY(ARRAY(SELECT id FROM due WHERE id NOT IN (SELECT id FROM held)))
+        )
+        SELECT due.id, due.attempts, coalesce(due.replayed, FALSE), due.event_id, due.model,
+               due.record_id, event.name, event.json, lease.until, due.id IN (SELECT id FROM held)
+          FROM lease
+         CROSS JOIN due
+         CROSS JOIN LATERAL (
+                SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
+                  FROM {EVENT_TABLES} WHERE e.id = due.event_id LIMIT 1
+               ) event
+         ORDER BY due.event_id
+    """,  # noqa: S608  # constants
+)
+
+# What was delivered is delivered. Any other outcome counts only while the lease is still ours;
+# whoever has taken the delivery over will tell what came of it.
+RECORD = Planned(
+    "webhook_record",
+    {
+        **dict.fromkeys(("id", "attempts", "status"), "int[]"),
+        **dict.fromkeys(("state", "error"), "text[]"),
+        "delay": "float[]",
+        "leased_until": "timestamp",
+    },
+    "TABLE (id int, state varchar)",
+    """
+        WITH outcome AS (
+            SELECT * FROM unnest(
+                %(id)s, %(state)s, %(attempts)s, %(delay)s,
+                %(status)s, %(error)s
+            ) AS outcome(id, state, attempts, delay, status, error)
+        )
+        UPDATE webhook_delivery delivery
+           SET state = outcome.state,
+               attempts = outcome.attempts,
+               next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+                   + make_interval(secs => outcome.delay),
+               leased_until = NULL,
+               last_status = outcome.status,
+               last_error = outcome.error,
+               delivered_at = CASE WHEN outcome.state = 'delivered'
+                   THEN statement_timestamp() AT TIME ZONE 'UTC' END
+          FROM outcome
+         WHERE delivery.id = outcome.id
+           AND delivery.id = ANY(%(id)s)  -- or the planner reads the whole table
+           AND (outcome.state = 'delivered'
+                OR delivery.state = 'pending' AND delivery.leased_until = %(leased_until)s)
+        RETURNING delivery.id, delivery.state
+    """,
+)
+
+RELEASE = """
+    UPDATE webhook_delivery
+       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC', leased_until = NULL
+     WHERE id = ANY(%s) AND state = 'pending' AND leased_until = %s
+"""
+
+# To be run in a transaction of its own: what began to wait for a delivery before it was settled is
+# seen then, and what another process is just putting off is waited for. The past hour lets them go
+# before the others of their record. Nothing waits for a replay.
+WAKE_LATER = Planned(
+    "webhook_wake_later",
+    {"settled": "int[]"},
+    "SETOF int",
+    """
+        UPDATE webhook_delivery
+           SET next_attempt_at = least(
+                   next_attempt_at,
+                   statement_timestamp() AT TIME ZONE 'UTC' - interval '1 hour'
+               )
+         WHERE id = ANY(ARRAY(
+                SELECT later.id
+                  FROM (
+                        SELECT subscriber_id, model, record_id, max(event_id) AS event_id
+                          FROM webhook_delivery
+                         WHERE id = ANY(%(settled)s) AND replayed IS NOT TRUE
+                         GROUP BY subscriber_id, model, record_id
+                       ) settled
+                 CROSS JOIN LATERAL (
+                        SELECT id
+                          FROM webhook_delivery
+                         WHERE subscriber_id = settled.subscriber_id AND state = 'pending'
+                           AND model = settled.model AND record_id = settled.record_id
+                           AND event_id > settled.event_id AND leased_until IS NULL
+                         ORDER BY event_id
+                         LIMIT 100
+                       ) later
+               ))
+           AND state = 'pending' AND leased_until IS NULL
+        RETURNING id
+    """,
+)
+
+SECONDS_UNTIL_DUE = """
+    SELECT extract(epoch FROM greatest(
+               delivery.next_attempt_at, subscriber.paused_until, subscriber.next_batch_at
+           ) - statement_timestamp() AT TIME ZONE 'UTC')::float
+      FROM webhook_delivery delivery
+      JOIN webhook_subscriber subscriber ON subscriber.id = delivery.subscriber_id
+     WHERE delivery.subscriber_id = %s AND delivery.state = 'pending'
+     ORDER BY delivery.next_attempt_at
+     LIMIT 1
+"""
+
+PLANNED = (SCHEDULE, CLAIM, RECORD, WAKE_LATER)

@@ -70,7 +70,7 @@ deliveries = type(env["webhook.delivery"])
 registry, dbname = env.registry, env.cr.dbname
 # moments in which a process dies: where, before or after it, and at which call
 moments = [
-    (deliveries, "_lease", "after", 1),  # leased, not committed
+    (deliveries, "_claim", "after", 1),  # leased, not sent
     (dispatcher, "send", "before", 2),
     (dispatcher, "post", "after", 3),  # in the middle of a claim
     (dispatcher, "send", "after", 1),

@@ -5,6 +5,7 @@ import threading
 
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
+from odoo.sql_db import Cursor
 
 from ..transactions import use_read_committed
 
@@ -29,16 +30,22 @@ class Database:
         self._keeps = False
 
     @contextlib.contextmanager
-    def transaction(self):
+    def transaction(self, each_statement=False):
         """Yield an environment in a transaction of its own.
 
         READ COMMITTED: a row that another process has claimed or recorded meanwhile is then looked
         at again and passed over; under Odoo's REPEATABLE READ it is an error.
+
+        :param each_statement: each is a transaction (autocommit), which saves the round trips that
+            begin and end one
         """
         with self._limits.together:
             try:
-                yield api.Environment(self._open(), SUPERUSER_ID, {})
-                self._cursor.commit()
+                cr = self._open()
+                if isinstance(cr, Cursor):  # Odoo's tests have one transaction for everything
+                    cr.connection.autocommit = each_statement
+                yield api.Environment(cr, SUPERUSER_ID, {})
+                cr.commit()
             except BaseException:
                 self.close()
                 raise

@@ -56,7 +56,7 @@ def deliver(database, subscriber_id, connections_for):
     """
     settled = ()
     while True:
-        with database.transaction() as env:
+        with database.transaction(each_statement=True) as env:
             env["webhook.delivery"]._wake_later(settled)
             claim = env["webhook.delivery"]._claim(subscriber_id)
         if not claim.deliveries:

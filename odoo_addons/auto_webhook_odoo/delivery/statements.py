@@ -50,19 +50,64 @@ SCHEDULE = Planned(
     """,
 )
 
-# Leases the first deliveries that are due, in the order of the index, so that it does not matter
-# how many wait. One whose record has an earlier delivery elsewhere (leased by another process, or
-# waiting for its retry) is put off until that one is due; when it is settled, it wakes those it
-# held up. LATERAL and arrays, because the planner knows nothing yet of a table just filled.
+#: Columns of ``webhook_subscriber`` that make an ``Endpoint``.
+ENDPOINT = """
+    url, auth_type, coalesce(auth_token, '') AS auth_token,
+    coalesce(api_key_header, '') AS api_key_header,
+    array_remove(ARRAY[
+        nullif(signing_secret, ''),
+        CASE WHEN previous_secret_until > statement_timestamp() AT TIME ZONE 'UTC'
+             THEN nullif(previous_secret, '') END
+    ], NULL) AS signing_secrets,
+    timeout, coalesce(verify_ssl, FALSE) AS verify_ssl,
+    coalesce(allow_private_network, FALSE) AS allow_private_network
+"""
+
+_ADMITTED = f"""
+            SELECT id, coalesce(consecutive_failures, 0) AS failures,
+                   coalesce(rate_limit, 0) AS rate_limit,
+                   CASE WHEN greatest(paused_until, next_batch_at)
+                             > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
+                        WHEN consecutive_failures > 0 THEN 1
+                        ELSE least(batch_size, nullif(batch_limit, 0), nullif(rate_limit, 0))
+                   END AS most,
+                   {ENDPOINT}
+              FROM webhook_subscriber
+             WHERE id = %(subscriber_id)s AND active AND state = 'enabled'
+               AND (coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0) > 0)
+"""  # noqa: S608  # constants
+
+# An endpoint that fails, or has a rate limit, is locked: two processes must not both send the one
+# probe, or each a second's worth. Not FOR UPDATE: that would hold up events that begin to wait for
+# the endpoint.
+#
+# The first deliveries that are due are leased, in the order of the index, so that it does not
+# matter how many wait. One whose record has an earlier delivery elsewhere (leased by another
+# process, or waiting for its retry) is put off until that one is due; when it is settled, it wakes
+# those it held up. LATERAL and arrays, because the planner knows nothing of a table just filled.
+#
+# The commit does not wait for the disk: a lease that a crash of PostgreSQL forgets only means that
+# the delivery is sent again, as after a crash of the sender.
 CLAIM = Planned(
     "webhook_claim",
-    {"subscriber_id": "int", "lease": "float", "most": "int"},
-    "TABLE (id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
+    {"subscriber_id": "int", "margin": "float", "overrun": "float"},
+    "TABLE (url varchar, auth_type varchar, auth_token varchar, api_key_header varchar,"
+    " signing_secrets text[], timeout int, verify_ssl bool, allow_private_network bool,"
+    " id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
     " event_name text, event text, leased_until timestamp, held bool)",
     f"""
-        WITH lease AS (
+        WITH watched AS ({_ADMITTED}
+               FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        endpoint AS (
+            SELECT * FROM watched
+             UNION ALL {_ADMITTED.replace("AND (", "AND NOT (")}
+        ),
+        lease AS (
             SELECT statement_timestamp() AT TIME ZONE 'UTC'
-                   + make_interval(secs => %(lease)s) AS until
+                   + make_interval(secs => %(margin)s + timeout + %(overrun)s) AS until,
+                   set_config('synchronous_commit', 'off', TRUE)
+              FROM endpoint
         ),
         due AS (
             SELECT id, model, record_id, event_id, attempts, replayed
@@ -70,7 +115,7 @@ CLAIM = Planned(
              WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
              ORDER BY next_attempt_at, event_id
-             LIMIT %(most)s
+             LIMIT coalesce((SELECT most FROM endpoint), 0)
                FOR NO KEY UPDATE SKIP LOCKED
         ),
         held AS (
@@ -101,10 +146,28 @@ CLAIM = Planned(
                SET next_attempt_at = lease.until, leased_until = lease.until
               FROM lease
              WHERE id = ANY(ARRAY(SELECT id FROM due WHERE id NOT IN (SELECT id FROM held)))
+            RETURNING id
+        ),
+        noted AS (
+            UPDATE webhook_subscriber subscriber
+               SET paused_until = CASE WHEN watched.failures > 0
+                       THEN statement_timestamp() AT TIME ZONE 'UTC'
+                            + make_interval(secs => watched.timeout + %(overrun)s)
+                       ELSE subscriber.paused_until END,
+                   next_batch_at = CASE WHEN watched.rate_limit > 0
+                       THEN statement_timestamp() AT TIME ZONE 'UTC'
+                            + make_interval(secs => number::float / watched.rate_limit)
+                       ELSE subscriber.next_batch_at END
+              FROM watched, (SELECT count(*) AS number FROM leased) leased
+             WHERE subscriber.id = watched.id AND number > 0
         )
-        SELECT due.id, due.attempts, coalesce(due.replayed, FALSE), due.event_id, due.model,
+        SELECT endpoint.url, endpoint.auth_type, endpoint.auth_token, endpoint.api_key_header,
+               endpoint.signing_secrets, endpoint.timeout, endpoint.verify_ssl,
+               endpoint.allow_private_network,
+               due.id, due.attempts, coalesce(due.replayed, FALSE), due.event_id, due.model,
                due.record_id, event.name, event.json, lease.until, due.id IN (SELECT id FROM held)
-          FROM lease
+          FROM endpoint
+         CROSS JOIN lease
          CROSS JOIN due
          CROSS JOIN LATERAL (
                 SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
@@ -200,6 +263,7 @@ SECONDS_UNTIL_DUE = """
       FROM webhook_delivery delivery
       JOIN webhook_subscriber subscriber ON subscriber.id = delivery.subscriber_id
      WHERE delivery.subscriber_id = %s AND delivery.state = 'pending'
+       AND subscriber.active AND subscriber.state = 'enabled'
      ORDER BY delivery.next_attempt_at
      LIMIT 1
 """

@@ -45,7 +45,7 @@ class Endpoint:
     auth_token: str
     api_key_header: str
     #: the newest first; while a key is being replaced both sign
-    signing_secrets: tuple
+    signing_secrets: list
     #: seconds for the whole attempt
     timeout: float
     verify_ssl: bool

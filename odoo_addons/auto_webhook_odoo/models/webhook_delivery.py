@@ -1,11 +1,12 @@
 import collections
+import dataclasses
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..delivery import sender, statements
 from ..delivery.dispatcher import LEASE_MARGIN, Claim, Leased
-from ..delivery.transport import longest_attempt
+from ..delivery.transport import Endpoint, longest_attempt
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent right now
@@ -17,6 +18,8 @@ STATES = [
 _CRON_SECONDS = 50  # a run ends before the next is due
 
 _MOST_SELECTED = 20_000  # Odoo's web client passes no more ids to a button
+
+_OF_ENDPOINT = len(dataclasses.fields(Endpoint))  # columns of a claim
 
 _LOOKS = 20  # batches that one claim looks at if all they hold has to wait for earlier events
 
@@ -174,30 +177,22 @@ class WebhookDelivery(models.Model):
 
         :return: ``Claim``
         """
-        subscribers = self.env["webhook.subscriber"]
-        admission = subscribers._admit(subscriber_id)
-        if not admission:
-            return Claim(subscriber_id)
-        endpoint, limit = admission.endpoint, admission.limit
-        deliveries = self._lease(subscriber_id, limit, endpoint.timeout) if limit else []
-        if not deliveries:
-            return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
-        subscribers.browse(subscriber_id)._note_claimed(admission, len(deliveries))
-        source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        return Claim(subscriber_id, endpoint=endpoint, source=source, deliveries=deliveries)
-
-    @api.model
-    def _lease(self, subscriber_id, limit, timeout):
-        """Return the deliveries that are this process' until ``timeout`` and a margin are over."""
-        lease = LEASE_MARGIN + longest_attempt(timeout)
-        parameters = {"subscriber_id": subscriber_id, "lease": lease, "most": limit}
+        parameters = {
+            "subscriber_id": subscriber_id,
+            "margin": LEASE_MARGIN,
+            "overrun": longest_attempt(0),
+        }
         for _look in range(_LOOKS):
             self.env.cr.execute(statements.CLAIM.call, parameters)
-            found = [Leased(*row) for row in self.env.cr.fetchall()]
-            leased = [delivery for delivery in found if not delivery.held]
-            if leased or not found:
+            rows = self.env.cr.fetchall()
+            found = [Leased(*row[_OF_ENDPOINT:]) for row in rows]
+            if leased := [delivery for delivery in found if not delivery.held]:
+                endpoint = Endpoint(*rows[0][:_OF_ENDPOINT])
+                source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+                return Claim(subscriber_id, None, endpoint, source, leased)
+            if not found:
                 break
-        return leased
+        return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
 
     @api.model
     def _seconds_until_due(self, subscriber_id):

@@ -197,7 +197,7 @@ class WebhookSubscriber(models.Model):
         """Send a batch without events, and tell what came of it."""
         self.ensure_one()
         self.check_access("write")
-        endpoint = self._read_settings().endpoint
+        endpoint = self._endpoint()
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         # what has been read is enough; no transaction may be open while the endpoint is talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit

@@ -1,12 +1,12 @@
 import random
 from datetime import timedelta
-from typing import NamedTuple
 
 from odoo import api, fields, models
 from odoo.tools import SQL, plaintext2html
 
 from ..delivery import sender
-from ..delivery.transport import MAX_RETRY_AFTER, Endpoint, longest_attempt
+from ..delivery.statements import ENDPOINT
+from ..delivery.transport import MAX_RETRY_AFTER, Endpoint
 from ..wire.backoff import retry_delay
 
 _RE_FRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
@@ -26,18 +26,6 @@ _FRESH = {
     "batch_limit": 0,
     "disabled_reason": False,
 }
-
-
-class Admission(NamedTuple):
-    """What a subscriber may be sent now."""
-
-    endpoint: Endpoint
-    #: deliveries that may be claimed; 0 during a pause
-    limit: int
-    #: in a row
-    failures: int
-    #: events per second, 0 for no limit
-    rate_limit: int
 
 
 class WebhookSubscriber(models.Model):
@@ -78,77 +66,17 @@ class WebhookSubscriber(models.Model):
         sender.wake_sender(self.env.cr, (self if vals.get("active") else anew).ids)
         return True
 
-    @api.model
-    def _admit(self, subscriber_id):
-        """Return ``Admission``, or None if nothing is sent to this subscriber at all.
-
-        A subscriber that fails, or has a rate limit, is locked until the end of the transaction:
-        two processes must not both send the one probe, or each a second's worth.
-        """
-        subscriber = self.browse(subscriber_id)
-        found = subscriber._read_settings(SQL("active AND state = 'enabled'"))
-        if found and (found.failures or found.rate_limit):
-            # not FOR UPDATE: that would hold up events that begin to wait for this endpoint
-            locked = subscriber._read_settings(SQL("TRUE FOR NO KEY UPDATE SKIP LOCKED"))
-            return locked or found._replace(limit=0)
-        return found
-
-    def _read_settings(self, condition=SQL("TRUE")):  # noqa: B008  # SQL objects are immutable
-        """Return ``Admission``, or None. With SQL: the ORM would take a third of the time that an
-        event takes from the commit to the endpoint."""
-        self.flush_model()
-        self.env.cr.execute(
+    def _endpoint(self):
+        """Return the ``Endpoint``."""
+        self.flush_recordset()
+        (row,) = self.env.execute_query(
             SQL(
-                """
-                SELECT url, auth_type, auth_token, api_key_header, timeout, verify_ssl,
-                       allow_private_network, signing_secret,
-                       CASE WHEN previous_secret_until > statement_timestamp() AT TIME ZONE 'UTC'
-                            THEN previous_secret END,
-                       CASE WHEN greatest(paused_until, next_batch_at)
-                                 > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
-                            WHEN consecutive_failures > 0 THEN 1
-                            ELSE least(
-                                batch_size, nullif(batch_limit, 0), nullif(rate_limit, 0)
-                            ) END,
-                       coalesce(consecutive_failures, 0), coalesce(rate_limit, 0)
-                  FROM webhook_subscriber
-                 WHERE id = %s AND %s
-                """,
+                "SELECT %s FROM webhook_subscriber WHERE id = %s",
+                SQL(ENDPOINT),  # pylint: disable=sql-injection
                 self.id,
-                condition,
             )
         )
-        row = self.env.cr.fetchone()
-        if not row:
-            return None
-        endpoint = Endpoint(
-            url=row[0],
-            auth_type=row[1],
-            auth_token=row[2] or "",
-            api_key_header=row[3] or "",
-            timeout=row[4],
-            verify_ssl=row[5],
-            allow_private_network=bool(row[6]),
-            signing_secrets=tuple(filter(None, row[7:9])),
-        )
-        return Admission(endpoint, *row[9:])
-
-    def _pause(self, seconds):
-        self.paused_until = fields.Datetime.now() + timedelta(seconds=seconds)
-
-    def _note_claimed(self, admission, number):
-        """Keep others from sending a second probe, or more than the rate limit allows."""
-        if admission.failures:
-            self._pause(longest_attempt(admission.endpoint.timeout))
-        if admission.rate_limit:
-            self.env.cr.execute(
-                SQL(
-                    "UPDATE webhook_subscriber SET next_batch_at = statement_timestamp() "
-                    "AT TIME ZONE 'UTC' + make_interval(secs => %s) WHERE id = %s",
-                    number / admission.rate_limit,
-                    self.id,
-                )
-            )
+        return Endpoint(*row)
 
     def _retry_delay(self, failures):
         """Return the seconds to wait after so many failures."""
@@ -213,9 +141,9 @@ class WebhookSubscriber(models.Model):
                 "last_failure": now,
                 "failing_since": since,
                 "consecutive_failures": failures,
+                "paused_until": now + timedelta(seconds=pause),
             }
         )
-        self._pause(pause)
         failing_for = now - since
         if outcome.status == 410:
             self._disable(self.env._("It wants no more messages (HTTP 410)."))

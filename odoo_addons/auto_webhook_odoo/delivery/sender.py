@@ -12,6 +12,7 @@ import functools
 import logging
 import os
 import threading
+import time
 
 import psycopg2
 
@@ -24,6 +25,10 @@ from .dispatcher import deliver
 _logger = logging.getLogger(__name__)
 
 _KEY = "auto_webhook_odoo.wake_sender"
+
+# Seconds. A thread that is woken waits for the interpreter's lock until this one comes to wait for
+# something, often for two milliseconds. This lets it put its question to the database first.
+_GIVE_WAY = 0.0001
 
 _LINGER = 60  # seconds that an idle lane keeps its connection open
 _PAUSE_AFTER_ERROR = 5  # seconds; an error is ours or the database's, not the endpoint's
@@ -43,8 +48,9 @@ def wake(dbname, subscriber_ids):
     if _is_prefork_master():
         return
     try:
-        for subscriber_id in subscriber_ids:
-            _Lanes.of_process().wake(dbname, subscriber_id)
+        idle = [_Lanes.of_process().wake(dbname, subscriber_id) for subscriber_id in subscriber_ids]
+        if any(idle):
+            time.sleep(_GIVE_WAY)
     except RuntimeError:  # no more threads; an error here would fail a request that is committed
         _logger.exception("Webhooks cannot be sent right now; the cron will do it.")
 
@@ -84,6 +90,7 @@ class _Lanes:
         self.limits = Limits()
 
     def wake(self, *key):
+        """Wake a lane, and tell whether it was idle."""
         with self.lock:
             lane = self.lanes.get(key)
             if lane is None:
@@ -92,6 +99,7 @@ class _Lanes:
                 self.lanes[key] = lane
             lane.woken = True
             lane.called.notify()
+            return not lane.busy
 
     def wait_until_idle(self, dbname, timeout):
         def idle():

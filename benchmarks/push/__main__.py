@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.peers import erpdoo, oca_addons
 from benchmarks.push import report
+from benchmarks.push.claiming import FEW_WAITING, claim_time
 from benchmarks.push.cluster import replicates, replicating_postgres
 from benchmarks.push.floor import floor
 from benchmarks.push.follower import Follower
@@ -22,7 +23,7 @@ from benchmarks.push.results import Results
 from benchmarks.push.server import Prepared, prepare
 from benchmarks.push.sink import Sink, sink
 from benchmarks.push.targets import verdicts
-from benchmarks.push.variants import ERPDOO, QUEUE_JOB, VARIANTS, Variant
+from benchmarks.push.variants import ERPDOO, OURS, QUEUE_JOB, VARIANTS, Variant
 from devstack import DevstackError, console
 from devstack.databases import Databases
 from devstack.odoo import Odoo
@@ -45,13 +46,15 @@ class Plan:
     transactions: int
     #: events that wait, in each round; 0 leaves it out
     backlog: int
+    #: deliveries that wait while claims are timed, beside few; 0 leaves it out
+    waiting: int
 
 
 def main() -> int:
     arguments = parse(sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    plan = Plan(arguments.rounds, arguments.transactions, arguments.backlog)
+    plan = Plan(arguments.rounds, arguments.transactions, arguments.backlog, arguments.waiting)
     try:
         kept = benchmark(arguments.only, plan, arguments.fsync, arguments.json)
     except DevstackError as error:
@@ -70,6 +73,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--backlog", type=_backlog, default=20000, help="events in each round; 0: none; %(default)s"
+    )
+    parser.add_argument(
+        "--waiting",
+        type=int,
+        default=1_000_000,
+        help="deliveries that wait while claims are timed; 0: none; %(default)s",
     )
     parser.add_argument(
         "--only",
@@ -126,6 +135,11 @@ def benchmark(variants: Sequence[Variant], plan: Plan, fsync: bool, file: Path |
                 for one in [*prepared[turn:], *prepared[:turn]]:
                     step.note = f"round {number + 1}, {one.variant.title}"
                     measure(results, one, plan, f"{number}-{one.variant.key}")
+            for one in prepared:
+                if one.variant == OURS and plan.waiting:
+                    step.note = "claims"
+                    for waiting in (FEW_WAITING, plan.waiting):
+                        results.claims[waiting] = claim_time(one, waiting)
             step.note = f"{plan.rounds} rounds; every event arrived, once and in order"
     report.tables(results, variants, plan.backlog)
     if file:

@@ -38,6 +38,9 @@ class Results:
         default_factory=lambda: defaultdict(list)
     )
 
+    #: milliseconds of a claim, by the number of deliveries that were waiting
+    claims: dict[int, float] = field(default_factory=dict)
+
     def add_latencies(self, what: str, variant: str, milliseconds: list[float]) -> None:
         self._latencies[what, variant].append(milliseconds)
 
@@ -74,6 +77,7 @@ class Results:
         tree: dict[str, dict[str, dict[str, list[list[float]]]]] = {
             "latencies_ms": defaultdict(dict),
             "events_per_second": defaultdict(dict),
+            "claim_ms": {"": {str(waiting): [[ms]] for waiting, ms in self.claims.items()}},
         }
         for (what, variant), rounds in self._latencies.items():
             tree["latencies_ms"][what][variant] = [[round(x, 3) for x in one] for one in rounds]

@@ -16,6 +16,8 @@ IDLE_P99 = 50.0
 BUSY_P99 = 150.0
 #: Events a second through a backlog
 BACKLOG = 5000
+#: How many times as long a claim may take with many deliveries waiting as with few
+CLAIM = 1.5
 #: How many times as many events a second as Odoo's own webhook and as queue_job
 TIMES = 20
 
@@ -39,6 +41,8 @@ def verdicts(results: Results, variants: Sequence[Variant]) -> Iterator[Verdict]
             for peer in (AUTOMATION, QUEUE_JOB):
                 if peer in variants:
                     yield _times(results, own, peer)
+    if results.claims:
+        yield _claims(results)
 
 
 def _latency(results: Results, own: Variant, beside_erpdoo: bool) -> Iterator[Verdict]:
@@ -76,6 +80,16 @@ def _backlog(results: Results, own: Variant) -> Iterator[Verdict]:
             f"{rate:.0f} against {peer:.0f} events a second",
             rate > peer,
         )
+
+
+def _claims(results: Results) -> Verdict:
+    (few, time_with_few), (many, time_with_many) = sorted(results.claims.items())
+    return Verdict(
+        f"a claim takes at most {CLAIM:g} times as long with {many:,} deliveries waiting as with "
+        f"{few:,}",
+        f"{time_with_many:.2f} against {time_with_few:.2f} ms",
+        time_with_many <= CLAIM * time_with_few,
+    )
 
 
 def _times(results: Results, own: Variant, peer: Variant) -> Verdict:

@@ -13,8 +13,10 @@ class IrModelFields(models.Model):
     def unlink(self):
         """Stop recording a model if the last field of a selection goes, for example because its
         module is uninstalled: an empty selection would mean all fields."""
-        configs = self.env["webhook.config"].sudo().search([("active", "=", True)])
-        for config in configs:
+        configs = self.env["webhook.config"].sudo()
+        if not configs._is_installed():  # this addon itself is being uninstalled
+            return super().unlink()
+        for config in configs.search([("active", "=", True)]):
             if any(config[name] and config[name] <= self for name in _LISTS):
                 _logger.warning(
                     "%s is no longer recorded: the fields that were chosen for it are removed.",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from benchmarks.capture.variants import AGAIN, PEERS, UNTRACKED, VARIANTS, Varia
 from benchmarks.capture.worker import Worker, worker
 from benchmarks.capture.workloads import HEADLINE, WORKLOADS
 from benchmarks.peers import oca_addons
-from devstack import DevstackError, console
+from benchmarks.reporting import Verdict, conditions, run
+from devstack import console
 from devstack.databases import BASE_MODULES, Databases
 from devstack.odoo import Odoo
 from devstack.postgres import postgres
@@ -34,16 +34,10 @@ _PATIENCE = 2
 
 def main() -> int:
     arguments = parse(sys.argv[1:])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        kept = benchmark(arguments.only, BASES[arguments.base], arguments.rounds, arguments.json)
-    except DevstackError as error:
-        console.say(console.styled(f"Error: {error}", "red"))
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0 if kept or not arguments.strict else 1
+    return run(
+        lambda: benchmark(arguments.only, BASES[arguments.base], arguments.rounds, arguments.json),
+        arguments.strict,
+    )
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -80,8 +74,8 @@ def _variants(word: str) -> list[Variant]:
 
 def benchmark(
     variants: Sequence[Variant], base: Sequence[str], rounds: int, file: Path | None
-) -> bool:
-    """Measure the variants; returns whether every promise is kept."""
+) -> Iterator[Verdict]:
+    """Measure the variants, print the figures and judge them."""
     results = Results()
     with ExitStack() as exits:
         server = exits.enter_context(postgres())
@@ -91,7 +85,8 @@ def benchmark(
         names = [
             exits.enter_context(databases.fresh(variant.modules, base)) for variant in variants
         ]
-        report.conditions(server, base, found.versions if found else ())
+        remark = f"Installed besides: {', '.join(base)}. "
+        conditions(server, found.versions if found else (), remark)
         with console.step("Starting an Odoo for each variant"):
             workers = [
                 exits.enter_context(worker(odoo, name, variant))
@@ -102,9 +97,8 @@ def benchmark(
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(results.as_json(), indent=1))
-    judged = list(verdicts(results, [variant.key for variant in variants]))
-    report.judgement(judged, noise(results, variants), _CALM)
-    return all(verdict.kept for verdict in judged)
+    report.noise(noise(results, variants), _CALM)
+    return verdicts(results, [variant.key for variant in variants])
 
 
 def measure(results: Results, workers: Sequence[Worker], rounds: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from benchmarks.capture.results import Results, mean
 from benchmarks.capture.variants import AGAIN, BESIDE, OURS, PEERS, UNTRACKED
 from benchmarks.capture.workloads import HEADLINE, WORKLOADS, Workload
+from benchmarks.reporting import Verdict
 
 #: Geometric mean of our ratios to untracked
 MEAN_TARGET = 1.25
@@ -16,15 +16,6 @@ MEAN_LIMIT = 1.35
 WORST_LIMIT = 1.75
 #: Our time divided by the better peer's, in any single workload
 PEER_LIMIT = 1.05
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One promise and what became of it."""
-
-    promise: str
-    found: str
-    kept: bool
 
 
 def verdicts(results: Results, variants: Sequence[str]) -> Iterator[Verdict]:

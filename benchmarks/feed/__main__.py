@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.feed.measuring import RETENTION, Measuring
 from benchmarks.feed.table import fill
-from devstack import DevstackError, console
+from benchmarks.reporting import Verdict, run
+from devstack import console
 from devstack.feed_server import FeedServer, feed_server
 
 #: Slowest page divided by the fastest
@@ -29,41 +28,24 @@ CONFIRM = 100
 Times = dict[str, list[float]]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One promise and what became of it."""
-
-    promise: str
-    found: str
-    kept: bool
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="%(default)s")
     parser.add_argument("--events", type=int, default=1_000_000, help="%(default)s")
     parser.add_argument("--strict", action="store_true", help="a missed target is a failure")
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with feed_server(workers=1) as feed:
-            times, rates, batches = benchmark(feed, arguments.events, arguments.rounds)
-    except DevstackError as error:
-        console.say(console.styled(f"Error: {error}", "red"))
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run(lambda: benchmark(arguments.events, arguments.rounds), arguments.strict)
+
+
+def benchmark(events: int, rounds: int) -> Iterator[Verdict]:
+    """Measure everything, print the figures and judge them."""
+    with feed_server(workers=1) as feed:
+        times, rates, batches = measure(feed, events, rounds)
     report(times, rates, batches)
-    judged = list(verdicts(times, rates))
-    console.say()
-    for verdict in judged:
-        mark = ("kept  ", "green") if verdict.kept else ("MISSED", "red")
-        console.say(f"{console.styled(*mark)}  {verdict.promise}: {verdict.found}")
-    return 0 if all(verdict.kept for verdict in judged) or not arguments.strict else 1
+    return verdicts(times, rates)
 
 
-def benchmark(
+def measure(
     feed: FeedServer, events: int, rounds: int
 ) -> tuple[Times, list[float], dict[str, dict[str, list[float]]]]:
     """Measure everything in turns, round by round; retention last, because it deletes."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from benchmarks.push.server import Prepared, prepare
 from benchmarks.push.sink import Sink, sink
 from benchmarks.push.targets import verdicts
 from benchmarks.push.variants import ERPDOO, OURS, QUEUE_JOB, VARIANTS, Variant
-from devstack import DevstackError, console
+from benchmarks.reporting import Verdict, conditions, run
+from devstack import console
 from devstack.databases import Databases
 from devstack.odoo import Odoo
 from devstack.postgres import Postgres
@@ -52,17 +52,10 @@ class Plan:
 
 def main() -> int:
     arguments = parse(sys.argv[1:])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     plan = Plan(arguments.rounds, arguments.transactions, arguments.backlog, arguments.waiting)
-    try:
-        kept = benchmark(arguments.only, plan, arguments.fsync, arguments.json)
-    except DevstackError as error:
-        console.say(console.styled(f"Error: {error}", "red"))
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0 if kept or not arguments.strict else 1
+    return run(
+        lambda: benchmark(arguments.only, plan, arguments.fsync, arguments.json), arguments.strict
+    )
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -116,8 +109,10 @@ def _variants(word: str) -> list[Variant]:
     return [variant for key, variant in VARIANTS.items() if key in keys]
 
 
-def benchmark(variants: Sequence[Variant], plan: Plan, fsync: bool, file: Path | None) -> bool:
-    """Measure the variants; returns whether every promise is kept."""
+def benchmark(
+    variants: Sequence[Variant], plan: Plan, fsync: bool, file: Path | None
+) -> Iterator[Verdict]:
+    """Measure the variants, print the figures and judge them."""
     results = Results()
     with ExitStack() as exits:
         server = exits.enter_context(replicating_postgres(fsync))
@@ -145,9 +140,7 @@ def benchmark(variants: Sequence[Variant], plan: Plan, fsync: bool, file: Path |
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(results.as_json(), indent=1))
-    judged = list(verdicts(results, variants))
-    report.judgement(judged)
-    return all(verdict.kept for verdict in judged)
+    return verdicts(results, variants)
 
 
 def prepare_all(
@@ -164,7 +157,7 @@ def prepare_all(
         odoo = Odoo(server, (_OWN_ADDONS,))
     databases = Databases(odoo)
     names = [exits.enter_context(databases.fresh(v.modules, _BASE)) for v in variants]
-    report.conditions(server, versions)
+    conditions(server, versions)
     folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
     prepared = []
     with console.step("Configuring who sends") as step:

@@ -60,6 +60,6 @@ def claim_times(env: Any, waiting: int, claims: int) -> list[float]:
                 started = time.perf_counter()
                 claim = own["webhook.delivery"]._claim(subscriber.id)
                 times.append(1000 * (time.perf_counter() - started))
-            if len(claim.deliveries) != size:
+            if len(claim.deliveries) < size:
                 raise RuntimeError(f"{len(claim.deliveries)} were claimed instead of {size}")
     return times

@@ -1,40 +1,16 @@
-"""Prints results as tables, with how they were made and what they mean."""
+"""Prints results as tables."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 
 from benchmarks.push.measuring import BURST
 from benchmarks.push.results import Results
-from benchmarks.push.targets import Verdict
 from benchmarks.push.variants import AUTOMATION, OWN, QUEUE_JOB, Variant
+from benchmarks.reporting import Table
 from devstack import console
-from devstack.postgres import Postgres
 
-_FIRST_COLUMN = 24
-_COLUMN = 20
-
-
-def conditions(postgres: Postgres, peers: Sequence[str]) -> None:
-    """Print how the figures were made."""
-    settings = ("server_version", "wal_level", "fsync", "synchronous_commit", "full_page_writes")
-    with postgres.connect() as cursor:
-        found = {}
-        for name in settings:
-            cursor.execute(f"SHOW {name}")
-            (found[name],) = cursor.fetchone()
-    version = found.pop("server_version")
-    console.say(
-        f"Odoo 19.0, Python {platform.python_version()}, PostgreSQL {version} ("
-        + ", ".join(f"{name} {value}" for name, value in found.items())
-        + ")"
-    )
-    if peers:
-        console.say("Peers: " + ", ".join(peers))
-    load = os.getloadavg()[0]
-    console.say(f"{os.cpu_count()} cores, load {load:.1f} before the start")
+_TABLE = Table(24, 20)
 
 
 def tables(results: Results, variants: Sequence[Variant], backlog: int) -> None:
@@ -48,12 +24,12 @@ def tables(results: Results, variants: Sequence[Variant], backlog: int) -> None:
     for what, title in (("idle", "idle"), ("busy", "both cron workers busy")):
         console.say()
         head = ["p50", "p95", "p99", "max", "p50, best round", "p99, best round"]
-        _row(f"ms, {title}", head, "bold")
+        _TABLE.row(f"ms, {title}", head, "bold")
         for variant in variants:
             one = results.latency(what, variant.key)
             best = results.best_round(what, variant.key)
             cells = [one.p50, one.p95, one.p99, one.worst, best.p50, best.p99]
-            _row(variant.title, [f"{cell:.2f}" for cell in cells])
+            _TABLE.row(variant.title, [f"{cell:.2f}" for cell in cells])
     for what, title in (
         ("burst", f"Events a second, {BURST} contacts of one transaction, commit to last arrival"),
         ("burst, whole", "The same, but from the request to create them"),
@@ -63,26 +39,16 @@ def tables(results: Results, variants: Sequence[Variant], backlog: int) -> None:
     _factors(results, variants)
 
 
-def judgement(found: Sequence[Verdict]) -> None:
-    """Print what became of each promise."""
-    console.say()
-    for verdict in found:
-        mark = (
-            console.styled("kept  ", "green") if verdict.kept else console.styled("MISSED", "red")
-        )
-        console.say(f"{mark}  {verdict.promise}: {verdict.found}")
-
-
 def _rates(results: Results, variants: Sequence[Variant], what: str, title: str) -> None:
     if not variants:
         return
     console.say()
     console.say(console.styled(title, "bold"))
-    _row("", ["median", "lowest", "highest"])
+    _TABLE.row("", ["median", "lowest", "highest"])
     for variant in variants:
         rates = results.rates(what, variant.key)
         cells = [results.rate(what, variant.key), min(rates), max(rates)]
-        _row(variant.title, [f"{cell:.0f}" for cell in cells])
+        _TABLE.row(variant.title, [f"{cell:.0f}" for cell in cells])
 
 
 def _factors(results: Results, variants: Sequence[Variant]) -> None:
@@ -93,8 +59,8 @@ def _factors(results: Results, variants: Sequence[Variant]) -> None:
         return
     console.say()
     figures = ("idle p50", "burst", "whole burst")
-    _row("times as fast as", [peer.title for peer in peers for _ in figures], "bold")
-    _row("", [*figures] * len(peers))
+    _TABLE.row("times as fast as", [peer.title for peer in peers for _ in figures], "bold")
+    _TABLE.row("", [*figures] * len(peers))
     for variant in own:
         cells = []
         for peer in peers:
@@ -102,9 +68,4 @@ def _factors(results: Results, variants: Sequence[Variant]) -> None:
             cells.append(theirs / ours)
             for what in ("burst", "burst, whole"):
                 cells.append(results.rate(what, variant.key) / results.rate(what, peer.key))
-        _row(variant.title, [f"{cell:.1f}" for cell in cells])
-
-
-def _row(title: str, cells: Sequence[str], *styles: str) -> None:
-    line = title.ljust(_FIRST_COLUMN) + "".join(cell.rjust(_COLUMN) for cell in cells)
-    console.say(console.styled(line, *styles))
+        _TABLE.row(variant.title, [f"{cell:.1f}" for cell in cells])

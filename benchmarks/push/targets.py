@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from benchmarks.push.measuring import BURST
 from benchmarks.push.results import Results
 from benchmarks.push.variants import AUTOMATION, ERPDOO, OWN, QUEUE_JOB, Variant
+from benchmarks.reporting import Verdict
 
 #: Milliseconds from commit to arrival, while nothing else goes on
 IDLE_P50 = 3.0
@@ -20,15 +20,6 @@ BACKLOG = 5000
 CLAIM = 1.5
 #: How many times as many events a second as Odoo's own webhook and as queue_job
 TIMES = 20
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One promise and what became of it."""
-
-    promise: str
-    found: str
-    kept: bool
 
 
 def verdicts(results: Results, variants: Sequence[Variant]) -> Iterator[Verdict]:

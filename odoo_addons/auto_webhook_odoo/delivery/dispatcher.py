@@ -106,7 +106,9 @@ def _messages(claim):
     for delivery in claim.deliveries:
         if delivery.attempts:
             continue
-        if together and size + len(delivery.event) > _MAX_BATCH:
+        if len(together) == claim.endpoint.batch_size or (
+            together and size + len(delivery.event) > _MAX_BATCH
+        ):
             yield together
             together, size = [], 0
         together.append(delivery)

@@ -59,7 +59,8 @@ ENDPOINT = """
         CASE WHEN previous_secret_until > statement_timestamp() AT TIME ZONE 'UTC'
              THEN nullif(previous_secret, '') END
     ], NULL) AS signing_secrets,
-    timeout, coalesce(verify_ssl, FALSE) AS verify_ssl,
+    timeout, least(batch_size, nullif(batch_limit, 0)) AS batch_size,
+    coalesce(verify_ssl, FALSE) AS verify_ssl,
     coalesce(allow_private_network, FALSE) AS allow_private_network
 """
 
@@ -69,7 +70,10 @@ _ADMITTED = f"""
                    CASE WHEN greatest(paused_until, next_batch_at)
                              > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
                         WHEN consecutive_failures > 0 THEN 1
-                        ELSE least(batch_size, nullif(batch_limit, 0), nullif(rate_limit, 0))
+                        ELSE least(
+                            coalesce(nullif(batch_limit, 0), batch_size * %(messages)s),
+                            nullif(rate_limit, 0)
+                        )
                    END AS most,
                    {ENDPOINT}
               FROM webhook_subscriber
@@ -90,9 +94,10 @@ _ADMITTED = f"""
 # the delivery is sent again, as after a crash of the sender.
 CLAIM = Planned(
     "webhook_claim",
-    {"subscriber_id": "int", "margin": "float", "overrun": "float"},
+    {"subscriber_id": "int", "messages": "int", "margin": "float", "overrun": "float"},
     "TABLE (url varchar, auth_type varchar, auth_token varchar, api_key_header varchar,"
-    " signing_secrets text[], timeout int, verify_ssl bool, allow_private_network bool,"
+    " signing_secrets text[], timeout int, batch_size int, verify_ssl bool,"
+    " allow_private_network bool,"
     " id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
     " event_name text, event text, leased_until timestamp, held bool)",
     f"""
@@ -162,8 +167,8 @@ CLAIM = Planned(
              WHERE subscriber.id = watched.id AND number > 0
         )
         SELECT endpoint.url, endpoint.auth_type, endpoint.auth_token, endpoint.api_key_header,
-               endpoint.signing_secrets, endpoint.timeout, endpoint.verify_ssl,
-               endpoint.allow_private_network,
+               endpoint.signing_secrets, endpoint.timeout, endpoint.batch_size,
+               endpoint.verify_ssl, endpoint.allow_private_network,
                due.id, due.attempts, coalesce(due.replayed, FALSE), due.event_id, due.model,
                due.record_id, event.name, event.json, lease.until, due.id IN (SELECT id FROM held)
           FROM endpoint

@@ -48,6 +48,8 @@ class Endpoint:
     signing_secrets: list
     #: seconds for the whole attempt
     timeout: float
+    #: events in one message
+    batch_size: int
     verify_ssl: bool
     allow_private_network: bool
 

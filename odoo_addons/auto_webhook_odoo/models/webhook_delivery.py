@@ -19,6 +19,8 @@ _CRON_SECONDS = 50  # a run ends before the next is due
 
 _MOST_SELECTED = 20_000  # Odoo's web client passes no more ids to a button
 
+_MESSAGES = 4  # that one claim fills: fewer claims, but more to repeat after a crash
+
 _OF_ENDPOINT = len(dataclasses.fields(Endpoint))  # columns of a claim
 
 _LOOKS = 20  # batches that one claim looks at if all they hold has to wait for earlier events
@@ -179,6 +181,7 @@ class WebhookDelivery(models.Model):
         """
         parameters = {
             "subscriber_id": subscriber_id,
+            "messages": _MESSAGES,
             "margin": LEASE_MARGIN,
             "overrun": longest_attempt(0),
         }

@@ -34,6 +34,7 @@ def endpoint(url, **values):
         "api_key_header": "",
         "signing_secrets": (),
         "timeout": 1,
+        "batch_size": 1,
         "verify_ssl": True,
         "allow_private_network": True,
     }

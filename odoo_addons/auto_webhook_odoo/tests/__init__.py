@@ -4,6 +4,7 @@ from . import (
     test_capture,
     test_completeness,
     test_config,
+    test_database,
     test_delivery,
     test_devices,
     test_endpoint_health,

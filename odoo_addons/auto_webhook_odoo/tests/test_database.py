@@ -1,0 +1,67 @@
+from contextlib import closing
+
+import psycopg2
+
+from odoo.modules.registry import Registry
+from odoo.tests import BaseCase, tagged
+from odoo.tests.common import get_db_name
+
+from ..delivery.database import Database, Limits
+
+
+@tagged("post_install", "-at_install")
+class TestDatabase(BaseCase):
+    """What a lane does with its connection, and what it leaves to requests."""
+
+    def setUp(self):
+        super().setUp()
+        self.database = self.enterContext(closing(Database(get_db_name(), Limits())))
+
+    def backend(self, env):
+        env.cr.execute("SELECT pg_backend_pid()")
+        return env.cr.fetchone()[0]
+
+    def test_the_connection_is_kept_between_transactions(self):
+        with self.database.transaction() as env:
+            first = self.backend(env)
+        with self.database.transaction(each_statement=True) as env:
+            self.assertEqual(self.backend(env), first)
+
+    def test_what_it_gives_back_is_no_longer_in_autocommit(self):
+        with self.database.transaction(each_statement=True) as env:
+            backend = self.backend(env)
+        self.database.close()
+        with Registry(get_db_name()).cursor() as cr:
+            cr.execute("SELECT pg_backend_pid()")
+            self.assertEqual(cr.fetchone()[0], backend)
+            self.assertFalse(cr.connection.autocommit)
+            cr.execute("SHOW transaction_isolation")
+            self.assertEqual(cr.fetchone()[0], "repeatable read")
+
+    def test_each_statement_is_committed_by_itself(self):
+        name = "auto_webhook_odoo.test"
+        with (
+            self.assertRaises(ZeroDivisionError),
+            self.database.transaction(each_statement=True) as env,
+        ):
+            env.cr.execute(
+                "INSERT INTO ir_config_parameter (key, value) VALUES (%s, 'kept')", [name]
+            )
+            raise ZeroDivisionError
+        with self.database.transaction() as env:
+            env.cr.execute("DELETE FROM ir_config_parameter WHERE key = %s", [name])
+            self.assertEqual(env.cr.rowcount, 1)
+
+    def test_a_kept_connection_that_breaks_is_replaced(self):
+        with self.database.transaction() as env:
+            backend = self.backend(env)
+        with Registry(get_db_name()).cursor() as cr:
+            cr.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+        with (
+            self.assertRaises(psycopg2.OperationalError),
+            self.assertLogs("odoo.sql_db"),
+            self.database.transaction() as env,
+        ):
+            self.backend(env)
+        with self.database.transaction() as env:
+            self.assertNotEqual(self.backend(env), backend)

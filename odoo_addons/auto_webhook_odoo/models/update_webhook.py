@@ -134,7 +134,7 @@ class UpdateWebhook(models.Model):
             event.display_name = f"{event.model},{event.record_id} {event.event}"
 
     def _compute_seq(self):
-        positions = self.env["webhook.feed.position"].search([("event_id", "in", self.ids)])
+        positions = self.env["webhook.feed.position"].sudo().search([("event_id", "in", self.ids)])
         found = {position.event_id.id: position.id for position in positions}
         for event in self:
             event.seq = found.get(event.id, 0)

@@ -253,8 +253,10 @@ class UpdateWebhook(models.Model):
         :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
         :return: the dictionary that docs/protocol.md describes
         """
-        if type(last_event_id) is not int or type(limit) is not int or limit < 1:
+        if type(last_event_id) is not int or type(limit) is not int or not 0 < limit < 2**31:
             raise ValidationError(self.env._("Cursor and limit of the feed are whole numbers."))
+        if any(isinstance(wanted, str) for wanted in filters.values()):
+            raise ValidationError(self.env._("Filters of the feed are lists."))
         page = self.env["webhook.feed.position"]._read_page(last_event_id, limit, **filters)
         return page.head | {"events": [json.loads(event) for event in page.events]}
 

@@ -42,6 +42,7 @@ class TestStrangers(FeedHttpCase):
             ("shortened", self.keys["consumer"][:-1]),
             ("prolonged", self.keys["consumer"] + "0"),
             ("SQL", "'; DROP TABLE res_users; --"),
+            ("no text", "abc\x00def"),
         ]:
             with self.subTest(name=name):
                 self.assertEqual(self.refused_with(key), 401)

@@ -59,6 +59,7 @@ class UpdateWebhook(models.Model):
 
     def unlink(self):
         """Delete events, which readers of the feed are to know."""
+        self.check_access("unlink")
         self._note_deletion(self.ids)
         return super().unlink()
 

@@ -1,7 +1,8 @@
 from datetime import timedelta
 
 from odoo import fields
-from odoo.tests import BaseCase, tagged
+from odoo.exceptions import AccessError
+from odoo.tests import BaseCase, new_test_user, tagged
 
 from ..wire.cursor import MAX_CURSOR, Cursor
 from .common import WebhookCase
@@ -98,6 +99,17 @@ class TestExpiry(WebhookCase):
         cursor = self.pull(limit=1)["last_id"]
         self.events()[-1].unlink()
         self.assertExpired(self.pull(cursor))
+
+    def test_who_may_not_delete_events_takes_none_out_of_the_feed(self):
+        user = new_test_user(self.env, "clerk", groups="base.group_user")
+        self.forget()
+        self.record("A")
+        cursor = self.pull()["last_id"]
+        try:  # as code that catches the error would: without a savepoint
+            self.events().with_user(user).unlink()
+        except AccessError:
+            page = self.pull()
+        self.assertEqual((self.names(page), page["last_id"]), (["A"], cursor))
 
     def test_the_end_of_the_feed_may_be_deleted(self):
         self.record("A")

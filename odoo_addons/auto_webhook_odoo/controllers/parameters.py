@@ -20,10 +20,16 @@ def read_parameters(known):
     :raises FeedError: 400, 413 or 415
     """
     http = request.httprequest
-    parameters = http.args.to_dict() if http.method == "GET" else _read_json(http)
+    parameters = _read_query(http) if http.method == "GET" else _read_json(http)
     if unknown := sorted(set(parameters) - set(known)):
         raise FeedError(f"Unknown parameter {unknown[0]!r}. Known are: {', '.join(sorted(known))}.")
     return parameters
+
+
+def _read_query(http):
+    # a parameter that is repeated is a list: to leave out all but one would return too little
+    given = http.args.to_dict(flat=False)
+    return {name: values if len(values) > 1 else values[0] for name, values in given.items()}
 
 
 def _read_json(http):
@@ -68,7 +74,7 @@ def boolean(parameters, name, default):
 
 
 def strings(parameters, name, allowed=None):
-    """Return a list of texts; GET sends them separated by commas.
+    """Return a list of texts; GET sends them separated by commas, or one by one.
 
     :param allowed: the only values there are; None for any
     :raises FeedError: 400

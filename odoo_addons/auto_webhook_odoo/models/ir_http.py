@@ -41,7 +41,8 @@ class IrHttp(models.AbstractModel):
         status = getattr(response, "code", None) or getattr(response, "status_code", 500)
         if status < 400 or getattr(response, "mimetype", "") == "application/json":
             return response
-        if getattr(response, "response", None) is not None:  # one of ours, raised as an exception
+        is_raised = isinstance(response, werkzeug.exceptions.HTTPException)
+        if is_raised and response.response is not None:  # one of ours
             return response
         return json_error(status, "not_served", f"Odoo answered this request with {status}.")
 
@@ -98,4 +99,5 @@ class IrHttp(models.AbstractModel):
     def _webhook_key(cls):
         headers = request.httprequest.headers
         bearer = re.fullmatch(r"bearer\s+(\S+)\s*", headers.get("Authorization", ""), re.IGNORECASE)
-        return bearer.group(1) if bearer else headers.get("X-API-Key", "").strip()
+        key = bearer.group(1) if bearer else headers.get("X-API-Key", "").strip()
+        return None if "\x00" in key else key  # PostgreSQL has no such text

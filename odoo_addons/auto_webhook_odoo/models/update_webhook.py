@@ -134,7 +134,7 @@ class UpdateWebhook(models.Model):
             event.display_name = f"{event.model},{event.record_id} {event.event}"
 
     def _compute_seq(self):
-        positions = self.env["webhook.feed.position"].search([("event_id", "in", self.ids)])
+        positions = self.env["webhook.feed.position"].sudo().search([("event_id", "in", self.ids)])
         found = {position.event_id.id: position.id for position in positions}
         for event in self:
             event.seq = found.get(event.id, 0)
@@ -253,8 +253,10 @@ class UpdateWebhook(models.Model):
         :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
         :return: the dictionary that docs/protocol.md describes
         """
-        if type(last_event_id) is not int or type(limit) is not int or limit < 1:
+        if type(last_event_id) is not int or type(limit) is not int or not 0 < limit < 2**31:
             raise ValidationError(self.env._("Cursor and limit of the feed are whole numbers."))
+        if any(isinstance(wanted, str) for wanted in filters.values()):
+            raise ValidationError(self.env._("Filters of the feed are lists."))
         page = self.env["webhook.feed.position"]._read_page(last_event_id, limit, **filters)
         return page.head | {"events": [json.loads(event) for event in page.events]}
 

@@ -56,6 +56,7 @@ class UserSyncState(models.Model):
         """Have devices read the feed from its beginning."""
         if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
             raise AccessError(self.env._("Only webhook managers may reset devices."))
+        self.check_access("read")  # or they would reset those of other companies, too
         self.sudo().last_event_id = 0
 
     @api.model

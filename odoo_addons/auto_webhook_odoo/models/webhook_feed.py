@@ -41,8 +41,13 @@ class WebhookFeedPosition(models.Model):
             cr.execute("SELECT EXISTS (SELECT FROM webhook_feed_pending)")
             (is_pending,) = cr.fetchone()
         if is_pending:
-            with self.env.registry.cursor() as cr:
-                self.with_env(self.env(cr=cr, su=True))._assign()
+            self._assign_all()
+
+    @api.model
+    def _assign_all(self):
+        """Give every committed event a position, and notice a restore even if there is none."""
+        with self.env.registry.cursor() as cr:
+            self.with_env(self.env(cr=cr, su=True))._assign()
 
     @api.model
     def _assign(self):

@@ -8,10 +8,12 @@ KINDS = [
 ]
 
 #: What a copy of a database does not take along: the cluster, its timeline (another one after a
-#: point in time was recovered, or a standby took over), the database in it. And what is known.
+#: point in time was recovered, or a standby took over), the database in it, and the table, which a
+#: backup that is restored over its own database makes anew. And what is known.
 _IDENTITY = """
     SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
-                     left(pg_walfile_name(pg_current_wal_lsn()), 8), oid),
+                     left(pg_walfile_name(pg_current_wal_lsn()), 8), oid,
+                     'webhook_feed_position'::regclass::oid),
            (SELECT value FROM ir_config_parameter WHERE key = %s)
       FROM pg_database WHERE datname = current_database()
 """

@@ -106,6 +106,7 @@ def _client(address):
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address or ""
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     if parsed.version == 4:
         return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -35,8 +35,9 @@ class UpdateWebhook(models.Model):
         Those that still wait for an endpoint stay, unless the endpoint is archived.
         """
         days = self._retention_days("delete_days", 90)
-        # what nobody has asked for yet gets its position, so that the feed knows what it loses
-        self.env["webhook.feed.position"]._assign_pending()
+        # What nobody has asked for yet gets its position, so that the feed knows what it loses; and
+        # a restored backup has to be noticed before a break says what was deleted.
+        self.env["webhook.feed.position"]._assign_all()
         ids = self._outdated(
             days,
             SQL(
@@ -58,6 +59,7 @@ class UpdateWebhook(models.Model):
 
     def unlink(self):
         """Delete events, which readers of the feed are to know."""
+        self.check_access("unlink")
         self._note_deletion(self.ids)
         return super().unlink()
 

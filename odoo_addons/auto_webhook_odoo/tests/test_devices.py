@@ -153,3 +153,17 @@ class TestDevices(FeedHttpCase):
         )
         device.with_user(manager).action_start_again()
         self.assertEqual(self.state()["last_event_id"], 0)
+
+    def test_managers_start_no_devices_of_other_companies(self):
+        (cursor,) = self.cursors(1)
+        company = self.env["res.company"].create({"name": "Other"})
+        theirs = new_test_user(self.env, "theirs", company_id=company.id, company_ids=[company.id])
+        device = self.env["user.sync.state"].create(
+            {"user_id": theirs.id, "device_id": "phone", "last_event_id": cursor}
+        )
+        manager = new_test_user(
+            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
+        )
+        with self.assertRaises(AccessError):
+            device.with_user(manager).action_start_again()
+        self.assertEqual(device.last_event_id, cursor)

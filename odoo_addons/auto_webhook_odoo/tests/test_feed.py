@@ -1,4 +1,4 @@
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import new_test_user, tagged
 
 from .common import WebhookCase
@@ -101,6 +101,12 @@ class TestFeed(WebhookCase):
         confirm = self.env["update.webhook"].with_user(self.consumer)._mark_processed
         self.assertEqual(confirm([theirs.id], {}), (0, [theirs.id]))
         self.assertFalse(theirs.is_processed)
+
+    def test_wrong_arguments_are_refused(self):
+        """An empty page would send the caller past the events that it wants."""
+        for wrong in ({"limit": 0}, {"limit": 2**63}, {"limit": "5"}, {"priority": "high"}):
+            with self.subTest(wrong=wrong), self.assertRaises(ValidationError):
+                self.pull(**wrong)
 
     def test_users_without_the_group_read_nothing(self):
         self.partners("A")

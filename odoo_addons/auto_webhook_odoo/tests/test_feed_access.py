@@ -68,6 +68,15 @@ class TestFeedAccess(WebhookCase):
         self.assertEqual(confirm([tag.id], {}), (0, [tag.id]))
         self.assertFalse(tag.is_processed)
 
+    def test_positions_say_nothing_of_events_that_are_hidden(self):
+        """A many2one shows its name to whoever may read the row that it stands in."""
+        self.allow("res.partner.category")
+        self.pull()
+        with self.assertRaises(AccessError):
+            self.env["webhook.feed.position"].with_user(self.consumer).search_read([], ["event_id"])
+        seen = self.env["update.webhook"].with_user(self.consumer).search([])
+        self.assertGreater(seen.seq, 0)
+
     def test_who_is_restricted_cannot_change_that(self):
         self.allow("res.partner")
         with self.assertRaises(AccessError):

@@ -1,7 +1,8 @@
 from datetime import timedelta
 
 from odoo import fields
-from odoo.tests import BaseCase, tagged
+from odoo.exceptions import AccessError
+from odoo.tests import BaseCase, new_test_user, tagged
 
 from ..wire.cursor import MAX_CURSOR, Cursor
 from .common import WebhookCase
@@ -99,6 +100,17 @@ class TestExpiry(WebhookCase):
         self.events()[-1].unlink()
         self.assertExpired(self.pull(cursor))
 
+    def test_who_may_not_delete_events_takes_none_out_of_the_feed(self):
+        user = new_test_user(self.env, "clerk", groups="base.group_user")
+        self.forget()
+        self.record("A")
+        cursor = self.pull()["last_id"]
+        try:  # as code that catches the error would: without a savepoint
+            self.events().with_user(user).unlink()
+        except AccessError:
+            page = self.pull()
+        self.assertEqual((self.names(page), page["last_id"]), (["A"], cursor))
+
     def test_the_end_of_the_feed_may_be_deleted(self):
         self.record("A")
         cursor = self.pull()["last_id"]
@@ -137,6 +149,32 @@ class TestExpiry(WebhookCase):
         page = self.pull()
         self.assertEqual(self.names(page), ["A", "B", "C", "D"])
         self.assertEqual(self.pull(page["last_id"])["last_id"], page["last_id"])
+
+    def test_a_backup_restored_over_its_own_database_is_noticed(self):
+        """As ``pg_restore --clean`` does it."""
+        self.record("A", "B")
+        seen = self.pull()["last_id"]
+        self.env.cr.execute(
+            """
+            CREATE TABLE restored (LIKE webhook_feed_position INCLUDING ALL);
+            INSERT INTO restored SELECT * FROM webhook_feed_position ORDER BY id LIMIT 1;
+            ALTER SEQUENCE webhook_feed_position_id_seq OWNED BY restored.id;
+            DROP TABLE webhook_feed_position;
+            ALTER TABLE restored RENAME TO webhook_feed_position
+            """
+        )
+        self.record("C", "D")
+        self.assertExpired(self.pull(seen))
+
+    def test_a_restored_backup_is_noticed_before_something_is_deleted(self):
+        """Breaks have numbers that the lost timeline may have given to others."""
+        self.record("A", "B")
+        position = Cursor.decode(self.pull(limit=1)["last_id"]).position
+        self.env.cr.execute("SELECT last_value + 1 FROM webhook_feed_break_id_seq")
+        lost = Cursor(position, self.env.cr.fetchone()[0]).encode()
+        self.env["ir.config_parameter"].set_param("auto_webhook_odoo.feed_identity", "elsewhere")
+        self.delete("B")
+        self.assertExpired(self.pull(lost))
 
     def test_a_reader_of_rare_events_moves_on_with_the_feed(self):
         self.record("A")

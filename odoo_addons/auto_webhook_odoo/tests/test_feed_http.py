@@ -23,6 +23,19 @@ class TestFeedHttp(FeedHttpCase):
         _status, same = self.call("pull?models=res.partner&limit=5", key="consumer")
         self.assertEqual(same["events"], page["events"])
 
+    def test_a_list_may_be_given_as_a_repeated_parameter(self):
+        """That is how many HTTP libraries send one."""
+        self.configure("res.partner.category")
+        self.env["res.partner"].create({"name": "Ada"})
+        self.env["res.partner.category"].create({"name": "VIP"})
+        both = "models=res.partner&models=res.partner.category"
+        _status, page = self.call(f"pull?{both}&limit=1000", key="consumer")
+        found = {event["model"] for event in page["events"]}
+        self.assertEqual(found, {"res.partner", "res.partner.category"})
+        for repeated in ("limit=1&limit=2", "include_processed=true&include_processed=false"):
+            with self.subTest(repeated=repeated):
+                self.assertRefused(self.call(f"pull?{repeated}"), 400, "invalid_request")
+
     def test_both_headers_carry_the_key(self):
         headers = {"X-API-Key": self.keys["consumer"]}
         status, _page = self.call("pull", key=None, headers=headers)
@@ -115,6 +128,7 @@ class TestFeedHttp(FeedHttpCase):
             ),
             ("sync-state/update", None, 405, "method_not_allowed"),
             ("no-such-call", {}, 404, "not_found"),
+            ("", None, 404, "not_served"),
         ]:
             with self.subTest(path=path, body=str(body)[:40]):
                 self.assertRefused(self.call(path, body), status, code)

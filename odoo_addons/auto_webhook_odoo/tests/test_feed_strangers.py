@@ -42,6 +42,7 @@ class TestStrangers(FeedHttpCase):
             ("shortened", self.keys["consumer"][:-1]),
             ("prolonged", self.keys["consumer"] + "0"),
             ("SQL", "'; DROP TABLE res_users; --"),
+            ("no text", "abc\x00def"),
         ]:
             with self.subTest(name=name):
                 self.assertEqual(self.refused_with(key), 401)
@@ -115,6 +116,7 @@ class TestStrangers(FeedHttpCase):
         self.assertEqual(_client("192.0.2.1"), "192.0.2.1")
         self.assertEqual(_client("2001:db8::1"), _client("2001:db8::ffff:2"))
         self.assertNotEqual(_client("2001:db8::1"), _client("2001:db8:0:1::1"))
+        self.assertEqual(_client("::ffff:192.0.2.1"), "192.0.2.1")  # of a socket for both versions
         self.assertEqual(_client(None), "")
 
 

@@ -1,5 +1,7 @@
 from datetime import timedelta
 
+from lxml import etree
+
 from odoo import fields
 from odoo.tests import new_test_user, tagged
 
@@ -60,3 +62,11 @@ class TestUnconfirmed(WebhookCase):
             self.env["ir.config_parameter"].set_param("auto_webhook_odoo.warn_hours", hours)
             with self.subTest(hours=hours):
                 self.assertEqual(bool(self.told()), warned)
+
+    def test_filters_narrow_what_is_shown_by_default(self):
+        """Odoo joins filters with *or* unless something stands between them."""
+        view = self.env["update.webhook"].get_view(view_type="search")
+        arch = etree.fromstring(view["arch"])
+        (default,) = arch.xpath("//filter[@name='current']")
+        self.assertNotEqual(default.getprevious().tag, "filter")
+        self.assertNotEqual(default.getnext().tag, "filter")

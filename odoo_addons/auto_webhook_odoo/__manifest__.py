@@ -13,6 +13,7 @@
         "data/ir_cron.xml",
         "data/mail_activity_type.xml",
         "wizards/webhook_erasure_views.xml",
+        "wizards/webhook_key_views.xml",
         "views/update_webhook_views.xml",
         "views/webhook_delivery_views.xml",
         "views/webhook_replay_views.xml",

@@ -8,6 +8,8 @@ is prepared does, too, but not behind a pooler that gives every transaction anot
 import dataclasses
 import functools
 
+from odoo.tools import SQL
+
 # A plan that is kept must not depend on how small the tables were when it was made.
 _DEFINITION = """
     CREATE FUNCTION {name}({types}) RETURNS {returns} LANGUAGE plpgsql
@@ -35,18 +37,17 @@ class Planned:
         """Make or replace the function; to be called by the ``init`` of a model."""
         self.drop(cr)
         places = {parameter: f"${place}" for place, parameter in enumerate(self.parameters, 1)}
-        cr.execute(
-            _DEFINITION.format(
-                name=self.name,
-                types=", ".join(self.parameters.values()),
-                returns=self.returns,
-                query=self.query % places,
-            )
+        definition = _DEFINITION.format(
+            name=self.name,
+            types=", ".join(self.parameters.values()),
+            returns=self.returns,
+            query=self.query % places,
         )
+        cr.execute(SQL(definition))  # pylint: disable=sql-injection  # constants
 
     def drop(self, cr):
         """Remove the function; to be called when the addon is uninstalled."""
-        cr.execute(f"DROP FUNCTION IF EXISTS {self.name}")
+        cr.execute(SQL("DROP FUNCTION IF EXISTS %s", SQL.identifier(self.name)))
 
     @functools.cached_property
     def call(self):

@@ -45,7 +45,7 @@ class Database:
                 if isinstance(cr, Cursor):  # Odoo's tests have one transaction for everything
                     cr.connection.autocommit = each_statement
                 yield api.Environment(cr, SUPERUSER_ID, {})
-                cr.commit()
+                cr.commit()  # pylint: disable=invalid-commit  # its own cursor
             except BaseException:
                 self.close()
                 raise

@@ -35,7 +35,7 @@ class WebhookSubscriber(models.Model):
     wait meanwhile; whatever happens to an endpoint, nothing that is waiting for it is dropped.
     """
 
-    _inherit = "webhook.subscriber"
+    _inherit = "webhook.subscriber"  # pylint: disable=consider-merging-classes-inherited
 
     batch_limit = fields.Integer(
         string="Current Batch Size",

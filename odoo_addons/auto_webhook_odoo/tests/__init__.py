@@ -16,6 +16,7 @@ from . import (
     test_feed_http,
     test_feed_strangers,
     test_filters,
+    test_key,
     test_mixin,
     test_properties,
     test_removed,

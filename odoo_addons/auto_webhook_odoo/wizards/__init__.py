@@ -1,1 +1,1 @@
-from . import webhook_erasure
+from . import webhook_erasure, webhook_key

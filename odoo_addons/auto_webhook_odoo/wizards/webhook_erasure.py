@@ -2,7 +2,6 @@ from odoo import SUPERUSER_ID, fields, models
 from odoo.exceptions import UserError
 
 from ..capture.events import EventGroup
-from ..delivery.sender import wake_sender
 from ..wire.jsontext import dumps
 
 ERASED = dumps({"_metadata": {"erased": True}})
@@ -52,8 +51,7 @@ class WebhookErasure(models.TransientModel):
         )
         if tracking and tracking.instant_send and tracking.priority == "high":
             pushed = [(event_id, tracking.subscriber_ids) for event_id in told]
-            if self.env["webhook.delivery"]._schedule(pushed):
-                wake_sender(self.env.cr)
+            self.env["webhook.delivery"]._schedule(pushed)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

@@ -60,6 +60,9 @@ def _rabbitmq(url: str) -> dict[str, Any]:
         raise ValueError("all nodes must have the same options of TLS, or none of them")
     options = {
         "confirm_publish": True,  # a message counts as sent when RabbitMQ says so
+        # For what py-amqp would wait without end, such as an answer to its leaving a node.
+        "read_timeout": SOCKET_TIMEOUT,
+        "write_timeout": SOCKET_TIMEOUT,
         # Until a sender is told that the broker is away. A worker waits for ever all the same.
         "max_retries": len(nodes),
         "interval_start": 0,

@@ -15,6 +15,7 @@ from devstack.cache import CACHE
 #: Only what we made is removed: DEVSTACK_CACHE may name a folder that holds other things too.
 _OURS = (
     "apt",
+    "image",
     "locks",
     "odoo",
     "odoo-data",

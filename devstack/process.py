@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -137,6 +138,10 @@ class Child:
     def logged(self, text: str) -> Callable[[], bool]:
         """A condition: its output contains the text."""
         return lambda: text in self.log_path.read_text(errors="replace")
+
+    def logged_like(self, pattern: str) -> Callable[[], bool]:
+        """A condition: its output contains something that matches the regular expression."""
+        return lambda: bool(re.search(pattern, self.log_path.read_text(errors="replace")))
 
     def alive(self) -> bool:
         return self.process.poll() is None

@@ -17,6 +17,8 @@ from devstack.cache import CACHE, REPO
 from devstack.process import Child, answers, free_port, run_folder
 
 ROLES = ("api", "worker", "beat")
+#: what `bridgecore worker` starts
+WORKERS = ("high", "default", "feed")
 
 
 @dataclass
@@ -59,7 +61,8 @@ class Receiver:
             if role == "api":
                 child.wait_until(answers(f"{self.url}/health/ready"), timeout=60)
             elif role == "worker":
-                child.wait_until(child.logged(" ready."), timeout=60)
+                for worker in WORKERS:  # they begin together, and are not ready together
+                    child.wait_until(child.logged_like(rf" {worker}-\d+@\S+ ready\."), timeout=60)
 
     def stop(self, *roles: str) -> None:
         """Stop roles (all by default), those that bring in events first."""

@@ -4,6 +4,7 @@ from celery import Celery
 from celery.schedules import crontab
 from kombu import Exchange, Queue
 
+from bridgecore.broker import broker_settings
 from bridgecore.messages import (
     CLEAN_AUDIT,
     COPY,
@@ -15,12 +16,8 @@ from bridgecore.messages import (
     SYNC_DATA,
     WAKE,
 )
+from bridgecore.redis_address import CONNECT_TIMEOUT
 from bridgecore.settings import Settings
-from bridgecore.storage.connection import CONNECT_TIMEOUT, SOCKET_TIMEOUT
-
-#: seconds after which Redis gives an unacknowledged message to another worker; longer than the
-#: longest retry delay, because a delayed message is unacknowledged until it is due
-VISIBILITY_TIMEOUT = 3600
 
 #: seconds
 RESULT_RETENTION = 86400
@@ -31,20 +28,13 @@ FORGET_INTERVAL = 60
 
 def create_celery(settings: Settings) -> Celery:
     """The application of a worker, of beat and of everybody who sends messages."""
+    results = settings.redis.for_celery()
     app = Celery("bridgecore", include=["bridgecore.tasks"], set_as_current=True)
     app.conf.update(
-        broker_url=(settings.broker_url or settings.redis_url).get_secret_value(),
+        **broker_settings((settings.broker_url or settings.redis_url).get_secret_value()),
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any absence of its broker
         broker_connection_timeout=CONNECT_TIMEOUT,
-        broker_transport_options={
-            "visibility_timeout": VISIBILITY_TIMEOUT,
-            "queue_order_strategy": "priority",  # QUEUES in their order
-            "socket_connect_timeout": CONNECT_TIMEOUT,
-            "socket_timeout": SOCKET_TIMEOUT,
-            "socket_keepalive": True,
-            "global_keyprefix": "bridgecore:broker:",
-        },
         # One more try replaces a connection that went stale; more would keep the sender waiting.
         task_publish_retry=True,
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
@@ -58,12 +48,17 @@ def create_celery(settings: Settings) -> Celery:
         accept_content=["json"],
         # Only `sync_data` has a result that somebody may wait for.
         task_ignore_result=True,
-        result_backend=settings.redis_url.get_secret_value(),
-        result_backend_transport_options={"global_keyprefix": "bridgecore:results:"},
+        result_backend=results.url,
+        result_backend_transport_options={
+            "global_keyprefix": "bridgecore:results:",
+            **results.options,
+        },
+        redis_backend_use_ssl=results.tls,
         result_expires=RESULT_RETENTION,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=4,
+        worker_consumer="bridgecore.consumer:LastingConsumer",
         timezone="UTC",
         beat_scheduler="celery.beat:Scheduler",  # intervals only: nothing to keep in a file
         beat_schedule={

@@ -7,12 +7,14 @@ another one for what was left lying.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event
+from bridgecore.redis_address import SOCKET_TIMEOUT
 
 PROCESS = "process_odoo_webhook_event"
 SYNC = "sync_odoo_webhook_events"
@@ -27,6 +29,9 @@ QUEUES = (FEED, HIGH, DEFAULT, COPY)
 #: What each worker serves, in this order. Calls to Odoo and events of high priority have
 #: processes that nothing else occupies; the others help with high priority before they do theirs.
 WORKERS = {"feed": (FEED,), "high": (HIGH,), "default": (HIGH, DEFAULT, COPY)}
+
+#: what sending raises
+_AWAY = (KombuError, RedisError, AMQPError, OSError)
 
 #: records of one message; they are handled one after the other
 RECORDS_PER_MESSAGE = 50
@@ -63,10 +68,26 @@ class Messages:
         """Have this source's feed read, or every source's; not after `expires` seconds."""
         self._send(SYNC, [source, reconcile, force], FEED, expires=expires)
 
+    def problem(self) -> str | None:
+        """What keeps messages from being sent, in words; None: nothing."""
+        try:
+            with self._app.connection_for_write() as connection:
+                _ = connection.default_channel  # connects, and has the broker answer
+        except _AWAY as error:
+            return f"The broker cannot be reached ({type(error).__name__})."
+        return None
+
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
         try:
-            self._app.send_task(task, arguments, queue=queue, ignore_result=True, **options)
-        except (OperationalError, RedisError, OSError) as error:
+            self._app.send_task(
+                task,
+                arguments,
+                queue=queue,
+                ignore_result=True,
+                confirm_timeout=SOCKET_TIMEOUT,
+                **options,
+            )
+        except _AWAY as error:
             raise QueueUnavailable(f"The broker is away ({type(error).__name__}).") from error
 
 

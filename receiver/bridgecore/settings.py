@@ -17,9 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from bridgecore.broker import broker_settings
 from bridgecore.environment import PREFIX, read_settings
 from bridgecore.errors import SettingsError
 from bridgecore.odoo_databases import Source, System
+from bridgecore.redis_address import RedisAddress, redis_address
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -55,8 +57,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    #: state, and the queue unless `broker_url` is set
+    #: state, and the queue unless `broker_url` is set; the module `redis_address` says how it looks
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    #: a Redis or RabbitMQ; the module `broker` says how it looks
     broker_url: SecretStr | None = None
     sources: Annotated[
         list[Source], _json_like('[{"id": "<database.uuid>", "url": "https://…", …}]')
@@ -127,8 +130,14 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _of_redis(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+        redis_address(url.get_secret_value())
+        return url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _of_a_broker(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            broker_settings(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
@@ -157,6 +166,10 @@ class Settings(BaseModel):
             "No Odoo database is known, so every push is refused and nothing is pulled: "
             "set BRIDGECORE_SOURCES (see docs/settings.md)."
         )
+
+    @cached_property
+    def redis(self) -> RedisAddress:
+        return redis_address(self.redis_url.get_secret_value())
 
     @cached_property
     def sources_by_id(self) -> dict[str, Source]:

@@ -31,6 +31,16 @@ def test_a_dead_child_shows_the_end_of_its_log() -> None:
         child.wait_until(lambda: False, timeout=10)
 
 
+def test_output_is_waited_for_by_pattern() -> None:
+    child = Child("loud", [sys.executable, "-c", "print('feed-17@host ready.')"])
+    try:
+        child.process.wait(10)
+        assert child.logged_like(r"feed-\d+@\S+ ready\.")()
+        assert not child.logged_like(r"high-\d+@\S+ ready\.")()
+    finally:
+        child.stop()
+
+
 def test_waiting_has_an_end() -> None:
     child = Child("silent", ["sleep", "60"])
     try:

@@ -125,6 +125,12 @@ def test_secrets_are_not_shown(environment):
             "localhost:6379",
             "BRIDGECORE_REDIS_URL: must start with redis://",
         ),
+        (
+            "BRIDGECORE_REDIS_URL",
+            "redis+sentinel://sentinel:26379",
+            "BRIDGECORE_REDIS_URL: name the master after the hosts",
+        ),
+        ("BRIDGECORE_BROKER_URL", "rabbit:5672", "BRIDGECORE_BROKER_URL: must start with redis://"),
         ("BRIDGECORE_HANDLERS", "[", "BRIDGECORE_HANDLERS: must be module names"),
     ],
 )

@@ -33,6 +33,8 @@ def ready(parts: Parts) -> Health:
         problem = parts.storage.problem()
     except RedisError as error:
         problem = f"Redis cannot be reached ({type(error).__name__})."
+    if not problem and parts.settings.broker_url:
+        problem = parts.messages.problem()
     if problem:
         raise NotReady(problem, retry_after=parts.settings.retry_after)
     return Health(warning=parts.settings.problem)

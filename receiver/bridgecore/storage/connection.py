@@ -9,10 +9,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from bridgecore.redis_address import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 from bridgecore.settings import Settings
-
-#: seconds; a sender waits for the answer, so a broken Redis must be noticed soon
-CONNECT_TIMEOUT, SOCKET_TIMEOUT = 1, 5
 
 
 def prefix(source: str) -> str:
@@ -24,8 +22,7 @@ class Connection:
     """Synchronous and safe to use from several threads, and after a fork."""
 
     def __init__(self, settings: Settings) -> None:
-        self.redis: Redis = Redis.from_url(
-            settings.redis_url.get_secret_value(),
+        self.redis: Redis = settings.redis.client(
             decode_responses=True,
             socket_connect_timeout=CONNECT_TIMEOUT,
             socket_timeout=SOCKET_TIMEOUT,

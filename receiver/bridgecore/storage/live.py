@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from anyio import CancelScope
-from redis import asyncio as aioredis
 
+from bridgecore.redis_address import CONNECT_TIMEOUT
 from bridgecore.settings import Settings
-from bridgecore.storage.connection import CONNECT_TIMEOUT, Connection, prefix
+from bridgecore.storage.connection import Connection, prefix
 
 #: entries read at once
 _PAGE = 100
@@ -32,7 +32,7 @@ class LiveStream:
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._redis = connection.redis
-        self._url = settings.redis_url.get_secret_value()
+        self._address = settings.redis
 
     def end(self, source: str) -> str:
         """The position after what has happened until now."""
@@ -57,8 +57,8 @@ class LiveStream:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator["AsyncReader"]:
         """A reader with a connection of its own, which waits without occupying a thread."""
-        redis = aioredis.Redis.from_url(
-            self._url, decode_responses=True, socket_connect_timeout=CONNECT_TIMEOUT
+        redis = self._address.async_client(
+            decode_responses=True, socket_connect_timeout=CONNECT_TIMEOUT
         )
         try:
             yield AsyncReader(redis)

@@ -1,0 +1,29 @@
+"""State, queue and results in a Redis that is reached through a socket of this host."""
+
+import pytest
+from bridgecore.messages import DEFAULT
+from bridgecore.runtime import Runtime
+from bridgecore.settings import Settings
+
+from devstack.process import Child
+from devstack.redis_server import _program
+from tests.support import eventually
+
+
+@pytest.fixture
+def url(tmp_path):
+    socket = tmp_path / "redis.sock"
+    options = ["--port", "0", "--unixsocket", socket, "--dir", tmp_path, "--save", ""]
+    child = Child("socket-redis", [_program(), *options, "--requirepass", "p/w"])
+    eventually(socket.exists)
+    yield f"unix://:p%2Fw@{socket}?db=3"
+    child.stop()
+
+
+def test_all_parts_understand_the_same_url(url):
+    parts = Runtime(Settings.model_validate({"redis_url": url}))
+    parts.messages.process("a", ["res.partner:1"])
+    assert parts.storage.redis.llen(f"bridgecore:broker:{DEFAULT}") == 1
+    assert parts.celery.backend.client.ping()
+    parts.celery.close()
+    parts.storage.redis.close()

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from benchmarks.feed.measuring import RETENTION, Measuring
+from benchmarks.feed.measuring import PAGE, RETENTION, Measuring
 from benchmarks.feed.table import fill
 from benchmarks.reporting import Verdict, run
 from devstack import console
@@ -54,7 +54,7 @@ def measure(
     rates = []
     with feed.postgres.connect(feed.database) as cursor:
         with console.step(f"Writing {events:,} events"):
-            fill(cursor, events)
+            fill(cursor, events, PAGE * (rounds + 2))
         measuring = Measuring(feed, cursor, events)
         calls: dict[str, Callable[[], float]] = {}
         for name, place in measuring.places.items():
@@ -95,14 +95,15 @@ def report(
 
 
 def verdicts(times: Times, rates: Sequence[float]) -> Iterator[Verdict]:
-    """Judge by the best round: other programs can only make one slower."""
+    """Judge by the median of the rounds: it is what callers see, and steadier than the best."""
+    typical = {name: statistics.median(taken) for name, taken in times.items()}
     places = ("start", "middle", "end")
-    pages = [min(times[f"page at the {place}"]) for place in places]
-    alone = [min(times[f"the same rows, {place}"]) for place in places]
+    pages = [typical[f"page at the {place}"] for place in places]
+    alone = [typical[f"the same rows, {place}"] for place in places]
     flat = max(pages) / min(pages)
     yield Verdict(f"pages take the same time everywhere (≤ {FLAT})", f"{flat:.2f}", flat <= FLAT)
     # What Odoo's HTTP and the hash of the key take does not depend on the feed or its pages.
-    any_call = min(times["page of one event"])
+    any_call = typical["page of one event"]
     worst = max((page - any_call) / one for page, one in zip(pages, alone, strict=True))
     whole = max(page / one for page, one in zip(pages, alone, strict=True))
     yield Verdict(
@@ -110,14 +111,14 @@ def verdicts(times: Times, rates: Sequence[float]) -> Iterator[Verdict]:
         f"{worst:.2f} (with what any call of Odoo costs: {whole:.2f})",
         worst <= OVERHEAD,
     )
+    rate = statistics.median(rates)
     yield Verdict(
         f"≥ {EVENTS_PER_SECOND:,} events a second through one worker",
-        f"{max(rates):,.0f}",
-        max(rates) >= EVENTS_PER_SECOND,
+        f"{rate:,.0f}",
+        rate >= EVENTS_PER_SECOND,
     )
     for name, limit in (("stats", STATS), ("health", HEALTH), ("mark-processed of 1,000", CONFIRM)):
-        best = min(times[name])
-        yield Verdict(f"{name} ≤ {limit} ms", f"{best:.1f} ms", best <= limit)
+        yield Verdict(f"{name} ≤ {limit} ms", f"{typical[name]:.1f} ms", typical[name] <= limit)
 
 
 if __name__ == "__main__":

@@ -93,9 +93,7 @@ class Measuring:
     def confirm(self, number: int) -> float:
         """Confirm a thousand events that are not confirmed yet."""
         self.cursor.execute(
-            "UPDATE update_webhook SET is_processed = FALSE, processed_at = NULL, failed_at = NULL"
-            " WHERE id IN (SELECT event_id FROM webhook_feed_position"
-            "               WHERE id > %s ORDER BY id LIMIT %s) RETURNING id",
+            "SELECT event_id FROM webhook_feed_position WHERE id > %s ORDER BY id LIMIT %s",
             [self.first + self.events // 3 + number * PAGE, PAGE],
         )
         ids: Sequence[int] = [event_id for (event_id,) in self.cursor.fetchall()]

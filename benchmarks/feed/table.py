@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 MODELS = ("res.partner", "sale.order", "sale.order.line", "stock.picking")
-#: Every 1,000th event is still to be confirmed, every 10,000th was given up.
+#: Every 1,000th event is still to be confirmed, and so are many in a row after the first third;
+#: every 10,000th was given up.
 _FILL = """
     INSERT INTO update_webhook (
         model, record_id, event, payload, changed_fields, old_values, priority, category,
@@ -24,23 +25,31 @@ _FILL = """
            'business',
            now() at time zone 'UTC' - (%(events)s - number) * interval '90 days' / %(events)s,
            2, 1,
-           number %% 1000 <> 0,
-           CASE WHEN number %% 1000 <> 0 THEN
+           is_processed,
+           CASE WHEN is_processed THEN
                now() at time zone 'UTC' - (%(events)s - number) * interval '90 days' / %(events)s
            END,
            CASE WHEN number %% 10000 = 0 THEN now() at time zone 'UTC' END,
            FALSE
-      FROM generate_series(1, %(events)s) number
+      FROM generate_series(1, %(events)s) number,
+           LATERAL (
+               SELECT number %% 1000 <> 0
+                      AND number NOT BETWEEN %(events)s / 3 AND %(events)s / 3 + %(unconfirmed)s
+           ) known(is_processed)
 """
 _POSITIONS = """
     INSERT INTO webhook_feed_position (event_id) SELECT id FROM update_webhook ORDER BY id
 """
 
 
-def fill(cursor: Any, events: int) -> None:
-    """Write so many events with their positions, spread over the last 90 days."""
+def fill(cursor: Any, events: int, unconfirmed: int) -> None:
+    """Write so many events with their positions, spread over the last 90 days.
+
+    :param unconfirmed: how many in a row, after the first third, are still to be confirmed
+    """
     cursor.execute("DELETE FROM webhook_feed_pending")
     cursor.execute("DELETE FROM update_webhook")
-    cursor.execute(_FILL, {"models": list(MODELS), "events": events})
+    parameters = {"models": list(MODELS), "events": events, "unconfirmed": unconfirmed}
+    cursor.execute(_FILL, parameters)
     cursor.execute(_POSITIONS)
     cursor.execute("VACUUM (ANALYZE) update_webhook, webhook_feed_position")

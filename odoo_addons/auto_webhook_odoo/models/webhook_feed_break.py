@@ -18,9 +18,20 @@ _IDENTITY = """
       FROM pg_database WHERE datname = current_database()
 """
 _IDENTITY_KEY = "auto_webhook_odoo.feed_identity"
-#: How many breaks, at most, the timeline that a restored backup replaces had after the backup. Its
-#: readers come with their numbers, which must not mean something else here.
-_LOST_BREAKS = 4096
+# The timeline that a restored backup replaces had breaks after the backup, 4096 at most. Its
+# readers come with their numbers, which must not mean something else here.
+_NEXT_AFTER_RESTORE = """
+    SELECT setval('webhook_feed_break_id_seq', last_value + 4096) FROM webhook_feed_break_id_seq
+"""
+# The readers of an earlier installation of the addon have smaller numbers: every ten minutes since
+# 2026 is one, and breaks are made more rarely.
+_NEXT_AFTER_INSTALLATION = """
+    SELECT setval(
+               'webhook_feed_break_id_seq',
+               greatest(last_value, (extract(epoch FROM now() - '2026-01-01') / 600)::int)
+           )
+      FROM webhook_feed_break_id_seq
+"""
 
 
 class WebhookFeedBreak(models.Model):
@@ -102,14 +113,9 @@ class WebhookFeedBreak(models.Model):
         here, known = cr.fetchone()
         if here == known:
             return
-        if known:
-            cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
-            cr.execute(
-                "SELECT setval('webhook_feed_break_id_seq', last_value + %s)"
-                "  FROM webhook_feed_break_id_seq",
-                [_LOST_BREAKS],
-            )
-            self.create({"kind": "restored", "position": self._end().position})
+        cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
+        cr.execute(_NEXT_AFTER_RESTORE if known else _NEXT_AFTER_INSTALLATION)
+        self.create({"kind": "restored", "position": self._end().position})
         self.env["ir.config_parameter"].set_param(_IDENTITY_KEY, here)
 
     @api.autovacuum

@@ -150,6 +150,15 @@ class TestExpiry(WebhookCase):
         self.assertEqual(self.names(page), ["A", "B", "C", "D"])
         self.assertEqual(self.pull(page["last_id"])["last_id"], page["last_id"])
 
+    def test_an_earlier_installation_of_the_addon_is_another_feed(self):
+        self.record("A", "B")
+        self.env["webhook.feed.break"].search([]).unlink()
+        self.env["ir.config_parameter"].set_param("auto_webhook_odoo.feed_identity", False)
+        here = Cursor.decode(self.pull(limit=1)["last_id"])
+        earlier = here._replace(generation=here.generation - 1)
+        self.assertExpired(self.pull(earlier.encode()))
+        self.assertEqual(self.names(self.pull(here.encode())), ["B"])
+
     def test_a_backup_restored_over_its_own_database_is_noticed(self):
         """As ``pg_restore --clean`` does it."""
         self.record("A", "B")
@@ -190,6 +199,6 @@ class TestExpiry(WebhookCase):
         for name in ("C", "A", "B"):
             self.delete(name)
         breaks._gc_outdone()
-        found = breaks.search([], order="id").mapped("position")
+        found = breaks.search([("kind", "=", "deleted")], order="id").mapped("position")
         self.assertEqual(len(found), 2)
         self.assertGreater(found[0], found[1])

@@ -8,11 +8,11 @@ from statistics import median
 from benchmarks.push.server import Prepared
 from devstack.cache import REPO
 
-_SCRIPT = "from benchmarks.push.inside import claim_times; result = claim_times(env, waiting, 40)"
+_SCRIPT = "from benchmarks.push.inside import claim_times; result = claim_times(env, waiting, 20)"
 #: Deliveries that hardly any claim is slowed down by
 FEW_WAITING = 10_000
 #: Claims at the start that do not count: caches fill up
-_WARM_UP = 10
+_WARM_UP = 5
 
 
 def claim_time(prepared: Prepared, waiting: int) -> float:

@@ -26,7 +26,7 @@ from devstack.postgres import postgres
 #: Sales add about as many columns to a contact again, and more work to its creation.
 BASES = {"contacts": ("base", "web", "contacts"), "sale": BASE_MODULES}
 _OWN_ADDONS = Path(__file__).with_name("addons")
-#: Rounds go on while the best times of two equal things differ by more than this …
+#: Rounds go on while two equal things differ by more than this …
 _CALM = 0.04
 #: … up to so many times the rounds that were asked for
 _PATIENCE = 2
@@ -127,7 +127,7 @@ def measure_round(results: Results, workers: Sequence[Worker], number: int) -> N
 
 
 def noise(results: Results, variants: Sequence[Variant]) -> float:
-    """How far the best times of two equal things are apart; looks at nothing that is judged."""
+    """How far two equal things are apart; looks at nothing that is judged."""
     if not {UNTRACKED, AGAIN} <= set(variants):
         return 0.0
     return results.distance(AGAIN.key, UNTRACKED.key, [workload.key for workload in HEADLINE])

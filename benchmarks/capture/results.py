@@ -56,7 +56,11 @@ class Results:
         return self.best(variant, workload) / self.best(base, workload)
 
     def median_ratio(self, variant: str, base: str, workload: str) -> float:
-        """The median of the rounds' ratios; both runs of a round are seconds apart."""
+        """The median of the rounds' ratios; both runs of a round are seconds apart.
+
+        This is what is judged. Of 24 rounds it differed between equal variants by up to 5 %, the
+        ratio of the best times by 14 %.
+        """
         return statistics.median(self.round_ratios(variant, base, workload))
 
     def round_ratios(self, variant: str, base: str, workload: str) -> list[float]:
@@ -70,8 +74,8 @@ class Results:
         return min(ratios), max(ratios)
 
     def distance(self, one: str, other: str, workloads: Iterable[str]) -> float:
-        """How far the best times of two variants are apart where it is most, 0 if they agree."""
-        return max(abs(self.best_ratio(one, other, workload) - 1) for workload in workloads)
+        """How far two variants are apart where it is most, 0 if they agree."""
+        return max(abs(self.median_ratio(one, other, workload) - 1) for workload in workloads)
 
     def as_json(self) -> dict[str, dict[str, dict[str, list[float]]]]:
         """Everything that was measured, for later comparison."""

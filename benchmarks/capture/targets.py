@@ -33,7 +33,7 @@ def verdicts(results: Results, variants: Sequence[str]) -> Iterator[Verdict]:
 
 def ratios(results: Results, variant: str) -> dict[Workload, float]:
     """A variant's times divided by untracked ones, for the workloads that count."""
-    return {w: results.best_ratio(variant, UNTRACKED.key, w.key) for w in HEADLINE}
+    return {w: results.median_ratio(variant, UNTRACKED.key, w.key) for w in HEADLINE}
 
 
 def extra_statements(results: Results, variant: str, workload: Workload) -> int:
@@ -80,8 +80,7 @@ def _against_peers(results: Results, peers: Sequence[str]) -> Iterator[Verdict]:
         own < min(theirs.values()),
     )
     shares = {
-        workload: results.best(OURS.key, workload.key)
-        / min(results.best(peer, workload.key) for peer in peers)
+        workload: max(results.median_ratio(OURS.key, peer, workload.key) for peer in peers)
         for workload in HEADLINE
     }
     worst = max(shares, key=lambda workload: shares[workload])

@@ -5,9 +5,7 @@ from .models.update_webhook import INSERT_EVENTS
 
 def uninstall_hook(env):
     """Stop recording, for the uninstallation changes records, too; remove what Odoo cannot know."""
-    configs = env["webhook.config"].search([("active", "=", True)])
-    configs.active = False
+    env["webhook.config"]._stop_recording()
     env["ir.config_parameter"].search([("key", "=like", "auto_webhook_odoo.%")]).unlink()
-    env.cr.flush()  # writes the last events
     for statement in (INSERT_EVENTS, *PLANNED):
         statement.drop(env.cr)

@@ -56,6 +56,7 @@ def deliver(database, subscriber_id, connections_for):
     """
     settled = ()
     while True:
+        started = time.monotonic()
         with database.transaction(each_statement=True) as env:
             env["webhook.delivery"]._wake_later(settled)
             claim = env["webhook.delivery"]._claim(subscriber_id)
@@ -63,12 +64,12 @@ def deliver(database, subscriber_id, connections_for):
             return claim.wait
         endpoint = claim.endpoint
         connections = connections_for(endpoint.allow_private_network, endpoint.verify_ssl)
-        outcomes = send(connections, claim)
+        outcomes = send(connections, claim, started + LEASE_MARGIN)
         with database.transaction() as env:
             settled = env["webhook.delivery"]._record(claim, outcomes)
 
 
-def send(connections, claim):
+def send(connections, claim, stop_at):
     """Send the deliveries of a claim, as few messages as possible.
 
     A refused batch is sent again event by event, and only those attempts count: one poisonous event
@@ -76,11 +77,11 @@ def send(connections, claim):
     endpoint fails (the next ones would fail too) and when the lease is about to end (another
     process may take them over then).
 
+    :param stop_at: moment (``time.monotonic``) after which nothing more may be begun
     :return: ``{delivery id: Outcome}`` of those that were attempted
     """
     outcomes, failing_records = {}, set()
     messages = collections.deque(_messages(claim))
-    stop_at = time.monotonic() + LEASE_MARGIN
     while messages and time.monotonic() < stop_at:
         message = [d for d in messages.popleft() if _record_of(d) not in failing_records]
         if not message:

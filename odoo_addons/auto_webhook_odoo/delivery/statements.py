@@ -127,7 +127,10 @@ CLAIM = Planned(
             SELECT due.id, earlier.next_attempt_at
               FROM due
              CROSS JOIN LATERAL (
-                    SELECT next_attempt_at
+                    SELECT CASE WHEN leased_until IS NULL THEN next_attempt_at
+                                ELSE least(next_attempt_at, statement_timestamp()
+                                           AT TIME ZONE 'UTC' + interval '5 seconds')
+                           END AS next_attempt_at  -- it may have just been settled
                       FROM webhook_delivery
                      WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                        AND model = due.model AND record_id = due.record_id

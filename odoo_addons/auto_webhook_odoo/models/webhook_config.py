@@ -208,6 +208,13 @@ class WebhookConfig(models.Model):
         data[_OWN_CHANGES] = {}
 
     @api.model
+    def _stop_recording(self):
+        """Record nothing more in this transaction, whatever is configured."""
+        self.env.cr.flush()  # writes the events until now
+        self._tracking_changed()
+        self.env.cr.postcommit.data[_OWN_CHANGES] = {"captures": {}}
+
+    @api.model
     def _tracking(self, model_name):
         """Return the ``Tracking`` of a model, or None if its changes are not recorded."""
         return self._capture(model_name)[0]

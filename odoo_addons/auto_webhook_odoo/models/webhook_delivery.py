@@ -164,11 +164,11 @@ class WebhookDelivery(models.Model):
     @api.model
     def _cron_deliver(self):
         """Deliver what the fast path has missed, and what is due for another attempt."""
-        self.env["webhook.subscriber"]._notify_of_disabled()
         waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
+        sender.wake(self.env.cr.dbname, waiting.ids)
+        self.env["webhook.subscriber"]._notify_of_disabled()
         # no transaction may be open while endpoints are talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit
-        sender.wake(self.env.cr.dbname, waiting.ids)
         sender.wait_until_idle(self.env.cr.dbname, _CRON_SECONDS)
 
     @api.model

@@ -121,10 +121,6 @@ class WebhookSubscriber(models.Model):
             self._check_values(vals, missing=True)
         return super().create(vals_list)
 
-    def write(self, vals):
-        self._check_values(vals)
-        return super().write(vals)
-
     def copy_data(self, default=None):
         """A copy sends nothing until it is enabled."""
         vals_list = super().copy_data(default)

@@ -65,6 +65,7 @@ class WebhookSubscriber(models.Model):
 
     def write(self, vals):
         """Save; a signing secret that is replaced stays valid for a while."""
+        self._check_values(vals)
         if not _SECRETS.isdisjoint(vals):
             self._lock()
         for subscriber in self:

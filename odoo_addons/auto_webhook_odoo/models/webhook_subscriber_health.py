@@ -1,3 +1,4 @@
+import logging
 import random
 from datetime import timedelta
 
@@ -9,7 +10,9 @@ from ..delivery.statements import ENDPOINT
 from ..delivery.transport import MAX_RETRY_AFTER, Endpoint
 from ..wire.backoff import retry_delay
 
-_RE_FRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
+_logger = logging.getLogger(__name__)
+
+_REFRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
 
 #: What an endpoint may have refused messages for, or could not be reached with.
 _CONNECTION = {
@@ -24,7 +27,6 @@ _FRESH = {
     "failing_since": False,
     "next_batch_at": False,
     "batch_limit": 0,
-    "disabled_reason": False,
 }
 
 
@@ -59,7 +61,8 @@ class WebhookSubscriber(models.Model):
         """Save; what was known of an endpoint says nothing once it is reached in another way."""
         enabled = vals.get("state") == "enabled"
         anew = self.filtered(lambda endpoint: enabled or endpoint._differs(vals, _CONNECTION))
-        super(WebhookSubscriber, anew).write({**_FRESH, **vals})
+        told = {"disabled_reason": False} if enabled else {}
+        super(WebhookSubscriber, anew).write({**_FRESH, **told, **vals})
         super(WebhookSubscriber, self - anew).write(vals)
         if enabled:
             self.activity_unlink(["auto_webhook_odoo.activity_endpoint_disabled"])
@@ -122,7 +125,7 @@ class WebhookSubscriber(models.Model):
 
     def _record_answer(self, outcome, number, now):
         last = "last_success" if outcome.delivered else "last_failure"
-        if not self[last] or self[last] < now - _RE_FRESH:
+        if not self[last] or self[last] < now - _REFRESH:
             self[last] = now
         if outcome.delivered and self.batch_limit and number >= self.batch_limit:
             larger = self.batch_limit + max(1, self.batch_limit // 4)
@@ -164,18 +167,24 @@ class WebhookSubscriber(models.Model):
     @api.model
     def _notify_of_disabled(self):
         """Tell the administrators of endpoints that have been disabled since the last call."""
-        administrators = self.env.ref("base.group_system").all_user_ids.filtered("active")
-        for subscriber in self.with_context(active_test=False).search(
-            [("disabled_reason", "!=", False)]
-        ):
-            note = self.env._(
-                "%s Its events wait. Enable it once it works again.", subscriber.disabled_reason
+        disabled = self.with_context(active_test=False).search([("disabled_reason", "!=", False)])
+        for subscriber in disabled:
+            try:
+                with self.env.cr.savepoint():
+                    subscriber._notify_administrators()
+            except Exception:  # of other addons; the next call tries again
+                _logger.exception("Nobody could be told that %s is disabled.", subscriber.name)
+
+    def _notify_administrators(self):
+        summary = self.env._("Webhook endpoint disabled: %s", self.name)
+        note = self.env._(
+            "%s Its events wait. Enable it once it works again.", self.disabled_reason
+        )
+        self.disabled_reason = False
+        for user in self.env.ref("base.group_system").all_user_ids.filtered("active"):
+            self.activity_schedule(
+                "auto_webhook_odoo.activity_endpoint_disabled",
+                summary=summary,
+                note=plaintext2html(note),
+                user_id=user.id,
             )
-            subscriber.disabled_reason = False
-            for user in administrators:
-                subscriber.activity_schedule(
-                    "auto_webhook_odoo.activity_endpoint_disabled",
-                    summary=self.env._("Webhook endpoint disabled: %s", subscriber.name),
-                    note=plaintext2html(note),
-                    user_id=user.id,
-                )

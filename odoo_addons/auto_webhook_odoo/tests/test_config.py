@@ -31,6 +31,13 @@ class TestConfig(WebhookCase):
         partner.city = "Rome"
         self.assertTrue(self.events(partner))
 
+    def test_recording_can_be_stopped_whatever_is_configured(self):
+        before = self.env["res.partner"].create({"name": "Ada"})
+        self.env["webhook.config"]._stop_recording()
+        after = self.env["res.partner"].create({"name": "Grace"})
+        self.assertTrue(self.events(before))
+        self.assertFalse(self.events(after))
+
     def test_chosen_fields_are_sent_and_nothing_else(self):
         self.config.payload_field_ids = self.field("name") | self.field("city")
         partner = self.env["res.partner"].create({"name": "Ada", "street": "Main street 1"})

@@ -1,9 +1,11 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.modules import get_module_path
 from odoo.tests import tagged
 
+from ..delivery.transport import Outcome
 from .delivery_case import DeliveryCase
 
 
@@ -131,6 +133,37 @@ class TestEndpointHealth(DeliveryCase):
         self.make_due()
         self.deliver()
         self.assertEqual(subscriber.state, "enabled")
+
+    def test_a_late_success_does_not_hide_that_it_was_disabled(self):
+        _sink, subscriber = self.sink(410)
+        self.partners(1)
+        self.deliver()
+        subscriber._record_health({Outcome(True, status=200): 1})  # of another process
+        subscriber.action_resume()
+        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.assertEqual(subscriber.state, "disabled")
+        self.assertTrue(subscriber.activity_ids)
+
+    def test_one_that_nobody_can_be_told_of_hides_no_other(self):
+        subscribers = self.env["webhook.subscriber"]
+        for _number in range(2):
+            subscribers |= self.sink()[1]
+        subscribers.write({"state": "disabled", "disabled_reason": "Gone."})
+        unlucky, other = subscribers
+        schedule = type(subscribers).activity_schedule
+
+        def fail(subscriber, *args, **kwargs):
+            if subscriber == unlucky:
+                raise ValueError("an addon of somebody else")
+            return schedule(subscriber, *args, **kwargs)
+
+        with (
+            patch.object(type(subscribers), "activity_schedule", fail),
+            self.assertLogs(subscribers._notify_of_disabled.__module__, "ERROR"),
+        ):
+            subscribers._notify_of_disabled()
+        self.assertEqual(subscribers.filtered("disabled_reason"), unlucky)
+        self.assertTrue(other.activity_ids)
 
     def test_what_an_endpoint_says_is_no_html_for_administrators(self):
         page = b"<a href='https://example.com'>click</a>"

@@ -41,30 +41,32 @@ def exact_timestamp(value: Any) -> str:
 Id = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
 
 
+#: as Odoo pushes it; for descriptions of the API
+EXAMPLE: dict[str, Any] = {
+    "event_id": 4711,
+    "source": "0c5d4f6a-0000-4000-8000-000000000001",
+    "model": "sale.order",
+    "record_id": 336,
+    "event": "write",
+    "timestamp": "2026-01-31T12:00:00.123456Z",
+    "priority": "high",
+    "category": "business",
+    "payload": {"name": "SO001", "state": "sale"},
+    "changed_fields": ["state"],
+    "old_values": {"state": "draft"},
+    "user_id": 2,
+    "user_name": "Mitchell Admin",
+    "company_id": 1,
+}
+
+
 class Event(BaseModel):
     """One committed change of one Odoo record."""
 
     model_config = ConfigDict(
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra={
-            "example": {
-                "event_id": 4711,
-                "source": "0c5d4f6a-0000-4000-8000-000000000001",
-                "model": "sale.order",
-                "record_id": 336,
-                "event": "write",
-                "timestamp": "2026-01-31T12:00:00.123456Z",
-                "priority": "high",
-                "category": "business",
-                "payload": {"name": "SO001", "state": "sale"},
-                "changed_fields": ["state"],
-                "old_values": {"state": "draft"},
-                "user_id": 2,
-                "user_name": "Mitchell Admin",
-                "company_id": 1,
-            }
-        },
+        json_schema_extra={"example": EXAMPLE},
     )
 
     #: the row of `update.webhook`; unique in its source, until a backup is restored there

@@ -64,7 +64,11 @@ ENDPOINT = """
     coalesce(allow_private_network, FALSE) AS allow_private_network
 """
 
-_ADMITTED = f"""
+_IS_WATCHED = "(coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0) > 0)"
+
+
+def _admitted(condition):
+    return f"""
             SELECT id, coalesce(consecutive_failures, 0) AS failures,
                    coalesce(rate_limit, 0) AS rate_limit,
                    CASE WHEN greatest(paused_until, next_batch_at)
@@ -77,9 +81,9 @@ _ADMITTED = f"""
                    END AS most,
                    {ENDPOINT}
               FROM webhook_subscriber
-             WHERE id = %(subscriber_id)s AND active AND state = 'enabled'
-               AND (coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0) > 0)
-"""  # noqa: S608  # constants
+             WHERE id = %(subscriber_id)s AND active AND state = 'enabled' AND {condition}
+    """  # noqa: S608  # constants
+
 
 # An endpoint that fails, or has a rate limit, is locked: two processes must not both send the one
 # probe, or each a second's worth. Not FOR UPDATE: that would hold up events that begin to wait for
@@ -101,12 +105,12 @@ CLAIM = Planned(
     " id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
     " event_name text, event text, leased_until timestamp, held bool)",
     f"""
-        WITH watched AS ({_ADMITTED}
+        WITH watched AS ({_admitted(_IS_WATCHED)}
                FOR NO KEY UPDATE SKIP LOCKED
         ),
         endpoint AS (
             SELECT * FROM watched
-             UNION ALL {_ADMITTED.replace("AND (", "AND NOT (")}
+             UNION ALL {_admitted("NOT " + _IS_WATCHED)}
         ),
         lease AS (
             SELECT statement_timestamp() AT TIME ZONE 'UTC'

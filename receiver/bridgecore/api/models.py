@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bridgecore.events import EXAMPLE
 from bridgecore.storage.history import Known
 
 #: `<event id>@<timestamp>`
@@ -13,13 +14,9 @@ KEY_EXAMPLE = "4711@2026-01-31T12:00:00.123456Z"
 
 State = Literal["queued", "done", "dead", "confirmed", "discarded"]
 _LISTED = {
-    "source": "0c5d4f6a-0000-4000-8000-000000000001",
     "key": KEY_EXAMPLE,
-    "event_id": 4711,
-    "model": "sale.order",
-    "record_id": 336,
-    "event": "write",
-    "timestamp": "2026-01-31T12:00:00.123456Z",
+    **{name: EXAMPLE[name] for name in ("source", "event_id", "model", "record_id", "event")},
+    "timestamp": EXAMPLE["timestamp"],
     "state": "confirmed",
     "via": "push",
     "attempts": 1,
@@ -29,15 +26,8 @@ _LISTED = {
     "confirmed_at": "2026-01-31T12:00:00.210000Z",
 }
 _WHOLE = {
+    **EXAMPLE,
     **_LISTED,
-    "payload": {"name": "SO001", "state": "sale"},
-    "changed_fields": ["state"],
-    "old_values": {"state": "draft"},
-    "user_id": 2,
-    "user_name": "Mitchell Admin",
-    "company_id": 1,
-    "priority": "high",
-    "category": "business",
     "handled_by": ["my_handlers.order_changed"],
     "error": None,
     "content_kept": True,

@@ -1,43 +1,27 @@
 """The endpoint that Odoo pushes to."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from bridgecore.errors import BodyTooLarge
-from bridgecore.events import Event, parse_push
+from bridgecore.events import EXAMPLE, Event, parse_push
 from bridgecore.storage.work import Submission
 
 PATH = "/api/v1/webhooks/receive"
 router = APIRouter(tags=["Receiving"])
 
-_EXAMPLE: dict[str, Any] = {
-    "event_id": 4711,
-    "source": "0c5d4f6a-0000-4000-8000-000000000001",
-    "model": "sale.order",
-    "record_id": 336,
-    "event": "write",
-    "timestamp": "2026-01-31T12:00:00.123456Z",
-    "priority": "high",
-    "category": "business",
-    "payload": {"name": "SO001", "state": "sale"},
-    "changed_fields": ["state"],
-    "old_values": {"state": "draft"},
-    "user_id": 2,
-    "user_name": "Mitchell Admin",
-    "company_id": 1,
-}
-_WITHOUT_SOURCE = {name: value for name, value in _EXAMPLE.items() if name != "source"}
+_WITHOUT_SOURCE = {name: value for name, value in EXAMPLE.items() if name != "source"}
 _EXAMPLES = {
-    "event": {"summary": "One event", "value": _EXAMPLE},
+    "event": {"summary": "One event", "value": EXAMPLE},
     "batch": {
         "summary": "A batch of at most 1000 events",
-        "value": {"source": _EXAMPLE["source"], "events": [_WITHOUT_SOURCE]},
+        "value": {"source": EXAMPLE["source"], "events": [_WITHOUT_SOURCE]},
     },
     "ping": {
         "summary": "A ping: right address, right credentials?",
-        "value": {"source": _EXAMPLE["source"], "events": []},
+        "value": {"source": EXAMPLE["source"], "events": []},
     },
     "older": {
         "summary": "The form of older senders",

@@ -1,6 +1,7 @@
 """Looking at events, dead letters and feeds."""
 
 import json
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -62,9 +63,14 @@ def dead_letters() -> None:
     """Events whose handlers kept failing."""
 
 
-_keys = click.argument("keys", nargs=-1, metavar="[KEY]...")
 _model = click.option("--model", help="All of a model, or of a pattern such as 'sale.*'.")
-_all = click.option("--all", "everything", is_flag=True, help="All of the source.")
+
+
+def _selection(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that select dead letters, see `_selected`."""
+    command = click.option("--all", "everything", is_flag=True, help="All of the source.")(command)
+    command = click.argument("keys", nargs=-1, metavar="[KEY]...")(_model(command))
+    return _source(command)
 
 
 @dead_letters.command("list")
@@ -99,43 +105,33 @@ def show(source: str | None, key: str) -> None:
 
 
 @dead_letters.command()
-@_source
-@_keys
-@_model
-@_all
+@_selection
 @errors_in_words
-def replay(source: str | None, keys: tuple[str, ...], model: str | None, everything: bool) -> None:
+def replay(**selection: Any) -> None:
     """Queue them again for those handlers that failed."""
-    parts = runtime()
-    chosen = the_source(parts, source)
-    selected = _selected(parts, chosen, keys, model, everything)
-    done = parts.dead_letters.replay(chosen, selected, "cli")
-    click.echo(f"{len(done)} queued again.")
+    parts, source, selected = _selected(**selection)
+    click.echo(f"{len(parts.dead_letters.replay(source, selected, 'cli'))} queued again.")
 
 
 @dead_letters.command()
-@_source
-@_keys
-@_model
-@_all
+@_selection
 @errors_in_words
-def discard(source: str | None, keys: tuple[str, ...], model: str | None, everything: bool) -> None:
+def discard(**selection: Any) -> None:
     """Take them off the list for good; in Odoo they stay failed."""
-    parts = runtime()
-    chosen = the_source(parts, source)
-    selected = _selected(parts, chosen, keys, model, everything)
-    done = parts.dead_letters.discard(chosen, selected, "cli")
-    click.echo(f"{len(done)} discarded.")
+    parts, source, selected = _selected(**selection)
+    click.echo(f"{len(parts.dead_letters.discard(source, selected, 'cli'))} discarded.")
 
 
 def _selected(
-    parts: Runtime, source: str, keys: tuple[str, ...], model: str | None, everything: bool
-) -> list[str]:
+    source: str | None, keys: tuple[str, ...], model: str | None, everything: bool
+) -> tuple[Runtime, str, list[str]]:
+    parts = runtime()
+    chosen = the_source(parts, source)
     if model is not None or everything:
-        return parts.storage.dead_letters.keys(source, model)
+        return parts, chosen, parts.storage.dead_letters.keys(chosen, model)
     if not keys:
         raise click.UsageError("Say which: keys, --model or --all.")
-    return list(keys)
+    return parts, chosen, list(keys)
 
 
 @click.command()

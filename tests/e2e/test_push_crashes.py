@@ -60,6 +60,16 @@ with second.transaction() as other:
 result = {"put_off": len(put_off), "let_go": [json.loads(d.event)["event"] for d in let_go]}
 """
 
+_PROBE = """
+from odoo.addons.auto_webhook_odoo.delivery.database import Database
+
+env.cr.execute(f"UPDATE webhook_subscriber SET {column} = 1 WHERE id = %s", [subscriber_id])
+env.cr.commit()
+with Database(env.cr.dbname).transaction() as one, Database(env.cr.dbname).transaction() as other:
+    claims = [each["webhook.delivery"]._claim(subscriber_id) for each in (one, other)]
+result = {"claimed": [len(claim.deliveries) for claim in claims]}
+"""
+
 _DELIVER = """
 import functools, os, signal, time
 import odoo.sql_db
@@ -141,6 +151,15 @@ def test_nothing_is_lost_or_out_of_order(run: Run, endpoint: Endpoint) -> None:
     for event_ids in arrived.values():
         assert list(dict.fromkeys(event_ids)) == sorted(set(event_ids))
         assert event_ids[-1] == max(event_ids)  # a batch may be repeated, but no newer event passes
+
+
+@pytest.mark.parametrize("column", ["consecutive_failures", "rate_limit"])
+def test_two_at_the_same_time_send_no_more_than_one_may(
+    run: Run, endpoint: Endpoint, column: str
+) -> None:
+    prepared = run(_PREPARE, url=endpoint.url)
+    done = run(_PROBE, subscriber_id=prepared["subscriber_id"], column=column)
+    assert done == {"claimed": [1, 0]}
 
 
 def test_what_began_to_wait_meanwhile_is_woken(run: Run, endpoint: Endpoint) -> None:

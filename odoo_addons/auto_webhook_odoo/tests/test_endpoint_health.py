@@ -27,6 +27,16 @@ class TestEndpointHealth(DeliveryCase):
         self.assertEqual(subscriber.consecutive_failures, 2)
         self.assertEqual(set(self.env["webhook.delivery"].search([]).mapped("attempts")), {0})
 
+    def test_while_it_is_probed_nobody_sends_more(self):
+        _sink, subscriber = self.away()
+        self.make_due()
+        self.env.flush_all()
+        deliveries = self.env["webhook.delivery"]
+        self.assertEqual(len(deliveries._claim(subscriber.id).deliveries), 1)
+        other = deliveries._claim(subscriber.id)
+        self.assertFalse(other.deliveries)
+        self.assertGreater(other.wait, subscriber.timeout)  # the probe may take that long
+
     def test_pauses_grow_and_nothing_is_sent_meanwhile(self):
         sink, subscriber = self.away(backoff_base=10)
         pauses = []

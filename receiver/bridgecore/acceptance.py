@@ -10,7 +10,7 @@ from bridgecore.errors import BridgecoreError, QueueFull, QueueUnavailable
 from bridgecore.messages import Messages, queue_of
 from bridgecore.settings import Settings
 from bridgecore.storage import Storage
-from bridgecore.storage.work import Claim, Submission
+from bridgecore.storage.claims import Claim, Submission
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Acceptance:
             QueueUnavailable: Redis is away; none or all of the events were stored.
         """
         try:
-            claims = self._storage.work.claim(submissions)
+            claims = self._storage.claims.claim(submissions)
         except RedisError as error:
             raise self._unavailable(error) from error
         results: list[Receipt | BridgecoreError] = []

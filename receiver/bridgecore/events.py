@@ -32,10 +32,11 @@ def exact_timestamp(value: Any) -> str:
         raise ValueError("must be a text in ISO 8601")
     try:
         moment = datetime.fromisoformat(value)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.tzinfo:
+            moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("must be a time in ISO 8601") from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 Id = Annotated[int, Field(strict=True, ge=1, lt=2**63)]

@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from bridgecore.acceptance import Acceptance, Receipt
-from bridgecore.storage.work import Submission
+from bridgecore.storage.claims import Submission
 
 #: submissions that are accepted together
 GROUP = 100

@@ -34,7 +34,7 @@ WORKERS = {"feed": (FEED,), "high": (HIGH,), "default": (HIGH, DEFAULT, COPY)}
 _AWAY = (KombuError, RedisError, AMQPError, OSError)
 
 #: records of one message; they are handled one after the other
-RECORDS_PER_MESSAGE = 50
+RECORDS_PER_MESSAGE = 200
 
 
 class Messages:
@@ -85,6 +85,7 @@ class Messages:
                 queue=queue,
                 ignore_result=True,
                 confirm_timeout=SOCKET_TIMEOUT,
+                argsrepr=str(arguments[0]),  # for logs; else Celery would describe every record
                 **options,
             )
         except _AWAY as error:

@@ -1,27 +1,31 @@
-"""Hands the waiting events of records to their handlers, each record's in order."""
+"""Works off the waiting events of records, in batches."""
 
 import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
-from bridgecore import backoff
-from bridgecore.errors import LeaseLost, Unreadable, WorkerDied
-from bridgecore.handlers import Registry
-from bridgecore.lease_keeper import LeaseKeeper
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ReadOnlyError
+from redis.exceptions import TimeoutError as RedisSlow
+
+from bridgecore.errors import QueueUnavailable
+from bridgecore.handling import Handling
 from bridgecore.messages import DEFAULT, Messages, queue_of
+from bridgecore.pace import Pace
 from bridgecore.settings import Settings
 from bridgecore.storage import Storage
+from bridgecore.storage.batches import Batch, End, Settled, Taken
 from bridgecore.storage.figures import Tally
-from bridgecore.storage.work import Outcome, Work
 
 log = logging.getLogger(__name__)
 
 #: seconds after which a task leaves the rest to another message: what has priority gets its turn,
 #: and a worker that is told to end does not have to be killed
 TURN = 2.0
+
+#: seconds between two tries to settle a batch while Redis is away
+PAUSE = 0.1
 
 
 class _Turn:
@@ -33,141 +37,101 @@ class _Turn:
         self.tally = Tally()
         self._end = time.monotonic() + TURN
 
-    @property
-    def next(self) -> str | None:
-        return self.waiting[0] if self.waiting else None
-
-    @property
     def is_over(self) -> bool:
         return time.monotonic() > self._end
 
-    def took(self, work: Work) -> None:
-        """Those before it are not due, or another worker has them."""
-        while self.waiting and work.lease.name in self.waiting:
+    def took(self, taken: Taken) -> Batch:
+        """Those that were looked at are in the batch, are not due, or another worker has them."""
+        for _ in range(taken.looked_at):
             self.waiting.popleft()
+        return taken.batch
 
 
 class Processing:
-    """One event at a time; what became of it is stored before the next one begins."""
+    """One round trip settles a batch and takes the next one."""
 
     def __init__(
-        self,
-        settings: Settings,
-        storage: Storage,
-        messages: Messages,
-        registry: Registry,
-        keeper: LeaseKeeper,
+        self, settings: Settings, storage: Storage, messages: Messages, handling: Handling
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._messages = messages
-        self._registry = registry
-        self._keeper = keeper
+        self._handling = handling
+        #: of this process
+        self.pace = Pace()
 
     def process(self, source: str, records: Sequence[str], queue: str = DEFAULT) -> None:
         """Handle what is due of these records. A record that another worker has is left to it.
 
         Parameters:
-            queue: for the message about what is left after a turn.
+            queue: for messages about what is left to others.
         """
         turn = _Turn(list(dict.fromkeys(records)))
         try:
-            self._work_off(source, turn)
+            self._work_off(source, turn, queue)
         finally:
             if turn.tally.counts:
                 self._storage.figures.add(source, turn.tally)
         if turn.waiting:
             self._messages.process(source, list(turn.waiting), queue)
 
-    def _work_off(self, source: str, turn: _Turn) -> None:
-        while turn.waiting and not turn.is_over:
-            work = self._storage.work.take(source, turn.waiting)
-            if work is None:  # of those that wait none is due and free
-                turn.waiting.clear()
-            while work is not None:
-                work = self._next(work, turn)
+    def _work_off(self, source: str, turn: _Turn, queue: str) -> None:
+        if turn.is_over():
+            return
+        batch = turn.took(self._storage.batches.take(source, turn.waiting, self.pace.limit))
+        while batch.works:
+            ends = self._handling.handle(batch, turn.is_over)
+            self.pace.took(batch.age, len(ends))
+            limit = 0 if turn.is_over() else self.pace.limit
+            settled = self._settle(batch, ends, turn.waiting, limit)
+            turn.waiting.extend(settled.left)
+            batch = turn.took(settled.following)
+            # Nothing may fail now: the next batch has been taken.
+            self._follow_up(source, ends, settled, turn.tally)
+            if self.pace.is_long(len(turn.waiting)):
+                self._share(source, turn, queue)
 
-    def _next(self, work: Work, turn: _Turn) -> Work | None:
-        turn.took(work)
+    def _share(self, source: str, turn: _Turn, queue: str) -> None:
+        """Leave half of what waits to another message; whoever has time takes it."""
+        half = [turn.waiting.pop() for _ in range(len(turn.waiting) // 2)][::-1]
         try:
-            with self._keeper.hold(work.lease):
-                return self._handle(work, turn)
-        except LeaseLost:
-            log.warning("lease lost source=%s record=%s", work.lease.source, work.lease.name)
-            return None
+            if half:
+                self._messages.process(source, half, queue)
+        except QueueUnavailable:
+            turn.waiting.extend(half)
 
-    def _handle(self, work: Work, turn: _Turn) -> Work | None:
-        """Handle one event and return the next one, if it may be handled now."""
-        if work.unreadable:
-            work = replace(work, attempt=self._settings.max_attempts)
-            return self._failed(work, turn, [Unreadable()])
-        if work.attempt > self._settings.max_attempts:
-            # The end of the last attempt was never seen.
-            return self._failed(work, turn, [WorkerDied()])
-        if work.event.erases:
-            self._erase(work)
-        started = time.perf_counter()
-        failures = self._run_handlers(work)
-        seconds = time.perf_counter() - started
-        if failures:
-            return self._failed(work, turn, failures, seconds)
-        log.debug("handled event=%s", work.event.idempotency_key)
-        return self._end(work, turn, "done", seconds=seconds)
+    def _settle(
+        self, batch: Batch, ends: Sequence[End], then: Sequence[str], limit: int
+    ) -> Settled:
+        """While Redis is away, nobody else can take the events either, so their ends are kept.
 
-    def _erase(self, work: Work) -> None:
-        source, record = work.lease.source, work.event.record
-        blanked = self._storage.history.erase(source, record)
-        log.info("erased record=%s events=%d", record, blanked)
-        self._storage.audit.note(
-            "receiver", "record.erased", source=source, record=record, events=blanked
-        )
-
-    def _run_handlers(self, work: Work) -> list[Exception]:
-        """Run those that have not succeeded yet, also after one that fails."""
-        matching = self._registry.matching(work.event.model, work.event.event)
-        pending = [handler for handler in matching if handler.name not in work.handled]
-        failures: list[Exception] = []
-        for handler in pending:
+        Raises:
+            RedisError: it is away for too long. Handlers may be called again.
+        """
+        give_up = time.monotonic() + self._settings.lease
+        while True:
             try:
-                handler(work.event)
-            except Exception as error:
-                failures.append(error)
-            else:
-                # If all succeed, the end of the event says so for the last one.
-                if failures or handler is not pending[-1]:
-                    self._storage.work.handler_succeeded(work, handler.name)
-        return failures
+                return self._storage.batches.settle(batch, ends, then, limit)
+            except (RedisAway, RedisSlow, ReadOnlyError) as error:
+                if time.monotonic() > give_up:
+                    raise
+                log.warning("batch not settled yet error=%s", type(error).__name__)
+                time.sleep(PAUSE)
 
-    def _failed(
-        self, work: Work, turn: _Turn, failures: list[Exception], seconds: float = 0
-    ) -> Work | None:
-        event, attempt = work.event, work.attempt
-        error = "\n".join(map(_describe, failures))
-        facts = (event.idempotency_key, attempt, type(failures[0]).__name__)
-        if attempt >= self._settings.max_attempts:
-            log.error("dead event=%s attempt=%d error=%s", *facts)
-            return self._end(work, turn, "dead", error, seconds)
-        delay = backoff.delay(attempt, self._settings.retry_base, self._settings.retry_max)
-        log.warning("failed event=%s attempt=%d error=%s retry_in=%.1f", *facts, delay)
-        self._storage.work.postpone(work, delay, error)
-        self._messages.process(work.lease.source, [event.record], queue_of(event), delay)
-        return None
-
-    def _end(
-        self, work: Work, turn: _Turn, outcome: Outcome, error: str = "", seconds: float = 0
-    ) -> Work | None:
-        stop = turn.is_over
-        finished = self._storage.work.finish(work, outcome, error, then=turn.next, stop=stop)
-        turn.tally.handled(outcome, seconds, finished.latency)
-        if stop:
-            turn.waiting.appendleft(work.lease.name)
-        if finished.report:
-            self._messages.acknowledge(work.lease.source)
-        return finished.following
-
-
-def _describe(failure: Exception) -> str:
-    try:
-        return "".join(traceback.format_exception(failure))
-    except Exception as error:  # what a foreign exception computes about itself may fail, too
-        return f"{type(failure).__name__} (no traceback: {type(error).__name__})"
+    def _follow_up(self, source: str, ends: Sequence[End], settled: Settled, tally: Tally) -> None:
+        for record in settled.lost:
+            log.warning("lease lost source=%s record=%s", source, record)
+        try:
+            for end in ends:
+                work, event = end.work, end.work.event
+                if work.lease.name in settled.lost:
+                    continue
+                if end.outcome == "failed":
+                    self._messages.process(source, [event.record], queue_of(event), end.delay)
+                else:
+                    latency = (end.moment - work.accepted_at) / 1e6
+                    tally.handled(end.outcome, end.seconds, latency)
+            if settled.report:
+                self._messages.acknowledge(source)
+        except QueueUnavailable as error:  # `wake_stalled_records` sends these messages
+            log.warning("messages not sent source=%s error=%s", source, error)

@@ -13,7 +13,7 @@ from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.odoo_feed import OdooFeed
 from bridgecore.settings import Settings
 from bridgecore.storage import Storage
-from bridgecore.storage.work import Submission
+from bridgecore.storage.claims import Submission
 
 log = logging.getLogger(__name__)
 

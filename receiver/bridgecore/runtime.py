@@ -11,6 +11,7 @@ from bridgecore.copying import Copying
 from bridgecore.dead_letters import DeadLetterOffice
 from bridgecore.errors import UnknownSystem
 from bridgecore.handlers import Registry, load_handlers
+from bridgecore.handling import Handling
 from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.messages import Messages
 from bridgecore.odoo_api import OdooApi
@@ -55,7 +56,8 @@ class Runtime:
 
     @cached_property
     def processing(self) -> Processing:
-        return Processing(self.settings, self.storage, self.messages, self.registry, self.keeper)
+        handling = Handling(self.settings, self.storage, self.registry, self.keeper)
+        return Processing(self.settings, self.storage, self.messages, handling)
 
     @cached_property
     def pulling(self) -> Pulling:

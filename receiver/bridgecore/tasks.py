@@ -67,7 +67,7 @@ def wake_stalled_records() -> None:
     """Send again what was lost: messages of records that wait, and of outcomes to be told."""
     parts = runtime()
     for source in parts.settings.sources_by_id:
-        stalled = parts.storage.work.stalled(source, WAKE_LIMIT)
+        stalled = parts.storage.batches.stalled(source, WAKE_LIMIT)
         if stalled:
             log.info("woken source=%s records=%d", source, len(stalled))
             parts.messages.process(source, stalled)

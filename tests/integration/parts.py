@@ -11,8 +11,8 @@ from bridgecore.handlers import Registry
 from bridgecore.odoo_databases import Source
 from bridgecore.runtime import Runtime
 from bridgecore.settings import Settings
+from bridgecore.storage.claims import Submission
 from bridgecore.storage.history import Filter
-from bridgecore.storage.work import Submission
 
 from tests.integration.fake_odoo import FakeOdoo
 

@@ -3,7 +3,7 @@
 A process of its own handles events and is killed with SIGKILL at its n-th step; then another one
 takes over. At the end every event has been handled, in the order of its record, and told to Odoo.
 At most the one event that was in hand is handled twice, with the same key: the one whose success
-had not been stored.
+had not been sent.
 """
 
 import os
@@ -20,9 +20,11 @@ EVENTS = range(1, 7)  # odd ones of the first record, even ones of the second
 EFFECTS = "effects"
 
 
-@pytest.fixture
-def parts(make_parts):
+@pytest.fixture(params=[1, 100], ids=["one at a time", "all together"])
+def parts(request, make_parts, monkeypatch):
+    monkeypatch.setattr("bridgecore.pace.MOST", request.param)
     parts = make_parts(lease=0.2, max_attempts=20)
+    parts.processing.pace.limit = request.param
 
     @parts.registry.on()
     def write_down(event):

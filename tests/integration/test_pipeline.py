@@ -1,10 +1,21 @@
 """Once, in order, and nothing lost: the way of an event through the pipeline."""
 
 import pytest
-from bridgecore.errors import LeaseLost, QueueFull, QueueUnavailable
-from bridgecore.storage.work import Submission
+from bridgecore.errors import QueueFull, QueueUnavailable
+from bridgecore.storage.batches import Batch, End
+from bridgecore.storage.claims import Submission
 
 from tests.support import eventually
+
+
+def take(parts, limit: int = 1) -> Batch:
+    """Events of the first record."""
+    return parts.storage.batches.take(parts.source, ["res.partner:1"], limit).batch
+
+
+def settle(parts, batch, outcome="done", **then):
+    ends = [End(work, outcome, batch.now) for work in batch.works]
+    return parts.storage.batches.settle(batch, ends, **then)
 
 
 def test_an_event_is_handled_once_and_confirmed(parts):
@@ -144,10 +155,10 @@ def test_an_event_that_arrives_while_its_record_is_worked_on_is_handled_too(part
 
 def test_a_record_that_a_worker_has_is_left_to_it(parts):
     parts.push(parts.event(1))
-    work = parts.storage.work.take(parts.source, ["res.partner:1"])
+    batch = take(parts)
     parts.deliver()
     assert parts.effects == []
-    parts.storage.work.finish(work, "done")
+    settle(parts, batch)
     assert parts.states() == {1: "done"}
 
 
@@ -220,16 +231,15 @@ def test_while_an_event_waits_for_its_next_attempt_its_record_waits_and_others_g
 
 def test_only_the_owner_ends_extends_or_releases(parts):
     parts.push(parts.event(1))
-    work = parts.storage.work.take(parts.source, ["res.partner:1"])
+    batch = take(parts)
+    lease = batch.works[0].lease
     key = parts.key("lease:res.partner:1")
     parts.storage.redis.set(key, "another's token", px=60_000)
 
-    assert not parts.storage.leases.extend(work.lease)
-    assert not parts.storage.leases.release(work.lease)
-    with pytest.raises(LeaseLost):
-        parts.storage.work.finish(work, "done")
-    with pytest.raises(LeaseLost):
-        parts.storage.work.postpone(work, 0, "")
+    assert not parts.storage.leases.extend(lease)
+    assert not parts.storage.leases.release(lease)
+    assert settle(parts, batch).lost == ["res.partner:1"]
+    assert settle(parts, batch, "failed").lost == ["res.partner:1"]
     assert parts.storage.redis.get(key) == "another's token"
     assert parts.states() == {1: "queued"}
 
@@ -255,15 +265,15 @@ def test_the_record_of_a_worker_that_died_is_taken_over(make_parts):
     parts.record_effects()
     parts.push(parts.event(1))
     parts.messages.sent.clear()
-    dead = parts.storage.work.take(parts.source, ["res.partner:1"])  # and nobody extends it
+    dead = take(parts)  # and nobody extends it
 
-    assert parts.storage.work.stalled(parts.source, 10) == []
-    assert eventually(lambda: parts.storage.work.stalled(parts.source, 10)) == ["res.partner:1"]
-    assert parts.storage.work.stalled(parts.source, 10) == []  # once per period
+    assert parts.storage.batches.stalled(parts.source, 10) == []
+    assert eventually(lambda: parts.storage.batches.stalled(parts.source, 10)) == ["res.partner:1"]
+    assert parts.storage.batches.stalled(parts.source, 10) == []  # once per period
     eventually(lambda: parts.processing.process(parts.source, ["res.partner:1"]) or parts.effects)
     assert len(parts.effects) == 1
-    with pytest.raises(LeaseLost):
-        parts.storage.work.finish(dead, "done")
+    report, reports = settle(parts, dead).report, parts.storage.redis.zcard(parts.key("reports"))
+    assert (report, reports) == (False, 1)  # it comes too late, and does nothing
 
 
 def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_parts):
@@ -271,8 +281,8 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
     parts.record_effects()
     parts.push(parts.event(1), parts.event(2))
     for _attempt in range(2):
-        died = parts.storage.work.take(parts.source, ["res.partner:1"])
-        parts.storage.leases.release(died.lease)  # as when its time is over
+        died = take(parts)
+        parts.storage.leases.release(died.works[0].lease)  # as when its time is over
 
     parts.deliver()
     assert parts.effects == [parts.event(2).idempotency_key]
@@ -283,9 +293,10 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
 def test_a_repeated_end_does_not_end_the_next_event(parts):
     """The answer to the first call may have been lost."""
     parts.push(parts.event(1), parts.event(2))
-    work = parts.storage.work.take(parts.source, ["res.partner:1"])
-    assert parts.storage.work.finish(work, "done")[0].event.event_id == 2
-    assert parts.storage.work.finish(work, "done")[0].event.event_id == 2
+    batch = take(parts)
+    for _call in range(2):
+        following = settle(parts, batch, then=["res.partner:1"], limit=1).following.batch
+        assert [work.event.event_id for work in following.works] == [2]
     assert parts.states() == {1: "done", 2: "queued"}
 
 
@@ -302,7 +313,7 @@ def test_the_latest_values_of_a_record_are_kept_until_it_is_deleted(parts):
     parts.push(parts.event(1, payload={"name": "Azure", "tags": []}))
     parts.push(parts.event(2, payload={"name": "Žižkov"}))
     parts.deliver()
-    assert redis.hmget(key, "name", "tags", "_event") == ['"\\u017di\\u017ekov"', "[]", "write"]
+    assert redis.hmget(key, "name", "tags", "_event") == ['"Žižkov"', "[]", "write"]
 
     parts.push(parts.event(3, event="unlink", payload={}))
     parts.deliver()

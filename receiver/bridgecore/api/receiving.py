@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bridgecore.errors import BodyTooLarge
 from bridgecore.events import EXAMPLE, Event, parse_push
-from bridgecore.storage.work import Submission
+from bridgecore.storage.claims import Submission
 
 PATH = "/api/v1/webhooks/receive"
 router = APIRouter(tags=["Receiving"])

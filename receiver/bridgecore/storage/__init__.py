@@ -36,6 +36,8 @@ from functools import cached_property
 
 from bridgecore.settings import Settings
 from bridgecore.storage.audit import AuditLog
+from bridgecore.storage.batches import Batches
+from bridgecore.storage.claims import Claims
 from bridgecore.storage.connection import Connection
 from bridgecore.storage.dead_letters import DeadLetters
 from bridgecore.storage.feeds import Feeds
@@ -43,9 +45,9 @@ from bridgecore.storage.figures import FigureStore
 from bridgecore.storage.history import History
 from bridgecore.storage.leases import Leases
 from bridgecore.storage.live import LiveStream
+from bridgecore.storage.marks import Marks
 from bridgecore.storage.reports import Reports
 from bridgecore.storage.retention import Retention
-from bridgecore.storage.work import WorkStore
 
 
 class Storage(Connection):
@@ -56,8 +58,16 @@ class Storage(Connection):
         self._settings = settings
 
     @cached_property
-    def work(self) -> WorkStore:
-        return WorkStore(self, self._settings)
+    def claims(self) -> Claims:
+        return Claims(self, self._settings)
+
+    @cached_property
+    def batches(self) -> Batches:
+        return Batches(self, self._settings)
+
+    @cached_property
+    def marks(self) -> Marks:
+        return Marks(self._settings)
 
     @cached_property
     def leases(self) -> Leases:

@@ -19,14 +19,19 @@ def prefix(source: str) -> str:
 
 
 class Connection:
-    """Synchronous and safe to use from several threads, and after a fork."""
+    """Synchronous and safe to use from several threads, and after a fork.
 
-    def __init__(self, settings: Settings) -> None:
+    Parameters:
+        options: further ones, as redis-py's.
+    """
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
         self.redis: Redis = settings.redis.client(
             decode_responses=True,
             socket_connect_timeout=CONNECT_TIMEOUT,
             socket_timeout=SOCKET_TIMEOUT,
             retry=Retry(NoBackoff(), 1),  # a connection that went stale is replaced at once
+            **options,
         )
 
     def script(self, name: str) -> "Script":

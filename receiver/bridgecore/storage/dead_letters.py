@@ -5,9 +5,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from bridgecore.settings import Settings
+from bridgecore.storage.claims import moment
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.history import History, Known
-from bridgecore.storage.work import moment
 
 #: keys that one script works on
 _CHUNK = 500

@@ -8,11 +8,9 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from pydantic import ValidationError
-
 from bridgecore.events import Event
 from bridgecore.storage.connection import Connection, prefix
-from bridgecore.storage.work import placeholder
+from bridgecore.storage.contents import content
 
 #: entries of the list that one call looks at; a filter that matches little takes several calls
 SCANNED = 20_000
@@ -141,17 +139,21 @@ class History:
             pipeline.hgetall(f"{prefix(source)}:sync:{model}")
         return dict(zip(sorted(models), pipeline.execute(), strict=True))
 
-    def erase(self, source: str, record: str) -> int:
+    def erase(self, source: str, record: str, until: str) -> int:
         """Blank what is kept of a record's events (personal data); of how many.
+
+        Parameters:
+            until: the timestamp of the erasure; what is newer came after it.
 
         Reads the memory of every event of the source, so it takes its time; it is rare.
         """
         memories = f"{prefix(source)}:event:"
         erased = 0
         for memory in self._redis.scan_iter(match=f"{memories}*", count=1000):
-            if self._redis.hget(memory, "record") != record:
+            key = str(memory).removeprefix(memories)
+            if key.partition("@")[2] > until or self._redis.hget(memory, "record") != record:
                 continue
-            body = f"{prefix(source)}:body:{str(memory).removeprefix(memories)}"
+            body = f"{prefix(source)}:body:{key}"
             if content := self._redis.get(body):
                 blank = Event.model_validate_json(str(content)).blank()
                 # XX: it may have been forgotten meanwhile
@@ -162,9 +164,5 @@ class History:
 
 
 def _known(source: str, key: str, fields: dict[str, str], body: str | None) -> Known:
-    if body is not None:
-        try:
-            return Known(Event.model_validate_json(body), fields, False)
-        except ValidationError:
-            pass
-    return Known(placeholder(source, key, fields["record"], fields["event"]), fields, True)
+    event, readable = content(source, key, fields["record"], fields["event"], body)
+    return Known(event, fields, not readable)

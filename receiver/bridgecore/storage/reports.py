@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridgecore.errors import LeaseLost
-from bridgecore.storage.connection import Connection, prefix
+from bridgecore.storage.connection import Connection
 from bridgecore.storage.leases import Lease
 
 #: the lease of whoever tells a source
@@ -28,27 +28,20 @@ class Reports:
     """The list of a source. Whoever makes it non-empty has to start the telling."""
 
     def __init__(self, connection: Connection) -> None:
-        self._redis = connection.redis
+        self._first = connection.script("reports")
         self._confirm = connection.script("confirm")
 
     def first(self, source: str, limit: int) -> list[Report]:
         """The first outcomes that Odoo is to be told, in order."""
-        place_of: Any = self._redis.zrange(
-            f"{prefix(source)}:reports", 0, limit - 1, withscores=True
-        )
-        pipeline = self._redis.pipeline(transaction=False)
-        for key, _place in place_of:
-            pipeline.hmget(f"{prefix(source)}:event:{key}", "state", "error")
-        found = zip(place_of, pipeline.execute(), strict=True)
         return [
             Report(
-                str(key),
+                key,
                 int(key.partition("@")[0]),
                 int(place),
                 (error or "") if state in ("dead", "discarded") else None,
             )
-            for (key, place), (state, error) in found
-            if state != "queued"  # queued again since the list was read
+            for key, place, state, error in self._first(source, limit)
+            if state != "queued"
         ]
 
     def confirm(self, lease: Lease, reports: Iterable[Report]) -> int:

@@ -8,9 +8,9 @@ local via, max_waiting, max_listed = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3
 local asked_at, submissions = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = now()
 local accepted_at = stamp(time)
-local start_reporting, new, repeated, refused = 0, 0, 0, 0
+local new, repeated, refused = 0, 0, 0
 -- What is added to sorted sets, all at once: most of a script's time goes into calls.
-local listed, due, queued = {}, {}, {}
+local listed, due, queued, settled = {}, {}, {}, {}
 
 -- Odoo takes a given up event out of the feed when it is told. If the feed has it although it
 -- was asked later than that, somebody offers the event again. (A push proves nothing: it may be
@@ -57,7 +57,7 @@ local function claim(i)
     redis.call('SET', P .. ':body:' .. key, body)
     requeue(key, record, moment, time)
   elseif state ~= 'queued' then
-    start_reporting = math.max(start_reporting, report(key))
+    settled[#settled + 1] = key
   end
   return state
 end
@@ -85,4 +85,4 @@ redis.call('ZREMRANGEBYRANK', P .. ':events', 0, -max_listed - 1)
 count('received:' .. via, new + repeated)
 count('duplicates:' .. via, repeated)
 count('refused:' .. via, refused)
-return {start_reporting, answers}
+return {report(settled), answers}

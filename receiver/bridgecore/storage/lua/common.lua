@@ -36,11 +36,19 @@ local function count(figure, by)
   end
 end
 
--- Puts the outcome of an event on the list of what Odoo is to be told, in the order in which
--- outcomes were known. Returns 1 if the list was empty: then somebody has to start telling.
-local function report(key)
+-- Puts the outcomes of events on the list of what Odoo is to be told, in the order in which they
+-- were known. Returns 1 if the list was empty: then somebody has to start telling.
+local function report(keys)
+  if #keys == 0 then
+    return 0
+  end
   local first = redis.call('EXISTS', P .. ':reports') == 0
-  redis.call('ZADD', P .. ':reports', 'NX', redis.call('INCR', P .. ':sequence'), key)
+  local place = redis.call('INCRBY', P .. ':sequence', #keys) - #keys
+  local places = {}
+  for i, key in ipairs(keys) do
+    append(places, stamp(place + i), key)
+  end
+  in_parts(places, 'ZADD', P .. ':reports', 'NX')
   return first and 1 or 0
 end
 
@@ -70,26 +78,33 @@ local function keep(keys, time)
   in_parts(keys, 'ZREM', P .. ':remembered')
 end
 
--- The first waiting event of a record, for an attempt at it, or false. The attempt counts from
--- its beginning: one that kills its worker has no other trace.
-local function head(record)
-  local key = redis.call('LINDEX', P .. ':inbox:' .. record, 0)
-  if not key then
-    return false
+-- Takes records whose events are due, unless another worker has them: as many of their events as
+-- may be, in their order. Whoever repeats this, because the answer got lost, gets what it has.
+-- An attempt counts from its beginning: one that kills its worker leaves no other trace. That of
+-- the first event begins now, the others' are told by `Marks`.
+-- Returns how many of the records were looked at, and of each event its record, key, body, memory.
+local MOST_BYTES = 1000000
+local function take(records, token, lease, most, time)
+  local looked_at, taken, bytes = 0, {}, 0
+  for _, record in ipairs(records) do
+    if #taken >= most or bytes > MOST_BYTES then
+      break
+    end
+    looked_at = looked_at + 1
+    local due = redis.call('ZSCORE', P .. ':due', record)
+    local name = P .. ':lease:' .. record
+    if due and tonumber(due) <= time and (redis.call('SET', name, token, 'NX', 'PX', lease)
+        or redis.call('GET', name) == token) then
+      local keys = redis.call('LRANGE', P .. ':inbox:' .. record, 0, most - #taken - 1)
+      for _, key in ipairs(keys) do
+        local body = redis.call('GET', P .. ':body:' .. key)
+        bytes = bytes + #(body or '')
+        taken[#taken + 1] = {record, key, body, redis.call('HGETALL', P .. ':event:' .. key)}
+      end
+    end
   end
-  local event = P .. ':event:' .. key
-  redis.call('HINCRBY', event, 'attempts', 1)
-  return {key, redis.call('GET', P .. ':body:' .. key), redis.call('HGETALL', event)}
-end
-
--- Takes a record whose events are due, unless another worker has it: its first event, or false.
-local function take(record, token, lease, time)
-  local due = redis.call('ZSCORE', P .. ':due', record)
-  if not due or tonumber(due) > time then
-    return false
+  if taken[1] then
+    redis.call('HINCRBY', P .. ':event:' .. taken[1][2], 'attempts', 1)
   end
-  if not redis.call('SET', P .. ':lease:' .. record, token, 'NX', 'PX', lease) then
-    return false
-  end
-  return head(record)
+  return {looked_at, taken}
 end

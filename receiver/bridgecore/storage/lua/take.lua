@@ -1,10 +1,6 @@
--- Takes the first of some records that is due and free. ARGV: token, lease in milliseconds,
--- records. Returns its first event, or false.
+-- Takes events of some records. ARGV: token, lease in milliseconds, most events,
+-- records.
+-- Returns {the time, {how many records were looked at, the events}}.
 local time = now()
-for i = 3, #ARGV do
-  local found = take(ARGV[i], ARGV[1], ARGV[2], time)
-  if found then
-    return found
-  end
-end
-return false
+local records = {unpack(ARGV, 4)}
+return {stamp(time), take(records, ARGV[1], ARGV[2], tonumber(ARGV[3]), time)}

@@ -1,0 +1,201 @@
+"""Events on their way to their handlers: taken together, and settled together."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any, Literal
+from uuid import uuid4
+
+from pydantic_core import to_json
+
+from bridgecore.events import Event
+from bridgecore.settings import Settings
+from bridgecore.storage.connection import Connection
+from bridgecore.storage.contents import content
+from bridgecore.storage.leases import Lease
+
+#: `failed` may be tried again
+Outcome = Literal["done", "dead", "failed"]
+
+#: characters of a traceback that are kept; its end says most
+ERROR_LENGTH = 8000
+HANDLER_PREFIX = "handler:"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An event that was taken."""
+
+    lease: Lease
+    event: Event
+    #: how often handlers will have been called for it, this time included
+    attempt: int
+    #: names of the handlers that already succeeded
+    handled: frozenset[str]
+    #: Redis' time in microseconds
+    accepted_at: int
+    #: when all handlers had succeeded, if a worker died between that and settling it; else 0
+    handled_at: int
+    #: the event is there in name only
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What became of an event that was taken."""
+
+    work: Work
+    outcome: Outcome
+    #: Redis' time in microseconds, to within a round trip
+    moment: int
+    #: handlers that succeeded although another one failed
+    succeeded: Sequence[str] = ()
+    error: str = ""
+    #: seconds that its handlers took
+    seconds: float = 0
+    #: seconds until a failed one may be tried again
+    delay: float = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events that were taken together, those of a record in their order."""
+
+    source: str
+    token: str
+    works: Sequence[Work]
+    #: Redis' time in microseconds at which they were taken
+    taken_at: int
+    #: the same moment, or a little earlier, in `time.monotonic()`
+    _started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def records(self) -> list[str]:
+        return list(dict.fromkeys(work.lease.name for work in self.works))
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was taken. No lease ends earlier than a lease's period after that."""
+        return time.monotonic() - self._started
+
+    @property
+    def now(self) -> int:
+        """Redis' time in microseconds, to within a round trip, without asking it."""
+        return self.taken_at + int(self.age * 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The next batch, and how many of the records that were named it has been looked for in."""
+
+    batch: Batch
+    looked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A batch has come to its end."""
+
+    #: reporting has to be started
+    report: bool
+    #: records that another worker has taken over: nothing was written down for them
+    lost: Sequence[str]
+    #: records that still have events that are due
+    left: Sequence[str]
+    following: Taken
+
+
+class Batches:
+    """Every change of an event's state is one script, so that a crash leaves all or nothing."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._settings = settings
+        self._lease_ms = int(settings.lease * 1000)
+        self._take = connection.script("take")
+        self._settle = connection.script("settle")
+        self._stalled = connection.script("stalled")
+
+    def take(self, source: str, records: Sequence[str], limit: int) -> Taken:
+        """Take up to `limit` events of those records that are due and have no other worker."""
+        token, started = uuid4().hex, time.monotonic()
+        time_taken, taken = self._take(source, token, self._lease_ms, limit, *records)
+        return _taken(source, token, int(time_taken), taken, started)
+
+    def settle(
+        self, batch: Batch, ends: Sequence[End], then: Sequence[str] = (), limit: int = 0
+    ) -> Settled:
+        """Write down what became of the events, give their records back, and take the next batch.
+
+        It has up to `limit` events, of the records `then` and, after these, of this batch's own.
+        Events without an end wait again.
+        """
+        arguments = (
+            batch.token,
+            self._lease_ms,
+            limit,
+            self._settings.max_streamed_events,
+            to_json(batch.records),
+            to_json([_description(end) for end in ends]),
+        )
+        started = time.monotonic()
+        report, lost, left, time_taken, taken = self._settle(batch.source, *arguments, *then)
+        following = _taken(batch.source, batch.token, int(time_taken), taken, started)
+        return Settled(bool(report), lost, left, following)
+
+    def stalled(self, source: str, limit: int) -> list[str]:
+        """Records whose message must have been lost; each is named once per lease period."""
+        records: list[str] = self._stalled(source, int(self._settings.lease * 1e6), limit)
+        return records
+
+
+def _description(end: End) -> dict[str, Any]:
+    """For the script. Texts, because its numbers are not exact."""
+    event = end.work.event
+    memory = {HANDLER_PREFIX + handler: "1" for handler in end.succeeded}
+    if end.error:
+        memory["error"] = _storable(end.error)
+    return {
+        "record": end.work.lease.name,
+        "key": event.key,
+        "outcome": end.outcome,
+        "moment": str(end.moment),
+        "delay": str(int(end.delay * 1e6)),
+        "model": event.model,
+        "event": event.event,
+        "id": str(event.event_id),
+        "timestamp": event.timestamp,
+        "memory": memory,
+        "values": {name: to_json(value).decode() for name, value in event.payload.items()},
+    }
+
+
+def _taken(source: str, token: str, taken_at: int, answer: list[Any], started: float) -> Taken:
+    looked_at, events = answer
+    works = [_work(source, token, *event) for event in events]
+    return Taken(Batch(source, token, works, taken_at, started), looked_at)
+
+
+def _work(
+    source: str, token: str, record: str, key: str, body: str | None, flat: list[str]
+) -> Work:
+    fields = dict(zip(islice(flat, 0, None, 2), islice(flat, 1, None, 2), strict=True))
+    # Whatever it is, it must come to its end: those behind it wait.
+    event, readable = content(source, key, record, fields["event"], body)
+    if "replays" in fields and not event.replayed:
+        event = event.model_copy(update={"replayed": True})
+    return Work(
+        Lease(source, record, token),
+        event,
+        int(fields.get("attempts", 0)) + 1,
+        frozenset(f.removeprefix(HANDLER_PREFIX) for f in fields if f.startswith(HANDLER_PREFIX)),
+        int(fields["accepted_at"]),
+        int(fields.get("handled_at", 0)),
+        not readable,
+    )
+
+
+def _storable(error: str) -> str:
+    """The end of an error's text, without what UTF-8 cannot express (lone surrogates)."""
+    return error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()

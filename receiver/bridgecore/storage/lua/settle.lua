@@ -1,0 +1,118 @@
+-- Writes down what became of a batch of events, gives its records back, and takes the next batch,
+-- all in the same step: an event that arrives now finds its record free, or is in the next batch.
+-- ARGV: token, lease in milliseconds, most events of the next batch (0: take none), most events in
+--       the live stream, JSON of the records of the batch, JSON of what became of its events (see
+--       `Batches.settle`), records to take the next batch from.
+-- Returns {whether reporting must start, the records that another worker has, those that still
+-- wait, the time, the next batch: of the given records, then of those that still wait}.
+local token, lease, most, max_streamed = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local time = now()
+local records, owned, lost, left = {}, {}, {}, {}
+for _, record in ipairs(cjson.decode(ARGV[5])) do
+  local owner = redis.call('GET', P .. ':lease:' .. record)
+  -- If the lease has ended and nobody has taken the record, what became of its events still is so.
+  if owner and owner ~= token then
+    lost[#lost + 1] = record
+  else
+    records[#records + 1], owned[record] = record, true
+    -- As the first write, because it needs no memory: a full Redis refuses a script whose first
+    -- write does, and what ends events must go on.
+    redis.call('DEL', P .. ':lease:' .. record)
+  end
+end
+
+-- What is done for all events together: most of a script's time goes into calls.
+local ended, dead, seen, progress = {}, {}, {}, {}
+local later = {}  -- when records may be tried again
+
+-- What Odoo says about the record is so even if a handler failed; a replayed event is
+-- older than what is known.
+local function note_latest(event)
+  local latest = P .. ':record:' .. event.record
+  if event.timestamp < (redis.call('HGET', latest, '_timestamp') or '') then
+    return
+  end
+  if event.event == 'unlink' then
+    redis.call('DEL', latest)
+  end
+  local values = {'_timestamp', event.timestamp, '_event', event.event}
+  for field, value in pairs(event.values) do
+    append(values, field, value)
+  end
+  in_parts(values, 'HSET', latest)
+  append(seen, event.moment, event.record)
+end
+
+local function note_progress(event)
+  local newest = progress[event.model]
+  if not newest then
+    progress[event.model] = {events = 1, id = event.id, timestamp = event.timestamp}
+    return
+  end
+  newest.events = newest.events + 1
+  if event.timestamp >= newest.timestamp then
+    newest.id, newest.timestamp = event.id, event.timestamp
+  end
+end
+
+local function remember(event, ...)
+  local memory = {...}
+  for field, value in pairs(event.memory) do
+    append(memory, field, value)
+  end
+  redis.call('HSET', P .. ':event:' .. event.key, unpack(memory))
+end
+
+local function settle(event)
+  if event.outcome == 'failed' then
+    remember(event, 'state', 'queued')
+    later[event.record] = stamp(time + event.delay)
+  -- A repeated call, after an answer that got lost, finds the event gone.
+  elseif redis.call('LREM', P .. ':inbox:' .. event.record, 1, event.key) == 1 then
+    remember(event, 'state', event.outcome, 'handled_at', event.moment)
+    redis.call('XADD', P .. ':stream', 'MAXLEN', '~', max_streamed, '*', 'key', event.key,
+      'record', event.record)
+    ended[#ended + 1] = event.key
+    if event.outcome == 'dead' then
+      append(dead, event.moment, event.key)
+    end
+    note_latest(event)
+    note_progress(event)
+  end
+end
+
+for _, event in ipairs(cjson.decode(ARGV[6])) do
+  if owned[event.record] then
+    settle(event)
+  end
+end
+
+for _, record in ipairs(records) do
+  if redis.call('EXISTS', P .. ':inbox:' .. record) == 0 then
+    redis.call('ZREM', P .. ':due', record)
+  elseif later[record] then
+    redis.call('ZADD', P .. ':due', later[record], record)
+  else
+    redis.call('ZADD', P .. ':due', stamp(time), record)
+    left[#left + 1] = record
+  end
+end
+in_parts(ended, 'ZREM', P .. ':queued')
+in_parts(dead, 'ZADD', P .. ':dead')
+in_parts(seen, 'ZADD', P .. ':records')
+for model, newest in pairs(progress) do
+  local sync = P .. ':sync:' .. model
+  if redis.call('HINCRBY', sync, 'events', newest.events) == newest.events then
+    redis.call('SADD', P .. ':models', model)
+  end
+  if newest.timestamp >= (redis.call('HGET', sync, 'last_timestamp') or '') then
+    redis.call('HSET', sync, 'last_event_id', newest.id, 'last_timestamp', newest.timestamp)
+  end
+  redis.call('HSET', sync, 'updated_at', stamp(time))
+end
+
+local candidates = {unpack(ARGV, 7)}
+for _, record in ipairs(left) do
+  candidates[#candidates + 1] = record
+end
+return {report(ended), lost, left, stamp(time), take(candidates, token, lease, most, time)}

@@ -1,0 +1,89 @@
+"""What is done with the events in hand, told to Redis without waiting for an answer."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hiredis import pack_command
+from redis.exceptions import RedisError
+
+from bridgecore.settings import Settings
+from bridgecore.storage.batches import HANDLER_PREFIX, Work
+from bridgecore.storage.connection import Connection, prefix
+
+log = logging.getLogger(__name__)
+
+
+class Marks:
+    """Notes for whoever takes over the events of a worker that dies.
+
+    What is sent arrives, also if its sender is killed: it is the kernel's from then on. (Answers
+    are switched off, because with unread ones the kernel would reset the connection and drop what
+    is under way.) If it is Redis that goes away, a note may be lost; but then its sender lives,
+    and `Batches.settle` says everything again.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._pool: Any = Connection(settings, redis_connect_func=_silence).redis.connection_pool
+
+    @contextmanager
+    def open(self) -> Iterator["Line"]:
+        """A line for one batch; it is connected when there is something to be said."""
+        line = Line(self._pool)
+        try:
+            yield line
+        finally:
+            line.close()
+
+
+class Line:
+    """Collects notes and sends them together."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._connection: Any = None
+        self._notes: list[tuple[object, ...]] = []
+        #: notes may have been lost
+        self.is_broken = False
+
+    def begins(self, work: Work) -> None:
+        """An attempt at this event counts from its beginning."""
+        self._notes.append(("HINCRBY", _memory(work), "attempts", 1))
+
+    def succeeded(self, work: Work, handler: str) -> None:
+        """This handler must not get this event again."""
+        self._notes.append(("HSET", _memory(work), HANDLER_PREFIX + handler, 1))
+
+    def handled(self, work: Work, moment: int) -> None:
+        """No handler must get this event again. In Redis' time, in microseconds."""
+        self._notes.append(("HSET", _memory(work), "handled_at", moment))
+
+    def send(self) -> None:
+        """Send what was noted. Unless the line is broken, it may be relied on from now on."""
+        if not self._notes or self.is_broken:
+            return
+        try:
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            # redis-py's own packing would take three times as long.
+            packed = b"".join(pack_command(note) for note in self._notes)  # type: ignore[arg-type]
+            self._connection.send_packed_command([packed])
+        except RedisError as error:
+            log.warning("notes not sent error=%s", type(error).__name__)
+            self.is_broken = True
+        self._notes.clear()
+
+    def close(self) -> None:
+        """Give the connection back. What was not sent is dropped: `Batches.settle` says it."""
+        if self._connection is not None:
+            self._pool.release(self._connection)
+
+
+def _memory(work: Work) -> str:
+    return f"{prefix(work.lease.source)}:event:{work.event.key}"
+
+
+def _silence(connection: Any) -> None:
+    connection.on_connect()
+    connection.send_command("CLIENT", "REPLY", "OFF")

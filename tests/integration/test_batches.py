@@ -1,0 +1,265 @@
+"""Events are taken and settled together, but each is handled, and fails, on its own."""
+
+import os
+import signal
+
+import pytest
+from redis.exceptions import ConnectionError as RedisAway
+
+from tests.support import eventually
+
+ERASED = {"_metadata": {"erased": True}}
+
+
+@pytest.fixture
+def parts(make_parts):
+    """All that waits is taken at once."""
+    parts = make_parts(max_attempts=2)
+    parts.processing.pace.limit = 100
+    parts.record_effects()
+    return parts
+
+
+def in_a_child(work):
+    """Do it in a process that may kill itself."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def records(*numbers):
+    return [f"res.partner:{number}" for number in numbers]
+
+
+def memory(parts, number, record_id=1):
+    return parts.storage.redis.hgetall(parts.key(f"event:{parts.event(number, record_id).key}"))
+
+
+def batches_of(parts, monkeypatch):
+    """The ids of the events of each batch, as they are settled."""
+    seen = []
+    settle = parts.storage.batches.settle
+
+    def watch(batch, ends, *then):
+        seen.append([end.work.event.event_id for end in ends])
+        return settle(batch, ends, *then)
+
+    monkeypatch.setattr(parts.storage.batches, "settle", watch)
+    return seen
+
+
+def test_all_that_is_due_is_one_batch(parts, monkeypatch):
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n % 3 + 1) for n in range(1, 10)))
+    parts.deliver()
+    assert [sorted(batch) for batch in seen] == [list(range(1, 10))]
+    assert set(parts.states().values()) == {"confirmed"}
+
+
+def test_a_failure_holds_up_its_own_record_only(make_parts, monkeypatch):
+    parts = make_parts(retry_base=60)
+    parts.processing.pace.limit = 100
+    parts.record_effects()
+
+    @parts.registry.on()
+    def fail(event):
+        if event.event_id == 2:
+            raise LookupError
+
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n % 2 + 1) for n in range(1, 7)))
+    parts.deliver()
+    assert [sorted(batch) for batch in seen] == [[1, 2, 3, 5]]
+    queued = {2: "queued", 4: "queued", 6: "queued"}
+    assert parts.states() == {1: "confirmed", 3: "confirmed", 5: "confirmed", **queued}
+    assert memory(parts, 4).get("attempts") is None  # it was not tried
+
+
+def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts):
+    """At the third record the process dies, each time; the others have one attempt each."""
+    parts = make_parts(lease=0.2, max_attempts=1)
+    parts.processing.pace.limit = 100
+    parts.record_effects()
+    effects = parts.key("effects")
+
+    @parts.registry.on()
+    def die_or_write(event):
+        if event.event_id == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        parts.storage.redis.rpush(effects, event.event_id)
+
+    everything = records(*range(1, 7))
+    parts.push(*(parts.event(n, record_id=n) for n in range(1, 7)))
+    status = in_a_child(lambda: parts.processing.process(parts.source, everything))
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+    def all_ended():
+        parts.processing.process(parts.source, everything)
+        return parts.storage.redis.zcard(parts.key("queued")) == 0
+
+    eventually(all_ended)
+    assert sorted(map(int, parts.storage.redis.lrange(effects, 0, -1))) == [1, 2, 4, 5, 6]
+    assert parts.states()[3] == "dead"
+    assert "death of its worker" in memory(parts, 3, 3)["error"]
+
+
+def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handlers(make_parts):
+    parts = make_parts(lease=0.2)
+    parts.processing.pace.limit = 100
+    effects = parts.key("effects")
+
+    @parts.registry.on()
+    def write(event):
+        parts.storage.redis.rpush(effects, event.event_id)
+        if event.event_id == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+    in_a_child(lambda: parts.processing.process(parts.source, records(1, 2)))
+    fields = eventually(lambda: "handled_at" in memory(parts, 1) and memory(parts, 1))
+    assert fields["state"] == "queued"
+
+    taken = eventually(lambda: parts.storage.batches.take(parts.source, records(1), 10).batch.works)
+    parts.storage.leases.release(taken[0].lease)
+    parts.processing.process(parts.source, records(1))
+    assert parts.storage.redis.lrange(effects, 0, -1) == ["1", "2"]
+    assert parts.states()[1] == "done"
+    assert memory(parts, 1)["handled_at"] == fields["handled_at"]
+
+
+def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, monkeypatch):
+    def away():
+        raise RedisAway
+
+    monkeypatch.setattr(parts.storage.marks._pool, "get_connection", away)
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    parts.deliver()
+    assert seen == [[1], [2], [3]]
+    assert len(parts.effects) == 3
+
+
+def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
+    settle = parts.storage.batches.settle
+    answers = iter([RedisAway, RedisAway])
+
+    def sometimes(*arguments):
+        if error := next(answers, None):
+            raise error
+        return settle(*arguments)
+
+    monkeypatch.setattr(parts.storage.batches, "settle", sometimes)
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+    parts.deliver()
+    assert len(parts.effects) == 2
+    assert set(parts.states().values()) == {"confirmed"}
+
+
+def test_when_much_of_the_lease_has_passed_the_rest_is_taken_anew(make_parts, monkeypatch):
+    parts = make_parts(lease=0.4)
+    parts.processing.pace.limit = 100
+    parts.record_effects()
+    begun = []
+
+    @parts.registry.on()
+    def slow(event):
+        begun.append(event.event_id)
+        if event.event_id == 1:
+            start = parts.storage.now()
+            eventually(lambda: parts.storage.now() > start + 1_000_000)  # longer than all leases
+
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    parts.deliver()
+    assert seen[0] == [1]
+    assert begun == [1, 2, 3]
+    assert set(parts.states().values()) == {"confirmed"}
+
+
+def test_a_record_that_another_worker_took_meanwhile_is_left_to_it(make_parts):
+    parts = make_parts()
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+
+    @parts.registry.on()
+    def lose(event):
+        key = parts.key(f"lease:{event.record}")
+        if event.event_id == 1:
+            parts.storage.redis.set(key, "another's token", px=60_000)
+
+    parts.processing.pace.limit = 100
+    parts.deliver()
+    assert parts.states() == {1: "queued", 2: "confirmed"}
+
+
+def test_a_lease_that_ended_does_not_matter_if_nobody_has_taken_the_record(parts):
+    @parts.registry.on()
+    def lose(event):
+        parts.storage.redis.delete(parts.key(f"lease:{event.record}"))
+
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert len(parts.effects) == 1
+    assert parts.states() == {1: "confirmed"}
+
+
+def test_what_would_take_long_is_shared(parts, monkeypatch):
+    """With one event per batch and a slow handler, half of what waits goes to others each time."""
+    monkeypatch.setattr("bridgecore.pace.MOST", 1)
+    monkeypatch.setattr("bridgecore.pace.LONG", 0)
+    parts.processing.pace.limit = 1
+    parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
+    parts.messages.sent.clear()
+    parts.processing.process(parts.source, records(*range(1, 9)))
+    shared = [content[1] for kind, content in parts.messages.sent if kind == "process"]
+    assert shared == [records(6, 7, 8), records(5)]
+    assert len(parts.effects) == 4
+    parts.deliver()
+    assert set(parts.states().values()) == {"confirmed"}
+
+
+def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, monkeypatch):
+    monkeypatch.setattr("bridgecore.pace.MOST", 1)
+    monkeypatch.setattr("bridgecore.pace.LONG", 0)
+    parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
+    parts.messages.away = True
+    parts.processing.process(parts.source, records(*range(1, 9)))
+    assert len(parts.effects) == 8
+
+
+def test_a_redis_that_is_full_still_lets_a_batch_end(parts):
+    redis = parts.storage.redis
+
+    @parts.registry.on()
+    def fill(event):
+        redis.config_set("maxmemory", 1)
+        raise LookupError
+
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+    try:
+        parts.processing.process(parts.source, records(1, 2))
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert "LookupError" in memory(parts, 1)["error"]
+    assert not redis.exists(parts.key("lease:res.partner:1"))
+
+
+def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypatch):
+    seen = batches_of(parts, monkeypatch)
+    values = []
+    parts.registry.on()(lambda event: values.append(event.payload.get("name")))
+    parts.push(
+        parts.event(1, payload={"name": "Ada"}),
+        parts.event(2, record_id=2, payload={"name": "Grace"}),
+        parts.event(3, payload=ERASED),
+        parts.event(4, payload={"city": "London"}),
+    )
+    parts.deliver()
+    assert [3] in seen
+    kept = parts.storage.redis.hgetall(parts.key("record:res.partner:1"))
+    assert "name" not in kept
+    assert kept["city"] == '"London"'  # it came after the erasure
+    assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import chain
 
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
@@ -105,6 +106,20 @@ def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts)
     assert sorted(map(int, parts.storage.redis.lrange(effects, 0, -1))) == [1, 2, 4, 5, 6]
     assert parts.states()[3] == "dead"
     assert "death of its worker" in memory(parts, 3, 3)["error"]
+
+
+def test_what_was_tried_before_is_taken_alone(parts, monkeypatch):
+    """It may have killed its worker, and would hold up those that were taken with it."""
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=(n + 1) // 2) for n in range(1, 9)))
+    for number in (4, 5):
+        key = parts.key(f"event:{parts.event(number, (number + 1) // 2).key}")
+        parts.storage.redis.hset(key, "attempts", 1)
+    parts.deliver()
+    assert sorted(chain(*seen)) == list(range(1, 9))
+    assert [4] in seen
+    assert [5] in seen
+    assert all(handled == "confirmed" for handled in parts.states().values())
 
 
 def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handlers(make_parts):

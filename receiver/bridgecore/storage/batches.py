@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any, Literal
@@ -68,8 +68,8 @@ class Batch:
     works: Sequence[Work]
     #: Redis' time in microseconds at which they were taken
     taken_at: int
-    #: the same moment, or a little earlier, in `time.monotonic()`
-    _started: float = field(default_factory=time.monotonic)
+    #: `time.monotonic()` when they were asked for
+    asked_at: float
 
     @cached_property
     def records(self) -> list[str]:
@@ -77,8 +77,8 @@ class Batch:
 
     @property
     def age(self) -> float:
-        """Seconds since it was taken. No lease ends earlier than a lease's period after that."""
-        return time.monotonic() - self._started
+        """Seconds since it was asked for. No lease ends before that is a lease's period."""
+        return time.monotonic() - self.asked_at
 
     @property
     def now(self) -> int:
@@ -119,9 +119,9 @@ class Batches:
 
     def take(self, source: str, records: Sequence[str], limit: int) -> Taken:
         """Take up to `limit` events of those records that are due and have no other worker."""
-        token, started = uuid4().hex, time.monotonic()
-        time_taken, taken = self._take(source, token, self._lease_ms, limit, *records)
-        return _taken(source, token, int(time_taken), taken, started)
+        token, asked_at = uuid4().hex, time.monotonic()
+        taken_at, taken = self._take(source, token, self._lease_ms, limit, *records)
+        return _taken(source, token, int(taken_at), asked_at, taken)
 
     def settle(
         self, batch: Batch, ends: Sequence[End], then: Sequence[str] = (), limit: int = 0
@@ -139,9 +139,9 @@ class Batches:
             to_json(batch.records),
             to_json([_description(end) for end in ends]),
         )
-        started = time.monotonic()
-        report, lost, left, time_taken, taken = self._settle(batch.source, *arguments, *then)
-        following = _taken(batch.source, batch.token, int(time_taken), taken, started)
+        asked_at = time.monotonic()
+        report, lost, left, taken_at, taken = self._settle(batch.source, *arguments, *then)
+        following = _taken(batch.source, batch.token, int(taken_at), asked_at, taken)
         return Settled(bool(report), lost, left, following)
 
     def stalled(self, source: str, limit: int) -> list[str]:
@@ -171,10 +171,10 @@ def _description(end: End) -> dict[str, Any]:
     }
 
 
-def _taken(source: str, token: str, taken_at: int, answer: list[Any], started: float) -> Taken:
+def _taken(source: str, token: str, taken_at: int, asked_at: float, answer: list[Any]) -> Taken:
     looked_at, events = answer
     works = [_work(source, token, *event) for event in events]
-    return Taken(Batch(source, token, works, taken_at, started), looked_at)
+    return Taken(Batch(source, token, works, taken_at, asked_at), looked_at)
 
 
 def _work(

@@ -78,29 +78,57 @@ local function keep(keys, time)
   in_parts(keys, 'ZREM', P .. ':remembered')
 end
 
+-- Whether an attempt at this event has begun before, and not succeeded.
+local function was_tried(memory)
+  local fields = {}
+  for i = 1, #memory, 2 do
+    fields[memory[i]] = memory[i + 1]
+  end
+  return fields.attempts and fields.attempts ~= '0' and not fields.handled_at
+end
+
 -- Takes records whose events are due, unless another worker has them: as many of their events as
--- may be, in their order. Whoever repeats this, because the answer got lost, gets what it has.
+-- may be, in their order. What was tried before is taken alone, because it may have killed its
+-- worker. Whoever repeats the call, because its answer got lost, gets what it has.
 -- An attempt counts from its beginning: one that kills its worker leaves no other trace. That of
 -- the first event begins now, the others' are told by `Marks`.
 -- Returns how many of the records were looked at, and of each event its record, key, body, memory.
 local MOST_BYTES = 1000000
 local function take(records, token, lease, most, time)
-  local looked_at, taken, bytes = 0, {}, 0
+  local looked_at, taken, bytes, is_full = 0, {}, 0, most == 0
+
+  local function append_events(record)
+    for _, key in ipairs(redis.call('LRANGE', P .. ':inbox:' .. record, 0, most - #taken - 1)) do
+      local memory = redis.call('HGETALL', P .. ':event:' .. key)
+      local is_alone = was_tried(memory)
+      if not (is_alone and taken[1]) then
+        local body = redis.call('GET', P .. ':body:' .. key)
+        bytes = bytes + #(body or '')
+        taken[#taken + 1] = {record, key, body, memory}
+      end
+      is_full = is_alone or #taken == most or bytes > MOST_BYTES
+      if is_full then
+        return
+      end
+    end
+  end
+
   for _, record in ipairs(records) do
-    if #taken >= most or bytes > MOST_BYTES then
+    if is_full then
       break
     end
-    looked_at = looked_at + 1
+    local before = #taken
     local due = redis.call('ZSCORE', P .. ':due', record)
     local name = P .. ':lease:' .. record
     if due and tonumber(due) <= time and (redis.call('SET', name, token, 'NX', 'PX', lease)
         or redis.call('GET', name) == token) then
-      local keys = redis.call('LRANGE', P .. ':inbox:' .. record, 0, most - #taken - 1)
-      for _, key in ipairs(keys) do
-        local body = redis.call('GET', P .. ':body:' .. key)
-        bytes = bytes + #(body or '')
-        taken[#taken + 1] = {record, key, body, redis.call('HGETALL', P .. ':event:' .. key)}
+      append_events(record)
+      if #taken == before then
+        redis.call('DEL', name)
       end
+    end
+    if #taken > before or not is_full then
+      looked_at = looked_at + 1
     end
   end
   if taken[1] then

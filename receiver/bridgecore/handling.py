@@ -73,7 +73,7 @@ class Handling:
         if work.handled_at or work.unreadable or work.attempt > self._settings.max_attempts:
             return []
         matching = self._registry.matching(work.event.model, work.event.event)
-        return [handler for handler in matching if handler.name not in work.handled]
+        return [handler for handler in matching if handler.name not in work.handled_by]
 
     def _attempt(self, batch: Batch, work: Work, pending: Sequence[Handler], line: Line) -> End:
         if work.handled_at:  # a worker died before it could settle that
@@ -86,7 +86,7 @@ class Handling:
         if work.event.erases:
             self._erase(work)
         started = time.perf_counter()
-        succeeded: list[str] = []
+        handled_by = list(work.handled_by)
         failures: list[Exception] = []
         for handler in pending:  # also after one that fails
             line.send()
@@ -95,13 +95,13 @@ class Handling:
             except Exception as error:
                 failures.append(error)
             else:
-                succeeded.append(handler.name)
+                handled_by.append(handler.name)
                 if handler is not pending[-1]:
-                    line.succeeded(work, handler.name)
+                    line.succeeded(work, handled_by)
         seconds = time.perf_counter() - started
         if failures:
             is_last = work.attempt >= self._settings.max_attempts
-            return self._failed(batch, work, failures, is_last, succeeded, seconds)
+            return self._failed(batch, work, failures, is_last, handled_by, seconds)
         log.debug("handled event=%s", work.event.idempotency_key)
         end = End(work, "done", batch.now, seconds=seconds)
         if pending:
@@ -122,18 +122,18 @@ class Handling:
         work: Work,
         failures: Sequence[Exception],
         is_last: bool,
-        succeeded: Sequence[str] = (),
+        handled_by: Sequence[str] = (),
         seconds: float = 0,
     ) -> End:
         error = "\n".join(map(_describe, failures))
         facts = (work.event.idempotency_key, work.attempt, type(failures[0]).__name__)
         if is_last:
             log.error("dead event=%s attempt=%d error=%s", *facts)
-            return End(work, "dead", batch.now, succeeded, error, seconds)
+            return End(work, "dead", batch.now, handled_by, error, seconds)
         settings = self._settings
         delay = backoff.delay(work.attempt, settings.retry_base, settings.retry_max)
         log.warning("failed event=%s attempt=%d error=%s retry_in=%.1f", *facts, delay)
-        return End(work, "failed", batch.now, succeeded, error, seconds, delay)
+        return End(work, "failed", batch.now, handled_by, error, seconds, delay)
 
 
 def _describe(failure: Exception) -> str:

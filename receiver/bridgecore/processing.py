@@ -80,8 +80,9 @@ class Processing:
             return
         batch = turn.took(self._storage.batches.take(source, turn.waiting, self.pace.limit))
         while batch.works:
+            began = time.monotonic()
             ends = self._handling.handle(batch, turn.is_over)
-            self.pace.took(batch.age, len(ends))
+            self.pace.took(time.monotonic() - began, len(ends))
             limit = 0 if turn.is_over() else self.pace.limit
             settled = self._settle(batch, ends, turn.waiting, limit)
             turn.waiting.extend(settled.left)

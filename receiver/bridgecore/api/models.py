@@ -85,13 +85,12 @@ def listed(known: Known) -> ListedEvent:
 
 
 def whole(known: Known) -> WholeEvent:
-    handlers = [name for name in known.fields if name.startswith("handler:")]
     content = known.event.model_dump(exclude={"replayed"})
     return WholeEvent.model_validate(
         {
             **content,
             **_facts(known),
-            "handled_by": [name.removeprefix("handler:") for name in handlers],
+            "handled_by": known.fields.get("handled_by", "").split(),
             "error": known.fields.get("error"),
             "content_kept": not known.empty,
         }

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -21,7 +20,6 @@ Outcome = Literal["done", "dead", "failed"]
 
 #: characters of a traceback that are kept; its end says most
 ERROR_LENGTH = 8000
-HANDLER_PREFIX = "handler:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ class Work:
     event: Event
     #: how often handlers will have been called for it, this time included
     attempt: int
-    #: names of the handlers that already succeeded
-    handled: frozenset[str]
+    #: names of the handlers that have succeeded already
+    handled_by: Sequence[str]
     #: Redis' time in microseconds
     accepted_at: int
     #: when all handlers had succeeded, if a worker died between that and settling it; else 0
@@ -50,8 +48,8 @@ class End:
     outcome: Outcome
     #: Redis' time in microseconds, to within a round trip
     moment: int
-    #: handlers that succeeded although another one failed
-    succeeded: Sequence[str] = ()
+    #: names of the handlers that have succeeded, if not all have
+    handled_by: Sequence[str] = ()
     error: str = ""
     #: seconds that its handlers took
     seconds: float = 0
@@ -153,7 +151,9 @@ class Batches:
 def _description(end: End) -> dict[str, Any]:
     """For the script. Texts, because its numbers are not exact."""
     event = end.work.event
-    memory = {HANDLER_PREFIX + handler: "1" for handler in end.succeeded}
+    memory = {}
+    if end.handled_by:
+        memory["handled_by"] = listed(end.handled_by)
     if end.error:
         memory["error"] = _storable(end.error)
     return {
@@ -178,22 +178,36 @@ def _taken(source: str, token: str, taken_at: int, asked_at: float, answer: list
 
 
 def _work(
-    source: str, token: str, record: str, key: str, body: str | None, flat: list[str]
+    source: str,
+    token: str,
+    record: str,
+    key: str,
+    body: str | None,
+    name: str,
+    accepted_at: str,
+    replays: str | None,
+    handled_by: str | None,
+    attempts: str | None,
+    handled_at: str | None,
 ) -> Work:
-    fields = dict(zip(islice(flat, 0, None, 2), islice(flat, 1, None, 2), strict=True))
     # Whatever it is, it must come to its end: those behind it wait.
-    event, readable = content(source, key, record, fields["event"], body)
-    if "replays" in fields and not event.replayed:
+    event, readable = content(source, key, record, name, body)
+    if replays and not event.replayed:
         event = event.model_copy(update={"replayed": True})
     return Work(
         Lease(source, record, token),
         event,
-        int(fields.get("attempts", 0)) + 1,
-        frozenset(f.removeprefix(HANDLER_PREFIX) for f in fields if f.startswith(HANDLER_PREFIX)),
-        int(fields["accepted_at"]),
-        int(fields.get("handled_at", 0)),
+        int(attempts or 0) + 1,
+        (handled_by or "").split(),
+        int(accepted_at),
+        int(handled_at or 0),
         not readable,
     )
+
+
+def listed(handlers: Sequence[str]) -> str:
+    """Names of handlers as the memory of an event has them; they have no spaces."""
+    return " ".join(handlers)
 
 
 def _storable(error: str) -> str:

@@ -1,7 +1,7 @@
 """What is done with the events in hand, told to Redis without waiting for an answer."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from hiredis import pack_command
 from redis.exceptions import RedisError
 
 from bridgecore.settings import Settings
-from bridgecore.storage.batches import HANDLER_PREFIX, Work
+from bridgecore.storage.batches import Work, listed
 from bridgecore.storage.connection import Connection, prefix
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,9 @@ class Line:
         """An attempt at this event counts from its beginning."""
         self._notes.append(("HINCRBY", _memory(work), "attempts", 1))
 
-    def succeeded(self, work: Work, handler: str) -> None:
-        """This handler must not get this event again."""
-        self._notes.append(("HSET", _memory(work), HANDLER_PREFIX + handler, 1))
+    def succeeded(self, work: Work, handlers: Sequence[str]) -> None:
+        """These handlers must not get this event again."""
+        self._notes.append(("HSET", _memory(work), "handled_by", listed(handlers)))
 
     def handled(self, work: Work, moment: int) -> None:
         """No handler must get this event again. In Redis' time, in microseconds."""

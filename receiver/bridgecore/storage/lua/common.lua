@@ -78,33 +78,27 @@ local function keep(keys, time)
   in_parts(keys, 'ZREM', P .. ':remembered')
 end
 
--- Whether an attempt at this event has begun before, and not succeeded.
-local function was_tried(memory)
-  local fields = {}
-  for i = 1, #memory, 2 do
-    fields[memory[i]] = memory[i + 1]
-  end
-  return fields.attempts and fields.attempts ~= '0' and not fields.handled_at
-end
-
 -- Takes records whose events are due, unless another worker has them: as many of their events as
 -- may be, in their order. What was tried before is taken alone, because it may have killed its
 -- worker. Whoever repeats the call, because its answer got lost, gets what it has.
 -- An attempt counts from its beginning: one that kills its worker leaves no other trace. That of
 -- the first event begins now, the others' are told by `Marks`.
--- Returns how many of the records were looked at, and of each event its record, key, body, memory.
+-- Returns how many of the records were looked at, and of each event its record, key, body and
+-- what its memory has.
 local MOST_BYTES = 1000000
 local function take(records, token, lease, most, time)
   local looked_at, taken, bytes, is_full = 0, {}, 0, most == 0
 
   local function append_events(record)
     for _, key in ipairs(redis.call('LRANGE', P .. ':inbox:' .. record, 0, most - #taken - 1)) do
-      local memory = redis.call('HGETALL', P .. ':event:' .. key)
-      local is_alone = was_tried(memory)
+      local memory = redis.call('HMGET', P .. ':event:' .. key, 'event', 'accepted_at',
+        'replays', 'handled_by', 'attempts', 'handled_at')
+      local attempts, handled_at = memory[5], memory[6]
+      local is_alone = attempts and attempts ~= '0' and not handled_at
       if not (is_alone and taken[1]) then
         local body = redis.call('GET', P .. ':body:' .. key)
         bytes = bytes + #(body or '')
-        taken[#taken + 1] = {record, key, body, memory}
+        taken[#taken + 1] = {record, key, body, unpack(memory)}
       end
       is_full = is_alone or #taken == most or bytes > MOST_BYTES
       if is_full then

@@ -149,13 +149,16 @@ class Batches:
 
 
 def _description(end: End) -> dict[str, Any]:
-    """For the script. Texts, because its numbers are not exact."""
+    """For the script: texts, because its numbers are not exact, and fields before their values."""
     event = end.work.event
-    memory = {}
+    memory: list[str] = []
     if end.handled_by:
-        memory["handled_by"] = listed(end.handled_by)
+        memory += ("handled_by", listed(end.handled_by))
     if end.error:
-        memory["error"] = _storable(end.error)
+        memory += ("error", _storable(end.error))
+    values: list[str] = []
+    for name, value in event.payload.items():
+        values += (name, to_json(value).decode())
     return {
         "record": end.work.lease.name,
         "key": event.key,
@@ -167,7 +170,7 @@ def _description(end: End) -> dict[str, Any]:
         "id": str(event.event_id),
         "timestamp": event.timestamp,
         "memory": memory,
-        "values": {name: to_json(value).decode() for name, value in event.payload.items()},
+        "values": values,
     }
 
 

@@ -18,15 +18,14 @@ local function append(list, one, other)
 end
 
 -- Calls a command with a long list of arguments; one call takes a limited number of them.
-local function in_parts(arguments, ...)
-  local command = {...}
-  local fixed = #command
+local function in_parts(arguments, command, key, option)
   for i = 1, #arguments, 1000 do
     local last = math.min(i + 999, #arguments)
-    for j = i, last do
-      command[fixed + j - i + 1] = arguments[j]
+    if option then
+      redis.call(command, key, option, unpack(arguments, i, last))
+    else
+      redis.call(command, key, unpack(arguments, i, last))
     end
-    redis.call(unpack(command, 1, fixed + last - i + 1))
   end
 end
 

@@ -35,11 +35,9 @@ local function note_latest(event)
   if event.event == 'unlink' then
     redis.call('DEL', latest)
   end
-  local values = {'_timestamp', event.timestamp, '_event', event.event}
-  for field, value in pairs(event.values) do
-    append(values, field, value)
-  end
-  in_parts(values, 'HSET', latest)
+  append(event.values, '_timestamp', event.timestamp)
+  append(event.values, '_event', event.event)
+  in_parts(event.values, 'HSET', latest)
   append(seen, event.moment, event.record)
 end
 
@@ -55,21 +53,14 @@ local function note_progress(event)
   end
 end
 
-local function remember(event, ...)
-  local memory = {...}
-  for field, value in pairs(event.memory) do
-    append(memory, field, value)
-  end
-  redis.call('HSET', P .. ':event:' .. event.key, unpack(memory))
-end
-
 local function settle(event)
   if event.outcome == 'failed' then
-    remember(event, 'state', 'queued')
+    redis.call('HSET', P .. ':event:' .. event.key, 'state', 'queued', unpack(event.memory))
     later[event.record] = stamp(time + event.delay)
   -- A repeated call, after an answer that got lost, finds the event gone.
   elseif redis.call('LREM', P .. ':inbox:' .. event.record, 1, event.key) == 1 then
-    remember(event, 'state', event.outcome, 'handled_at', event.moment)
+    redis.call('HSET', P .. ':event:' .. event.key, 'state', event.outcome, 'handled_at',
+      event.moment, unpack(event.memory))
     redis.call('XADD', P .. ':stream', 'MAXLEN', '~', max_streamed, '*', 'key', event.key,
       'record', event.record)
     ended[#ended + 1] = event.key

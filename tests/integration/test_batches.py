@@ -119,7 +119,17 @@ def test_what_was_tried_before_is_taken_alone(parts, monkeypatch):
     assert sorted(chain(*seen)) == list(range(1, 9))
     assert [4] in seen
     assert [5] in seen
-    assert all(handled == "confirmed" for handled in parts.states().values())
+
+
+def test_what_was_handled_before_is_not(parts, monkeypatch):
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n) for n in range(1, 5)))
+    for number in (2, 3):
+        key = parts.key(f"event:{parts.event(number, number).key}")
+        parts.storage.redis.hset(key, mapping={"attempts": 1, "handled_at": 1})
+    parts.deliver()
+    assert seen == [[1, 2, 3, 4]]
+    assert len(parts.effects) == 2
 
 
 def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handlers(make_parts):
@@ -156,6 +166,26 @@ def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, 
     parts.deliver()
     assert seen == [[1], [2], [3]]
     assert len(parts.effects) == 3
+
+
+def test_nobody_answers_a_mark(parts):
+    """With an answer unread the kernel would drop what is under way when the process is killed."""
+    parts.push(parts.event(1))
+    (work,) = parts.storage.batches.take(parts.source, records(1), 1).batch.works
+    with parts.storage.marks.open() as line:
+        line.handled(work, 1)
+        line.send()
+        eventually(lambda: "handled_at" in memory(parts, 1))
+        assert not line._connection.can_read(timeout=0.05)
+
+
+def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+    batches = parts.storage.batches
+    batch = batches.take(parts.source, records(1), 1).batch
+    for _call in range(2):
+        following = batches.settle(batch, [], records(2), 1).following.batch
+        assert [work.event.event_id for work in following.works] == [2]
 
 
 def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
@@ -239,6 +269,7 @@ def test_what_would_take_long_is_shared(parts, monkeypatch):
 def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, monkeypatch):
     monkeypatch.setattr("bridgecore.pace.MOST", 1)
     monkeypatch.setattr("bridgecore.pace.LONG", 0)
+    parts.processing.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
     parts.messages.away = True
     parts.processing.process(parts.source, records(*range(1, 9)))

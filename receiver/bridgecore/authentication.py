@@ -1,6 +1,7 @@
 """Whose push is this? Standard Webhooks signature, Bearer token or API key."""
 
 import hmac
+import time
 from collections.abc import Iterable, Mapping
 
 from pydantic import SecretStr
@@ -9,6 +10,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from bridgecore.errors import NotAuthenticated
 from bridgecore.odoo_databases import Source
 
+#: seconds by which a signature's timestamp may be off, by the standard
+TOLERANCE = 300
 SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
@@ -34,7 +37,7 @@ class Authenticator:
             headers: of the request, with lower-case names.
 
         Raises:
-            NotAuthenticated
+            NotAuthenticated: only its `reason` says what is wrong with the credentials.
         """
         signed = "webhook-signature" in headers
         if signed:
@@ -47,8 +50,21 @@ class Authenticator:
             if matches_any(token, source.push_tokens):
                 found = source
         if found is None or (signed and found.signing_secrets):
-            raise NotAuthenticated
+            raise NotAuthenticated(reason=self._reason(headers, token, found))
         return found
+
+    def _reason(self, headers: Mapping[str, str], token: str, owner: Source | None) -> str:
+        """Why a push is refused, without tokens and signatures."""
+        if "webhook-signature" not in headers:
+            if token:
+                return "unknown token"
+            return "no credentials: no webhook-signature, Bearer token or X-API-Key"
+        problem = "no source has signing secrets"
+        if self._webhooks:
+            problem = _problem(headers)
+        if owner:
+            return f"{problem}; a token does not replace the signature of this source"
+        return f"{problem}; unknown token" if token else problem
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
@@ -77,3 +93,20 @@ def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> bool
         # without version or one that is not base64.
         return False
     return True
+
+
+def _problem(headers: Mapping[str, str]) -> str:
+    """What is wrong with a signature that was not verified."""
+    missing = [name for name in ("webhook-id", "webhook-timestamp") if not headers.get(name)]
+    if missing:
+        return f"{' and '.join(missing)} missing"
+    timestamp = headers["webhook-timestamp"]
+    if not timestamp.isdecimal() or len(timestamp) > 12:
+        return "webhook-timestamp is no time in whole seconds"
+    age = round(time.time() - int(timestamp))
+    if abs(age) > TOLERANCE:
+        place = "past" if age > 0 else "future"
+        return f"webhook-timestamp is {abs(age)} s in the {place}: check the clocks"
+    if not any(part.startswith("v1,") for part in headers["webhook-signature"].split(" ")):
+        return "webhook-signature has no signature that begins with 'v1,'"
+    return "the signature matches no signing secret, or the body was changed on its way"

@@ -15,10 +15,18 @@ class BridgecoreError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str | None = None, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
         #: seconds after which the same request may succeed; None: no advice
         self.retry_after = retry_after
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        #: for the log, which may be told more than whoever asked
+        self.reason = reason or str(self)
 
 
 class SettingsError(BridgecoreError):

@@ -15,6 +15,14 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from bridgecore.errors import (
+    BodyTooLarge,
+    ForeignSource,
+    InvalidEvent,
+    InvalidJson,
+    NotAuthenticated,
+    QueueFull,
+)
 from bridgecore.runtime import Runtime
 from bridgecore.storage.figures import Figures
 
@@ -38,6 +46,8 @@ _COUNTERS = (
     ("discarded", "Dead letters that were discarded", "", {"": "discarded"}),
     ("pull_errors", "Failed calls to Odoo", "", {"": "feed_errors"}),
 )
+#: shown from 0 on, so that the first one is seen as an increase
+_REFUSALS = (NotAuthenticated, ForeignSource, InvalidJson, InvalidEvent, BodyTooLarge, QueueFull)
 _HISTOGRAMS = (
     ("handling_seconds", "handling", "Time that the handlers of an event took"),
     ("latency_seconds", "latency", "Time from the acceptance of an event to its end"),
@@ -60,9 +70,19 @@ class _FromRedis(Collector):
             source: self._parts.storage.figures.read(source)
             for source in self._parts.settings.sources_by_id
         }
+        yield _refusals(self._parts.storage.figures.refusals())
         yield from _counters(figures)
         yield from _gauges(figures)
         yield from _histograms(figures)
+
+
+def _refusals(counts: dict[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        "bridgecore_refused_pushes", "Pushes refused, by the code of the answer", labels=["code"]
+    )
+    for error in _REFUSALS:
+        family.add_metric([error.code], counts.get(error.code, 0))
+    return family
 
 
 def _counters(figures: dict[str, Figures]) -> Iterator[Metric]:

@@ -1,5 +1,6 @@
 """Whose push is it?"""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -174,3 +175,36 @@ def test_a_token_will_do_for_a_source_whose_signing_secret_is_not_known_here():
     sources = [source("a", signing_secrets=[SECRET]), source("b", push_tokens=["token"])]
     headers = {**signed(OTHER), "x-api-key": "token"}
     assert Authenticator(sources).source_of(headers, BODY).id == "b"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        (dict, "no credentials: "),
+        (lambda: {"authorization": "Basic token"}, "no credentials: "),
+        (lambda: {"x-api-key": "wrong"}, "unknown token"),
+        (lambda: signed(OTHER), "signature matches no signing secret"),
+        (lambda: signed(OTHER) | {"x-api-key": "wrong"}, "matches no .*; unknown token"),
+        (lambda: signed(OTHER) | {"x-api-key": "token"}, "; a token does not replace the sig"),
+        (lambda: signed(age=timedelta(seconds=400)), "is 40. s in the past: check the clocks"),
+        (lambda: signed(age=timedelta(seconds=-400)), "is (39.|400) s in the future: check"),
+        (lambda: signed() | {"webhook-timestamp": "9" * 5000}, "is no time in whole seconds"),
+        (lambda: signed() | {"webhook-timestamp": "1.5"}, "is no time in whole seconds"),
+        (lambda: signed() | {"webhook-id": ""}, "webhook-id missing"),
+        (lambda: {"webhook-signature": "v1,x"}, "webhook-id and webhook-timestamp missing"),
+        (lambda: signed() | {"webhook-signature": "bm90aGluZw=="}, "begins with 'v1,'"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_the_log_is_told_what_is_wrong_and_whoever_asks_is_not(headers, reason):
+    authenticator = Authenticator([source(signing_secrets=[SECRET], push_tokens=["token"])])
+    with pytest.raises(NotAuthenticated) as refused:
+        authenticator.source_of(headers(), BODY)
+    assert re.search(reason, refused.value.reason)
+    assert str(refused.value) == NotAuthenticated.__doc__
+
+
+def test_a_receiver_without_signing_secrets_says_so():
+    with pytest.raises(NotAuthenticated) as refused:
+        Authenticator([source(push_tokens=["token"])]).source_of(signed(), BODY)
+    assert refused.value.reason == "no source has signing secrets"

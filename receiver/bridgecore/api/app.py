@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from bridgecore.api import dead_letters, health, metrics, operations, reading, receiving, streaming
 from bridgecore.api.errors import ERROR_RESPONSES, add_error_handlers
+from bridgecore.api.refusals import Refusals
 from bridgecore.authentication import Authenticator
 from bridgecore.intake import Intake
 from bridgecore.runtime import Runtime
@@ -27,7 +28,8 @@ def create_app(parts: Runtime) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.intake.start()
-        yield
+        async with app.state.refusals.told():
+            yield
         await app.state.intake.stop()
 
     app = FastAPI(
@@ -41,6 +43,7 @@ def create_app(parts: Runtime) -> FastAPI:
     app.state.parts = parts
     app.state.intake = Intake(parts.acceptance)
     app.state.authenticator = Authenticator(parts.settings.sources)
+    app.state.refusals = Refusals(parts.storage)
     app.state.closing = streaming.Closing()
     add_error_handlers(app)
     # Past FastAPI, which costs as much as all that the receiver does; its router describes it.

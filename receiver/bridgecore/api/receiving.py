@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from bridgecore.errors import BodyTooLarge
+from bridgecore.errors import BodyTooLarge, BridgecoreError
 from bridgecore.events import EXAMPLE, Event, parse_push
 from bridgecore.storage.claims import Submission
 
@@ -112,9 +112,14 @@ async def receive(request: Request) -> Response:
     """
     # No dependency and no model to answer with: they would double what a request costs.
     state = request.app.state
-    body = await limited_body(request, state.parts.settings.max_body_bytes)
-    source = state.authenticator.source_of(request.headers, body).id
-    receipt = await state.intake.accept(Submission(source, parse_push(body, source), "push"))
+    try:
+        body = await limited_body(request, state.parts.settings.max_body_bytes)
+        source = state.authenticator.source_of(request.headers, body).id
+        receipt = await state.intake.accept(Submission(source, parse_push(body, source), "push"))
+    except BridgecoreError as error:
+        if error.status < 500:  # else it is the receiver's fault, and logged where it happened
+            state.refusals.note(request, error)
+        raise
     return Response(
         f'{{"success":true,"accepted":{receipt.accepted},"duplicates":{receipt.duplicates}}}',
         media_type="application/json",

@@ -25,7 +25,8 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 | `figures`          | hash   | counters for monitoring                                       |
 | `stream`           | stream | the newest handled events                                     |
 
-`bridgecore:audit`, a stream, is the audit log of all sources.
+`bridgecore:audit`, a stream, is the audit log of all sources; `bridgecore:refusals`, a hash,
+counts the pushes that were refused.
 
 States: queued → done | dead; done → confirmed; dead → queued, if it is offered again or replayed;
 dead → discarded. Changes of several keys are Lua scripts, so that a crash leaves all or nothing.

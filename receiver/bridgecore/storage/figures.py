@@ -12,6 +12,8 @@ from bridgecore.storage.connection import Connection, prefix
 #: upper bounds of the histograms, in seconds
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
+_REFUSALS = "bridgecore:refusals"
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -67,7 +69,8 @@ class Tally:
 
 
 class FigureStore:
-    """Some are counted by the scripts and by `Feeds`, the others are added from a `Tally`."""
+    """Some are counted by the scripts and by `Feeds`, the others are added from a `Tally`, refused
+    pushes by the API."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -78,6 +81,18 @@ class FigureStore:
         for figure, by in tally.counts.items():
             pipeline.hincrby(f"{prefix(source)}:figures", figure, by)
         pipeline.execute()
+
+    def add_refusals(self, codes: Mapping[str, int]) -> None:
+        """Count refused pushes by the code of their error. Of most nobody knows the source."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for code, by in codes.items():
+            pipeline.hincrby(_REFUSALS, code, by)
+        pipeline.execute()
+
+    def refusals(self) -> dict[str, int]:
+        """How many pushes were refused, by the code of their error."""
+        counts: Any = self._redis.hgetall(_REFUSALS)
+        return {code: int(count) for code, count in counts.items()}
 
     def read(self, source: str) -> Figures:
         start = prefix(source)

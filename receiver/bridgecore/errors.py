@@ -64,7 +64,7 @@ class ForeignSource(BridgecoreError):
 
 
 class ReadingClosed(BridgecoreError):
-    """Reading is closed until BRIDGECORE_ADMIN_TOKEN is set."""
+    """Reading is closed until its token is set."""
 
     status = 403
     code = "reading_closed"

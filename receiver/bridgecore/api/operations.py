@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from bridgecore.api.access import Parts, admin, chosen_sources
+from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
 
-router = APIRouter(prefix="/api/v1", tags=["Operations"], dependencies=[Depends(admin)])
+router = APIRouter(prefix="/api/v1", tags=["Operations"], dependencies=FOR_ADMINS)
 
 
 class PullRequest(BaseModel):

@@ -5,10 +5,10 @@ from binascii import Error as NotBase64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
 
-from bridgecore.api.access import Parts, admin, chosen_sources
+from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
 from bridgecore.api.models import (
     KEY_EXAMPLE,
     KEY_PATTERN,
@@ -22,7 +22,7 @@ from bridgecore.api.models import (
 from bridgecore.errors import InvalidCursor, NotFound
 from bridgecore.storage.history import Filter, Known, Place
 
-router = APIRouter(prefix="/api/v1", tags=["Reading"], dependencies=[Depends(admin)])
+router = APIRouter(prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS)
 
 Key = Annotated[str, Path(pattern=KEY_PATTERN, examples=[KEY_EXAMPLE])]
 Model = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.]{1,128}$", examples=["sale.order"])]

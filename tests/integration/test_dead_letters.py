@@ -68,9 +68,8 @@ def test_they_are_found_by_model(parts, admin, query, ids, total):
         ({"model": "sale.order"}, [2]),
         ({"all": True}, [1, 2]),
         ({"keys": ["9@2026-01-31T12:00:00.000001Z"]}, []),
-        ({}, []),
     ],
-    ids=["keys", "model", "all", "unknown", "nothing"],
+    ids=["keys", "model", "all", "unknown"],
 )
 def test_replaying_calls_the_handlers_that_failed(parts, admin, handler, selection, ids):
     handler.mended = True
@@ -147,6 +146,32 @@ def test_a_discarded_one_that_odoo_offers_again_is_queued(parts, admin, handler)
     parts.pulling.sync(parts.source, reconcile=True)
     parts.deliver()
     assert parts.odoo.processed == [1]
+
+
+@pytest.mark.parametrize("what", ["replay", "discard"])
+def test_keys_that_are_no_dead_letters_are_named(parts, admin, what):
+    dead, unknown = parts.event(1).key, parts.event(9).key
+    first, second = (
+        admin.post(f"{PATH}/{what}", json={"keys": [unknown, dead]}).json() for _ in range(2)
+    )
+    assert (first["keys"], first["not_dead"]) == ([dead], [unknown])
+    assert (second["keys"], second["not_dead"]) == ([], [unknown, dead])
+
+
+@pytest.mark.parametrize("what", ["replay", "discard"])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        *({}, {"keys": []}, {"model": ""}, {"all": False}),
+        *({"model": "sale.*", "all": True}, {"keys": ["1@2026-01-31T12:00:00.000001Z"], "all": 1}),
+    ],
+    ids=str,
+)
+def test_a_selection_says_which_in_one_way(admin, what, selection):
+    answer = admin.post(f"{PATH}/{what}", json=selection)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+    assert answer.json()["error"]["message"].startswith("body: Say which: ")
+    assert admin.get(PATH).json()["total"] == 2
 
 
 def test_what_was_done_is_written_down(parts, admin):

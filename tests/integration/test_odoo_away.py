@@ -64,6 +64,12 @@ def test_a_pull_that_is_asked_for_does_not_wait(parts, admin):
     assert (entry["by"], entry["action"]) == ("api", "pull.requested")
 
 
+def test_a_pull_needs_no_body(parts, admin):
+    assert admin.post("/api/v1/pull").json() == {"success": True, "sources": [parts.source]}
+    assert parts.messages.sent.pop() == ("sync", (parts.source, False, True))
+    assert admin.post("/api/v1/pull", content=b"nonsense").status_code == 422
+
+
 def test_only_one_odoo_is_left_alone(parts):
     fail(parts, 1)
     assert not parts.odoo_health.is_away("another")

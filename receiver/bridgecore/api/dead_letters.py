@@ -1,9 +1,9 @@
 """Events that were given up."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources, the_source
 from bridgecore.api.models import KEY_EXAMPLE, KEY_PATTERN, WholeEvent, whole
@@ -22,7 +22,7 @@ class DeadLetterList(BaseModel):
 
 
 class Selection(BaseModel):
-    """Which dead letters: by their keys, or all of a model, or `"all": true`."""
+    """Which dead letters: `keys`, or all of a `model`, or `"all": true`; one of the three."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -38,16 +38,24 @@ class Selection(BaseModel):
     model: str | None = None
     all: bool = False
 
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if [bool(self.keys), bool(self.model), self.all].count(True) != 1:
+            raise ValueError('Say which: "keys", "model" or "all": true, one of the three.')
+        return self
+
 
 class Changed(BaseModel):
     """Which of the selected events were dead letters until now."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"success": True, "keys": [KEY_EXAMPLE]}]}
+        json_schema_extra={"examples": [{"success": True, "keys": [KEY_EXAMPLE], "not_dead": []}]}
     )
 
     success: Literal[True] = True
     keys: list[str]
+    #: keys of the request that were none: unknown, or replayed or discarded before
+    not_dead: list[str]
 
 
 @router.get("")
@@ -73,17 +81,22 @@ def replay(parts: Parts, selection: Selection) -> Changed:
     Handlers that succeeded are not called again; the others see `event.replayed`.
     """
     source = the_source(parts, selection.source)
-    return Changed(keys=parts.dead_letters.replay(source, _keys(parts, source, selection), "api"))
+    keys = _keys(parts, source, selection)
+    return _changed(selection, parts.dead_letters.replay(source, keys, "api"))
 
 
 @router.post("/discard")
 def discard(parts: Parts, selection: Selection) -> Changed:
     """Take them off the list for good. In Odoo they stay failed."""
     source = the_source(parts, selection.source)
-    return Changed(keys=parts.dead_letters.discard(source, _keys(parts, source, selection), "api"))
+    keys = _keys(parts, source, selection)
+    return _changed(selection, parts.dead_letters.discard(source, keys, "api"))
 
 
 def _keys(parts: Parts, source: str, selection: Selection) -> list[str]:
-    if selection.model is not None or selection.all:
-        return parts.storage.dead_letters.keys(source, selection.model)
-    return selection.keys
+    return selection.keys or parts.storage.dead_letters.keys(source, selection.model or None)
+
+
+def _changed(selection: Selection, keys: list[str]) -> Changed:
+    done = set(keys)
+    return Changed(keys=keys, not_dead=[key for key in selection.keys if key not in done])

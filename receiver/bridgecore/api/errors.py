@@ -80,7 +80,9 @@ def add_error_handlers(app: FastAPI) -> None:
     async def parameters(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return _answer(422, "invalid_request", f"{place}: {first['msg']}")
+        return _answer(
+            422, "invalid_request", f"{place}: {first['msg'].removeprefix('Value error, ')}"
+        )
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> JSONResponse:

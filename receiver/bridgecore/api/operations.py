@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict
 
 from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/api/v1", tags=["Operations"], dependencies=FOR_ADMIN
 
 
 class PullRequest(BaseModel):
-    """Which feeds to read, and how."""
+    """Which feeds to read, and how. Without it, all, for what is new."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
@@ -67,7 +67,9 @@ class AuditLogPage(BaseModel):
 
 
 @router.post("/pull", status_code=202)
-def pull(parts: Parts, wanted: PullRequest) -> PullStarted:
+def pull(
+    parts: Parts, wanted: Annotated[PullRequest, Body(default_factory=PullRequest)]
+) -> PullStarted:
     """Have feeds read now, also from an Odoo that is left alone because it failed."""
     sources = chosen_sources(parts, wanted.source)
     for source in sources:

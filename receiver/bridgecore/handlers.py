@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ F = TypeVar("F", bound=Function)
 
 ANY = "*"
 _EVENTS = (ANY, *get_args(Event.model_fields["event"].annotation))
+#: what names of models consist of, and what `fnmatch` makes patterns of
+_MODELS = re.compile(r"([A-Za-z0-9_.*?]|\[!?[A-Za-z0-9_.-]+\])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,14 @@ class Registry:
             event: `"create"`, `"write"`, `"unlink"` or `"*"`.
 
         The function gets the `Event`; an exception means that it is tried again later.
+
+        Raises:
+            TypeError, ValueError: no event would match, or the function cannot take one.
         """
-        if event not in _EVENTS:
-            raise ValueError(f"{event!r} is no event; use one of {', '.join(_EVENTS)}")
+        _check_selection(model, event)
 
         def register(function: F) -> F:
+            _check_function(function)
             name = f"{function.__module__}.{function.__qualname__}"
             handler = Handler(name, model, event, function)
             if any(known.name == name and known.function is not function for known in self):
@@ -73,6 +79,16 @@ class Registry:
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers)
 
+    @property
+    def problem(self) -> str | None:
+        """What keeps events from having any effect although nothing is wrong, in words."""
+        if self._handlers:
+            return None
+        return (
+            "No handler is registered: events are stored and confirmed to Odoo, and nothing else. "
+            "Name your modules in BRIDGECORE_HANDLERS (see docs/handlers.md)."
+        )
+
     def matching(self, model: str, event: str) -> list[Handler]:
         """The handlers for this model and event, each function once."""
         found = self._matching.get((model, event))
@@ -80,6 +96,36 @@ class Registry:
             names = {h.name: h for h in self._handlers if h.matches(model, event)}
             found = self._matching[model, event] = list(names.values())
         return found
+
+
+def _check_selection(model: object, event: object) -> None:
+    """Refuse what would match nothing and say nothing."""
+    if callable(model):
+        raise TypeError("on needs parentheses: write @on() or @on('sale.order', 'write')")
+    if not isinstance(model, str) or not _MODELS.fullmatch(model):
+        raise ValueError(
+            f"{model!r} is no model; write its technical name such as 'sale.order', "
+            "or a pattern such as 'sale.*'"
+        )
+    if event not in _EVENTS:
+        raise ValueError(f"{event!r} is no event; use one of {', '.join(_EVENTS)}")
+
+
+def _check_function(function: Callable[..., object]) -> None:
+    """Refuse what cannot be called with an event, or would do nothing then."""
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        raise TypeError(f"{function!r} has no name to remember its successes by; use a function")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{name} contains yield, so a call would run nothing of it")
+    try:
+        inspect.signature(function).bind(None)
+    except ValueError:
+        pass  # it is built in and does not tell
+    except TypeError as error:
+        raise TypeError(
+            f"{name} cannot be called with the event alone ({error}); give it one parameter"
+        ) from None
 
 
 #: what the handler modules register in

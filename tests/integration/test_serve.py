@@ -128,3 +128,13 @@ def test_every_role_says_what_to_set_if_no_odoo_is_known(serving):
                 rf"WARNING {pid} \S+ {said}", serving.log_path.read_text()
             )
         )
+
+
+@pytest.mark.parametrize("serving", [{"BRIDGECORE_HANDLERS": ""}], indirect=True)
+def test_every_worker_that_handles_events_says_once_that_there_is_no_handler(serving):
+    roles = serving.pids()
+    eventually(lambda: serving.log_path.read_text().count(" ready.") == len(WORKERS))
+    said = re.findall(r"WARNING (\d+) \S+ No handler is registered", serving.log_path.read_text())
+    assert sorted(map(int, said)) == sorted(
+        roles[f"worker --only {w}"] for w in ("high", "default")
+    )

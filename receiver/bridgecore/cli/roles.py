@@ -1,5 +1,6 @@
 """One role per command, or all of them together."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import click
 from bridgecore import serving
 from bridgecore.cli.common import errors_in_words, start
 from bridgecore.messages import WORKERS
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -45,6 +48,8 @@ def worker(only: str | None) -> None:
     _ = parts.registry
     if only is None:
         raise SystemExit(serving.supervise(*serving.WORKER_COMMANDS))
+    if only != "feed" and (problem := parts.registry.problem):
+        log.warning(problem)
     parts.celery.worker_main(
         [
             "worker",

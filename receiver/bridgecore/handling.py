@@ -2,11 +2,11 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Sequence
 
 from bridgecore import backoff
 from bridgecore.errors import Unreadable, WorkerDied
+from bridgecore.failures import Failure
 from bridgecore.handlers import Handler, Registry
 from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.settings import Settings
@@ -79,21 +79,21 @@ class Handling:
         if work.handled_at:  # a worker died before it could settle that
             return End(work, "done", work.handled_at)
         if work.unreadable:
-            return self._failed(batch, work, [Unreadable()], is_last=True)
+            return self._failed(batch, work, [Failure(Unreadable())], is_last=True)
         if work.attempt > self._settings.max_attempts:
             # The end of the last attempt was never seen.
-            return self._failed(batch, work, [WorkerDied()], is_last=True)
+            return self._failed(batch, work, [Failure(WorkerDied())], is_last=True)
         if work.event.erases:
             self._erase(work)
         started = time.perf_counter()
         handled_by = list(work.handled_by)
-        failures: list[Exception] = []
+        failures: list[Failure] = []
         for handler in pending:  # also after one that fails
             line.send()
             try:
                 handler(work.event)
             except Exception as error:
-                failures.append(error)
+                failures.append(Failure(error, handler))
             else:
                 handled_by.append(handler.name)
                 if handler is not pending[-1]:
@@ -120,24 +120,19 @@ class Handling:
         self,
         batch: Batch,
         work: Work,
-        failures: Sequence[Exception],
+        failures: Sequence[Failure],
         is_last: bool,
         handled_by: Sequence[str] = (),
         seconds: float = 0,
     ) -> End:
-        error = "\n".join(map(_describe, failures))
-        facts = (work.event.idempotency_key, work.attempt, type(failures[0]).__name__)
+        error = "\n".join(failure.traceback for failure in failures)
+        key, attempt = work.event.idempotency_key, work.attempt
         if is_last:
-            log.error("dead event=%s attempt=%d error=%s", *facts)
+            for failure in failures:
+                log.error("dead event=%s attempt=%d %s", key, attempt, failure)
             return End(work, "dead", batch.now, handled_by, error, seconds)
         settings = self._settings
-        delay = backoff.delay(work.attempt, settings.retry_base, settings.retry_max)
-        log.warning("failed event=%s attempt=%d error=%s retry_in=%.1f", *facts, delay)
+        delay = backoff.delay(attempt, settings.retry_base, settings.retry_max)
+        for failure in failures:
+            log.warning("failed event=%s attempt=%d %s retry_in=%.1f", key, attempt, failure, delay)
         return End(work, "failed", batch.now, handled_by, error, seconds, delay)
-
-
-def _describe(failure: Exception) -> str:
-    try:
-        return "".join(traceback.format_exception(failure))
-    except Exception as error:  # what a foreign exception computes about itself may fail, too
-        return f"{type(failure).__name__} (no traceback: {type(error).__name__})"

@@ -186,6 +186,31 @@ def test_a_failing_handler_is_tried_again(parts):
     assert parts.states() == {1: "confirmed"}
 
 
+def test_each_handler_that_fails_is_named_in_the_log(make_parts, caplog):
+    parts = make_parts(max_attempts=2)
+
+    @parts.registry.on()
+    def first(event):
+        raise LookupError("a secret")
+
+    @parts.registry.on()
+    def second(event):
+        raise ValueError("a secret")
+
+    parts.push(parts.event(1))
+    parts.deliver()
+    key = parts.event(1).idempotency_key
+    said = [
+        f"{outcome} event={key} attempt={attempt} "
+        f"handler={handler.name} error={error} at={__file__}:"
+        for outcome, attempt in (("failed", 1), ("dead", 2))
+        for handler, error in zip(parts.registry, ("LookupError", "ValueError"), strict=True)
+    ]
+    logged = [text for text in caplog.messages if " handler=" in text]
+    assert [text[: len(start)] for text, start in zip(logged, said, strict=True)] == said
+    assert "a secret" not in caplog.text
+
+
 def test_the_success_of_one_handler_is_not_repeated_for_the_failure_of_another(make_parts):
     parts = make_parts()
     parts.registry.on()(before := Failing(parts, times=0, name="before"))

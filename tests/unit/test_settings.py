@@ -13,7 +13,7 @@ from bridgecore.runtime import runtime
 from bridgecore.settings import Settings, load_settings
 from click.testing import CliRunner
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRET = "whsec_" + "b3RoZXI" * 6
 SOURCE = {
     "id": "0c5d4f6a-0000-4000-8000-000000000001",
     "url": "https://odoo.example",

@@ -44,7 +44,7 @@ def test_the_handlers_take_events_and_the_second_time_changes_nothing(here, even
 
 
 def test_the_signature_is_valid(event, monkeypatch):
-    monkeypatch.setenv("SIGNING_SECRET", "whsec_" + "b3RoZXI" * 6)
+    monkeypatch.setenv("SIGNING_SECRET", "whsec_" + "b3RoZXI" * 8)
     signing, sending, _ = re.search(r"```python\n(.*?)```", PUSH, re.S)[1].partition("\nurl = ")
     assert sending
     signed: dict = {}

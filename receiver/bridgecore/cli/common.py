@@ -1,6 +1,7 @@
 """What the commands share."""
 
 import logging
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -16,6 +17,21 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def _set_data_dir(_context: click.Context, _parameter: click.Parameter, folder: str | None) -> None:
+    if folder is not None:
+        os.environ["BRIDGECORE_DATA_DIR"] = folder
+
+
+#: the one setting that is also an option, because every command beside a `serve` needs it
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False),
+    expose_value=False,
+    callback=_set_data_dir,
+    help="Of the Redis that `bridgecore serve` brings; or set BRIDGECORE_DATA_DIR.",
+)
 
 
 def errors_in_words(command: Callable[P, R]) -> Callable[P, R]:

@@ -2,7 +2,7 @@
 
 import click
 
-from bridgecore.cli.common import errors_in_words
+from bridgecore.cli.common import data_dir, errors_in_words
 from bridgecore.doctor import Verdict, examine
 from bridgecore.runtime import runtime
 
@@ -11,6 +11,7 @@ _COLOURS = {Verdict.GOOD: "green", Verdict.DOUBTFUL: "yellow", Verdict.BAD: "red
 
 
 @click.command()
+@data_dir
 @errors_in_words
 def doctor() -> None:
     """Check settings, Redis, workers, and each Odoo; say what to do.

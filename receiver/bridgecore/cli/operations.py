@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bridgecore.cli.common import errors_in_words, start, the_source
+from bridgecore.cli.common import data_dir, errors_in_words, start, the_source
 from bridgecore.runtime import Runtime, runtime
 from bridgecore.storage.history import Known
 
@@ -41,6 +41,7 @@ def events() -> None:
 @click.option("--model", help="A name or a pattern such as 'sale.*'.")
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for more.")
 @_as_json
+@data_dir
 @errors_in_words
 def tail(source: str | None, count: int, model: str | None, follow: bool, as_json: bool) -> None:
     """Show events as they are handled."""
@@ -78,6 +79,7 @@ def _selection(command: Callable[..., None]) -> Callable[..., None]:
 @_model
 @click.option("-n", "limit", default=50, show_default=True)
 @_as_json
+@data_dir
 @errors_in_words
 def list_(source: str | None, model: str | None, limit: int, as_json: bool) -> None:
     """Show them, newest first."""
@@ -93,6 +95,7 @@ def list_(source: str | None, model: str | None, limit: int, as_json: bool) -> N
 @dead_letters.command()
 @_source
 @click.argument("key")
+@data_dir
 @errors_in_words
 def show(source: str | None, key: str) -> None:
     """Show one with its content and the traceback."""
@@ -106,6 +109,7 @@ def show(source: str | None, key: str) -> None:
 
 @dead_letters.command()
 @_selection
+@data_dir
 @errors_in_words
 def replay(**selection: Any) -> None:
     """Queue them again for those handlers that failed."""
@@ -115,6 +119,7 @@ def replay(**selection: Any) -> None:
 
 @dead_letters.command()
 @_selection
+@data_dir
 @errors_in_words
 def discard(**selection: Any) -> None:
     """Take them off the list for good; in Odoo they stay failed."""
@@ -137,6 +142,7 @@ def _selected(
 @click.command()
 @_source
 @click.option("--reconcile", is_flag=True, help="Ask for everything unconfirmed.")
+@data_dir
 @errors_in_words
 def sync(source: str | None, reconcile: bool) -> None:
     """Read a feed now, here and not in a worker."""
@@ -158,6 +164,7 @@ def sync(source: str | None, reconcile: bool) -> None:
 @click.option("--filters", default="[]", help="An Odoo domain as JSON.")
 @click.option("--bidirectional", is_flag=True, help="And back, in the same run.")
 @click.option("--field", "fields", multiple=True, help="Only these fields; by default all.")
+@data_dir
 @errors_in_words
 def sync_data(
     source: str, target: str, model: str, filters: str, bidirectional: bool, fields: tuple[str, ...]

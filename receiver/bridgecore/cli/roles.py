@@ -2,31 +2,28 @@
 
 import logging
 import os
-from pathlib import Path
 
 import click
 
 from bridgecore import serving
-from bridgecore.cli.common import errors_in_words, start
+from bridgecore.cli.common import data_dir, errors_in_words, start
 from bridgecore.messages import WORKERS
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the embedded Redis keeps its data; without it they end with the process.",
-)
+@data_dir
 @errors_in_words
-def serve(data_dir: Path | None) -> None:
+def serve() -> None:
     """API, workers and beat in one command.
 
-    Without BRIDGECORE_REDIS_URL or REDIS_URL it brings its own Redis-compatible server.
+    Without BRIDGECORE_REDIS_URL or REDIS_URL it brings its own Redis-compatible server. Without
+    --data-dir what that knows ends with the process.
     """
-    _ = start().registry  # a wrong handler module ends it here, not in a child
-    raise SystemExit(serving.serve(data_dir))
+    parts = start()
+    _ = parts.registry  # a wrong handler module ends it here, not in a child
+    raise SystemExit(serving.serve(parts.settings.data_dir))
 
 
 @click.command()

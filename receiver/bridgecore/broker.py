@@ -35,6 +35,13 @@ def broker_settings(url: str) -> dict[str, Any]:
     raise ValueError(f"must start with {', '.join(known[:-1])} or {known[-1]}")
 
 
+def broker_at(url: str) -> str:
+    """Hosts and ports of a broker whose URL can be read, without user and password."""
+    if url.startswith(SCHEMES):
+        return redis_address(url).where
+    return ", ".join(urlsplit(node).netloc.rpartition("@")[2] for node in url.split(";"))
+
+
 def _redis(url: str) -> dict[str, Any]:
     redis = redis_address(url).for_celery()
     options = {

@@ -11,6 +11,7 @@ from bridgecore.errors import BridgecoreError, FeedError, OdooRefused, OdooUnava
 from bridgecore.messages import QUEUES
 from bridgecore.odoo_api import OdooApi
 from bridgecore.odoo_databases import Source, System
+from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime
 
 #: seconds that workers have to answer
@@ -72,7 +73,10 @@ def _redis(parts: Runtime) -> list[Finding]:
         info: Any = redis.info()
         persistence: Any = redis.info("persistence")
     except RedisError as error:
-        text = f"It cannot be reached ({type(error).__name__}): check BRIDGECORE_REDIS_URL."
+        text = (
+            f"{parts.settings.redis.where} cannot be used ({reason(error)}): check "
+            "BRIDGECORE_REDIS_URL, or name the --data-dir of `bridgecore serve`."
+        )
         return [Finding(Verdict.BAD, "redis", text)]
     if problem:
         return [Finding(Verdict.BAD, "redis", problem)]
@@ -92,7 +96,8 @@ def _workers(parts: Runtime) -> Finding:
         answers: Any = parts.celery.control.inspect(timeout=_PATIENCE).active_queues() or {}
     except Exception as error:  # kombu has no base class for what its transports raise
         text = (
-            f"The broker cannot be reached ({type(error).__name__}): check BRIDGECORE_BROKER_URL."
+            f"The broker at {parts.settings.broker_at} cannot be used ({reason(error)}): check "
+            "BRIDGECORE_BROKER_URL, or without that BRIDGECORE_REDIS_URL."
         )
         return Finding(Verdict.BAD, "workers", text)
     served = {queue["name"] for queues in answers.values() for queue in queues}

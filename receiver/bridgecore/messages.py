@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event
+from bridgecore.reasons import reason
 from bridgecore.redis_address import SOCKET_TIMEOUT
 
 PROCESS = "process_odoo_webhook_event"
@@ -74,7 +75,7 @@ class Messages:
             with self._app.connection_for_write() as connection:
                 _ = connection.default_channel  # connects, and has the broker answer
         except _AWAY as error:
-            return f"The broker cannot be reached ({type(error).__name__})."
+            return f"The broker cannot be reached ({reason(error)})."
         return None
 
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
@@ -89,7 +90,10 @@ class Messages:
                 **options,
             )
         except _AWAY as error:
-            raise QueueUnavailable(f"The broker is away ({type(error).__name__}).") from error
+            raise QueueUnavailable(
+                f"The broker cannot be reached ({reason(error)}): check BRIDGECORE_BROKER_URL, "
+                "or without that BRIDGECORE_REDIS_URL."
+            ) from error
 
 
 def queue_of(event: Event) -> str:

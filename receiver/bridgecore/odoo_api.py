@@ -7,6 +7,7 @@ import requests
 
 from bridgecore.errors import OdooRefused, OdooUnavailable
 from bridgecore.odoo_databases import System
+from bridgecore.reasons import reason
 
 #: also of archived records: that they are is a value like any other
 CONTEXT = {"active_test": False, "tz": "UTC"}
@@ -39,8 +40,8 @@ class OdooApi:
             answer = self._session.post(
                 url, json=body, timeout=self._timeout, allow_redirects=False
             )
-        except requests.RequestException as error:
-            raise OdooUnavailable(f"{url} cannot be reached ({type(error).__name__}).") from error
+        except OSError as error:  # as all of requests' errors are
+            raise OdooUnavailable(f"{url} cannot be reached ({reason(error)}).") from error
         try:
             content = answer.json()
         except requests.JSONDecodeError:

@@ -8,6 +8,10 @@ import requests
 
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
 from bridgecore.odoo_databases import Source
+from bridgecore.reasons import reason
+
+#: characters of what Odoo says of an error
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +114,35 @@ class OdooFeed:
                 json=body if method == "POST" else None,
                 params=body if method == "GET" else None,
             )
-        except requests.RequestException as error:
-            raise FeedUnavailable(f"{url} cannot be reached ({type(error).__name__}).") from error
+        except OSError as error:  # as all of requests' errors are
+            raise FeedUnavailable(f"{url} cannot be reached ({reason(error)}).") from error
         if response.status_code in (401, 403):
             raise FeedRefused(
                 f"{url} refused the feed key ({response.status_code}): check feed_key of this "
                 "source, and that its Odoo user is in the group 'Webhook receiver'."
             )
+        answered = f"{url} answered {response.status_code}"
         if response.status_code in (408, 429) or response.status_code >= 500:
-            raise FeedUnavailable(f"{url} answered {response.status_code}.")
-        try:
-            answer = response.json() if response.status_code == 200 else None
-        except requests.JSONDecodeError:
-            answer = None
+            raise FeedUnavailable(f"{answered}{_why(response)}.")
+        answer = _json(response) if response.status_code == 200 else None
         if not isinstance(answer, dict):
             raise FeedError(
-                f"{url} answered {response.status_code} without the JSON of a feed: check url and "
-                "database of this source, and that auto_webhook_odoo is installed there."
+                f"{answered} without the JSON of a feed{_why(response)}: check url and database of "
+                "this source, and that auto_webhook_odoo is installed there."
             )
         return answer
+
+
+def _why(response: requests.Response) -> str:
+    """What the feed says of its error, as the end of a sentence."""
+    match _json(response):
+        case {"error": {"message": str(message)}}:
+            return f" ({' '.join(message.split())[:_LONGEST_REASON].rstrip('.')})"
+    return ""
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except requests.JSONDecodeError:
+        return None

@@ -34,7 +34,7 @@ SERVER_SCHEMES = ("redis://", "rediss://", "unix://")
 SENTINEL_SCHEMES = ("redis+sentinel://", "rediss+sentinel://")
 SCHEMES = (*SERVER_SCHEMES, *SENTINEL_SCHEMES)
 
-_SENTINEL_PORT = 26379
+_PORT, _SENTINEL_PORT = 6379, 26379
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _SENTINEL_OPTIONS = (*_TLS_FILES, "sentinel_username", "sentinel_password")
 
@@ -63,6 +63,14 @@ class RedisServer:
             url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
         self._url = url
         self._options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+
+    @property
+    def where(self) -> str:
+        """Host and port, or its socket."""
+        options = self._options
+        return str(
+            options.get("path") or _pair(options.get("host", "localhost"), options.get("port"))
+        )
 
     def client(self, **options: Any) -> Redis:
         """A client; options as redis-py's."""
@@ -116,6 +124,11 @@ class RedisSentinels:
             **self._tls,
         }
 
+    @property
+    def where(self) -> str:
+        """The master's name, hosts and ports of the Sentinels."""
+        return f"{self._master} of {', '.join(_pair(*host) for host in self._hosts)}"
+
     def client(self, **options: Any) -> Redis:
         """A client that finds the new master by itself; options as redis-py's."""
         # Another Sentinel is asked instead of the same one again.
@@ -136,8 +149,7 @@ class RedisSentinels:
     def for_celery(self) -> ForCelery:
         """What Celery has to be told."""
         login = _login(self._username, self._password)
-        hosts = [(f"[{host}]" if ":" in host else host, port) for host, port in self._hosts]
-        urls = [f"sentinel://{login}{host}:{port}/{self._database}" for host, port in hosts]
+        urls = [f"sentinel://{login}{_pair(*host)}/{self._database}" for host in self._hosts]
         to_sentinels = {**self._to_sentinels, "retry": Retry(NoBackoff(), 0)}
         options = {"master_name": self._master, "sentinel_kwargs": to_sentinels}
         return ForCelery(";".join(urls), options, self._tls or None)
@@ -188,6 +200,10 @@ def _host(text: str) -> tuple[str, int]:
     if not parts.hostname:
         raise _NotAnAddress("a host is missing")
     return parts.hostname, parts.port or _SENTINEL_PORT
+
+
+def _pair(host: str, port: int | None) -> str:
+    return f"{f'[{host}]' if ':' in host else host}:{port or _PORT}"
 
 
 def _login(username: str | None, password: str | None) -> str:

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridgecore.broker import broker_settings
+from bridgecore.broker import broker_at, broker_settings
 from bridgecore.environment import PREFIX, read_settings
 from bridgecore.errors import SettingsError
 from bridgecore.odoo_databases import Source, System
@@ -173,6 +173,11 @@ class Settings(BaseModel):
     @cached_property
     def redis(self) -> RedisAddress:
         return redis_address(self.redis_url.get_secret_value())
+
+    @property
+    def broker_at(self) -> str:
+        """Where the broker is, for people."""
+        return broker_at((self.broker_url or self.redis_url).get_secret_value())
 
     @cached_property
     def sources_by_id(self) -> dict[str, Source]:

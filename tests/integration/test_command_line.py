@@ -125,4 +125,6 @@ def test_redis_that_is_away_is_a_line_and_no_traceback(parts, run, monkeypatch):
 
     monkeypatch.setattr(parts.storage.live, "newest", away)
     output = run("events", "tail", code=1)
-    assert output.startswith("Error: Redis cannot be reached")
+    where = parts.settings.redis.where
+    assert output.startswith(f"Error: Redis at {where} cannot be used (ConnectionError): check")
+    assert "--data-dir" in output

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from bridgecore.errors import BridgecoreError
 from bridgecore.observability import configure_logging
+from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime, runtime
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,10 @@ def errors_in_words(command: Callable[P, R]) -> Callable[P, R]:
         except BridgecoreError as error:
             raise click.ClickException(str(error)) from error
         except RedisError as error:
+            where = runtime().settings.redis.where
             raise click.ClickException(
-                f"Redis cannot be reached ({type(error).__name__}): set BRIDGECORE_REDIS_URL."
+                f"Redis at {where} cannot be used ({reason(error)}): check BRIDGECORE_REDIS_URL, "
+                "or name the --data-dir of `bridgecore serve`."
             ) from error
 
     return wrapped

@@ -2,12 +2,20 @@
 
 import logging
 import os
+import time
 
 import click
 
 from bridgecore import serving
 from bridgecore.cli.common import data_dir, errors_in_words, start
+from bridgecore.errors import QueueUnavailable
 from bridgecore.messages import WORKERS
+from bridgecore.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+#: seconds between two looks whether the broker has come
+_BROKER_INTERVAL = 1
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +73,24 @@ def worker(only: str | None) -> None:
 def beat() -> None:
     """The clock that starts pulls. One is enough; several do no harm."""
     parts = start()
-    parts.messages.sync(None)  # what waits since the last run should not wait for the first tick
+    _pull_once(parts)
     parts.celery.Beat().run()
+
+
+def _pull_once(parts: Runtime) -> None:
+    """What waits since the last run should not wait for the first tick; the broker is waited for.
+
+    The other roles wait, too: after a reboot the broker may be the last to come.
+    """
+    told = False
+    while True:
+        try:
+            return parts.messages.sync(None)
+        except QueueUnavailable as error:
+            if not told:
+                log.warning("waiting for %s: %s", parts.settings.broker_at, error)
+            told = True
+            time.sleep(_BROKER_INTERVAL)
 
 
 COMMANDS = (serve, api, worker, beat)

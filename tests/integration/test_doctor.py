@@ -43,6 +43,23 @@ def test_redis_may_drop_events(parts):
         redis.config_set("maxmemory-policy", "noeviction")
 
 
+def test_redis_is_full(parts, admin):
+    redis = parts.storage.redis
+    redis.config_set("maxmemory", "1mb")
+    try:
+        bad = findings(parts, Verdict.BAD)
+        assert "Redis is full" in bad["redis"]
+        assert "maxmemory is 1.00M" in bad["redis"]
+        assert "BRIDGECORE_MAX_STORED_EVENTS" in bad["redis"]
+        assert "workers" not in bad  # the broker is not to blame
+        answer = admin.get("/health/ready")
+        assert (answer.status_code, "Redis is full" in answer.text) == (503, True)
+        redis.config_set("maxmemory", "1gb")
+        assert admin.get("/health/ready").status_code == 200
+    finally:
+        redis.config_set("maxmemory", "0")
+
+
 def test_redis_writes_nothing_to_disk(parts):
     assert "appendonly" in findings(parts, Verdict.DOUBTFUL)["redis"]
 

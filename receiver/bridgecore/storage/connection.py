@@ -45,9 +45,18 @@ class Connection:
 
     def problem(self) -> str | None:
         """What keeps Redis from being used safely, in words; None: nothing."""
-        policy = self.redis.info("memory").get("maxmemory_policy", "noeviction")
+        memory: Any = self.redis.info("memory")
+        policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             return f"Redis may drop events: set its maxmemory-policy to noeviction, not {policy}."
+        # Redis does not count its buffers for replicas and for the file of changes.
+        used = memory["used_memory"] - memory.get("mem_not_counted_for_evict", 0)
+        if used >= memory.get("maxmemory", 0) > 0:
+            return (
+                f"Redis is full, so events are refused ({memory['used_memory_human']} used, "
+                f"maxmemory is {memory['maxmemory_human']}): raise its maxmemory, or lower "
+                "BRIDGECORE_MAX_STORED_EVENTS."
+            )
         return None
 
 

@@ -15,14 +15,16 @@ from pydantic import (
 from standardwebhooks import Webhook
 
 
-def _without_password(url: HttpUrl) -> HttpUrl:
+def _root(url: HttpUrl) -> HttpUrl:
     if url.username or url.password:
         raise ValueError("must not contain a user or password: addresses appear in logs")
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("must end before a ? or #; name the database in `database` instead")
     return url
 
 
 #: Odoo's root address; paths are appended to it
-OdooUrl = Annotated[HttpUrl, AfterValidator(_without_password)]
+OdooUrl = Annotated[HttpUrl, AfterValidator(_root)]
 
 
 class Source(BaseModel):
@@ -57,8 +59,9 @@ class Source(BaseModel):
     def _of_a_user(cls, key: SecretStr) -> SecretStr:
         if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # what a header can carry
             raise ValueError(
-                "put the API key of Odoo's user for the receiver here, 40 digits and letters; "
-                "that user makes it under My Preferences > Security > Add API Key"
+                "put the key of Odoo's user for the receiver here, 40 digits and letters; an "
+                "administrator makes it with New Webhook Key on the page Webhooks of that user "
+                "(Settings > Users & Companies > Users)"
             )
         return key
 

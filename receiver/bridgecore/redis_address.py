@@ -10,7 +10,7 @@
 
 User and password are the server's. Options come after a `?`: `ssl_ca_certs`, `ssl_certfile` and
 `ssl_keyfile` name files for TLS, `sentinel_username` and `sentinel_password` log in to Sentinels.
-One server takes any option that redis-py knows.
+Options that Celery would not understand are refused, whatever redis-py makes of them.
 """
 
 from dataclasses import dataclass, field
@@ -37,6 +37,7 @@ SCHEMES = (*SERVER_SCHEMES, *SENTINEL_SCHEMES)
 _PORT, _SENTINEL_PORT = 6379, 26379
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _SENTINEL_OPTIONS = (*_TLS_FILES, "sentinel_username", "sentinel_password")
+_SERVER_OPTIONS = {"redis": (), "rediss": (*_TLS_FILES, "ssl_cert_reqs"), "unix": ("db",)}
 
 
 class _NotAnAddress(ValueError):  # noqa: N818  # as in `errors`
@@ -58,7 +59,9 @@ class RedisServer:
     """One server."""
 
     def __init__(self, url: str) -> None:
-        if url.startswith("rediss://") and "ssl_cert_reqs=" not in url:
+        scheme, _, rest = url.partition("://")
+        given = _options(rest.partition("?")[2], _SERVER_OPTIONS[scheme])
+        if scheme == "rediss" and "ssl_cert_reqs" not in given:
             # redis-py would check the certificate, Celery would not without being told to.
             url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
         self._url = url
@@ -106,10 +109,7 @@ class RedisSentinels:
         if not self._master:
             raise _NotAnAddress("name the master after the hosts: …:26379/mymaster")
         self._database = int(database or 0)
-        options = dict(parse_qsl(query, strict_parsing=bool(query)))
-        if unknown := sorted(set(options) - set(_SENTINEL_OPTIONS)):
-            known = ", ".join(_SENTINEL_OPTIONS)
-            raise _NotAnAddress(f"there is no option {unknown[0]}; there are {known}")
+        options = _options(query, _SENTINEL_OPTIONS)
         #: the same for the master and for the Sentinels; empty: no TLS
         self._tls: dict[str, Any] = {}
         if scheme == "rediss+sentinel":
@@ -193,6 +193,15 @@ def embedded_socket(folder: Path) -> Path:
 def embedded_url(folder: Path) -> str:
     """The URL of that server."""
     return f"unix://{quote(str(embedded_socket(folder)))}"
+
+
+def _options(query: str, known: tuple[str, ...]) -> dict[str, str]:
+    options = dict(parse_qsl(query, strict_parsing=bool(query)))
+    if not known and options:
+        raise _NotAnAddress("this kind takes no options after a ?")
+    if set(options) - set(known):
+        raise _NotAnAddress(f"the only options are {', '.join(known)}")
+    return options
 
 
 def _host(text: str) -> tuple[str, int]:

@@ -94,9 +94,9 @@ def test_secrets_are_not_shown(environment):
         (
             "BRIDGECORE_SOURCES",
             [{**SOURCE, "feed_key": "<the API key>"}],
-            "BRIDGECORE_SOURCES.0.feed_key: put the API key of Odoo's user",
+            "BRIDGECORE_SOURCES.0.feed_key: put the key of Odoo's user",
         ),
-        ("BRIDGECORE_SOURCES", [{**SOURCE, "feed_key": ""}], "0.feed_key: put the API key"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "feed_key": ""}], "with New Webhook Key on"),
         (
             "BRIDGECORE_SOURCES",
             [{**SOURCE, "signing_secrets": ["<the signing secret>"]}],
@@ -108,6 +108,13 @@ def test_secrets_are_not_shown(environment):
             [{**SOURCE, "url": "https://user:word@odoo.example"}],
             "BRIDGECORE_SOURCES.0.url: must not contain",
         ),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "url": "http://odoo:8069?db=x"}],
+            "BRIDGECORE_SOURCES.0.url: must end before a ? or #; name the database in `database`",
+        ),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "url": "http://odoo/#a"}], "must end before"),
+        ("BRIDGECORE_REDIS_URL", "redis://a/0?foo=1", "BRIDGECORE_REDIS_URL: this kind takes no"),
         ("BRIDGECORE_SOURCES", [{"id": "a"}], "BRIDGECORE_SOURCES.0.feed_key: Field required"),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "feedkey": "x"}], "BRIDGECORE_SOURCES.0.feedkey"),
         (

@@ -38,17 +38,18 @@ def test_the_last_events_are_shown_oldest_first(parts, run):
     parts.push(*(parts.event(n, changed_fields=["name"]) for n in (1, 2, 3)))
     parts.deliver()
     lines = run("events", "tail", "-n", "2", "--no-follow").splitlines()
-    assert [line.split()[1] for line in lines] == ["2", "3"]
+    assert [line.split()[0] for line in lines] == [parts.event(n).key for n in (2, 3)]
     assert lines[0].endswith("confirmed  write   res.partner,1  name")
     assert run("events", "tail", "--no-follow", "--model", "sale.*") == ""
 
 
-def test_events_as_json(parts, run):
+def test_events_as_json_are_as_the_api_shows_them(parts, run, admin):
     parts.push(parts.event(1))
     parts.deliver()
     shown = json.loads(run("events", "tail", "--no-follow", "--json"))
     assert shown["payload"] == {"name": "Partner 1"}
-    assert shown["memory"]["state"] == "confirmed"
+    path = f"/api/v1/events/{parts.source}/{parts.event(1).key}"
+    assert shown == admin.get(path).json()["event"]
 
 
 def test_later_events_are_waited_for(parts, run, monkeypatch):
@@ -86,6 +87,20 @@ def test_dead_letters(parts, run):
         ("cli", "dead_letters.replayed"),
         ("cli", "dead_letters.discarded"),
     }
+
+
+def test_a_dead_letter_may_be_named_by_the_id_of_its_event(parts, run):
+    fail(parts, 1, 2)
+    assert '"event_id": 2' in run("dead-letters", "show", "2")
+    assert run("dead-letters", "discard", "2") == "1 discarded.\n"
+    assert run("dead-letters", "replay", "1") == "1 queued again.\n"
+    assert "1 is no dead letter" in run("dead-letters", "replay", "1", code=1)
+    assert "3 is no dead letter" in run("dead-letters", "show", "3", code=1)
+    # a restored database gives an id twice
+    parts.push(parts.event(4), parts.event(4, timestamp="2026-02-01T12:00:00.000000Z"))
+    parts.deliver()
+    refusal = run("dead-letters", "discard", "4", code=1)
+    assert f"name one: {parts.event(4).key}, 4@2026-02-01" in refusal
 
 
 @pytest.mark.parametrize(

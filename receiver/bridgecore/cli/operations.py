@@ -1,7 +1,7 @@
 """Looking at events, dead letters and feeds."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,14 +18,17 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object
 def _line(known: Known) -> str:
     event, fields = known.event, known.fields
     return (
-        f"{event.timestamp}  {event.key.partition('@')[0]:>8}  {fields['state']:9}  "
-        f"{event.event:6}  {event.model},{event.record_id}  {', '.join(event.changed_fields)}"
+        f"{event.key:>36}  {fields['state']:9}  {event.event:6}  "
+        f"{event.model},{event.record_id}  {', '.join(event.changed_fields)}"
     )
 
 
 def _show(known: Known, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({**known.event.model_dump(), "memory": known.fields}))
+        # As the API answers. Only here: all other commands start faster without a web framework.
+        from bridgecore.api.models import whole
+
+        click.echo(whole(known).model_dump_json())
     else:
         click.echo(_line(known))
 
@@ -61,7 +64,10 @@ def tail(source: str | None, count: int, model: str | None, follow: bool, as_jso
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Events whose handlers kept failing."""
+    """Events whose handlers kept failing.
+
+    A KEY is <event id>@<timestamp>, as `list` and `events tail` show it, or the event id alone.
+    """
 
 
 _model = click.option("--model", help="All of a model, or of a pattern such as 'sale.*'.")
@@ -98,9 +104,11 @@ def list_(source: str | None, model: str | None, limit: int, as_json: bool) -> N
 @data_dir
 @errors_in_words
 def show(source: str | None, key: str) -> None:
-    """Show one with its content and the traceback."""
+    """Show one with its content and the traceback; with its whole KEY any event."""
     parts = runtime()
-    for known in parts.storage.history.known([(the_source(parts, source), key)]):
+    chosen = the_source(parts, source)
+    whole_key = key if "@" in key else _whole_keys(parts, chosen, [key])[0]
+    for known in parts.storage.history.known([(chosen, whole_key)]):
         click.echo(known.event.model_dump_json(indent=2))
         click.echo(known.fields.get("error", "It has no error."))
         return
@@ -136,7 +144,23 @@ def _selected(
         return parts, chosen, parts.storage.dead_letters.keys(chosen, model)
     if not keys:
         raise click.UsageError("Say which: keys, --model or --all.")
-    return parts, chosen, list(keys)
+    return parts, chosen, _whole_keys(parts, chosen, keys)
+
+
+def _whole_keys(parts: Runtime, source: str, keys: Sequence[str]) -> list[str]:
+    """Of dead letters that are named by their keys or, where no other has it, by the event id."""
+    dead = parts.storage.dead_letters.keys(source)
+    found = []
+    for key in keys:
+        matching = [known for known in dead if key in (known, known.partition("@")[0])]
+        if not matching:
+            raise click.ClickException(
+                f"{key} is no dead letter: `bridgecore dead-letters list` shows the keys of all."
+            )
+        if len(matching) > 1:
+            raise click.ClickException(f"{key} is several; name one: {', '.join(matching)}.")
+        found += matching
+    return found
 
 
 @click.command()

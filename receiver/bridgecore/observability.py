@@ -50,9 +50,18 @@ def configure_logging(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else TEXT)
     logging.basicConfig(level=level, handlers=[handler])
+    logging.captureWarnings(True)
     signals.setup_logging.connect(_leave_logging_alone)
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def log_what_celery_prints() -> None:
+    """Have a worker log that it ends; it writes this past all logging, and has no switch for it."""
+    from celery.apps import worker  # only a worker needs it, and it takes time
+
+    log = logging.getLogger(worker.__name__)
+    worker.safe_say = lambda text, *_file: log.info(text)  # type: ignore[attr-defined]
 
 
 def _leave_logging_alone(**_arguments: object) -> None:

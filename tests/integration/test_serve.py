@@ -156,6 +156,19 @@ def test_a_data_folder_that_cannot_be_is_a_line_and_no_traceback(folder, words):
         embedded_redis(Path(folder))
 
 
+@pytest.mark.parametrize("serving", [{"BRIDGECORE_LOG_FORMAT": "json"}], indirect=True)
+def test_as_json_every_line_is_an_object(serving):
+    for worker in ("feed", "high", "default"):
+        serving.wait_until(serving.logged_like(rf"{worker}-\d+@\S+ ready\."), timeout=60)
+    second = serving.run("api")
+    assert (second.returncode, "set BRIDGECORE_PORT" in second.stderr) == (3, True)
+    serving.process.send_signal(signal.SIGTERM)
+    assert serving.process.wait(60) == 0
+    lines = (serving.log_path.read_text() + second.stderr).splitlines()
+    messages = [json.loads(line)["message"] for line in lines]
+    assert sum("Warm shutdown" in message for message in messages) == 3
+
+
 @pytest.mark.parametrize("serving", [{"BRIDGECORE_SOURCES": ""}], indirect=True)
 def test_every_role_says_what_to_set_if_no_odoo_is_known(serving):
     said = "No Odoo database is known"

@@ -1,5 +1,6 @@
 """Serves the application until it is asked to end."""
 
+import logging
 import socket
 
 import uvicorn
@@ -7,9 +8,19 @@ import uvicorn
 from bridgecore.api.app import create_app
 from bridgecore.runtime import Runtime
 
+log = logging.getLogger(__name__)
+
 
 class Server(uvicorn.Server):
     """Ends live streams when it is asked to end; it would wait for them."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            if not self.lifespan.should_exit:  # uvicorn has logged what the system said
+                log.error("if the port is in use, set BRIDGECORE_PORT; else see BRIDGECORE_HOST")
+            raise
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.loaded_app.app.state.closing.ask()

@@ -10,6 +10,7 @@ from bridgecore import serving
 from bridgecore.cli.common import data_dir, errors_in_words, start
 from bridgecore.errors import QueueUnavailable
 from bridgecore.messages import WORKERS
+from bridgecore.observability import log_what_celery_prints
 from bridgecore.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -53,10 +54,12 @@ def worker(only: str | None) -> None:
     _ = parts.registry
     if only is None:
         raise SystemExit(serving.supervise(*serving.WORKER_COMMANDS))
+    log_what_celery_prints()
     if only != "feed" and (problem := parts.registry.problem):
         log.warning(problem)
     parts.celery.worker_main(
         [
+            "--quiet",  # no banner: it is no line of a log
             "worker",
             f"--hostname={only}-{os.getpid()}@%h",
             f"--queues={','.join(WORKERS[only])}",
@@ -74,7 +77,7 @@ def beat() -> None:
     """The clock that starts pulls. One is enough; several do no harm."""
     parts = start()
     _pull_once(parts)
-    parts.celery.Beat().run()
+    parts.celery.Beat(quiet=True).run()
 
 
 def _pull_once(parts: Runtime) -> None:

@@ -45,8 +45,10 @@ def examine(parts: Runtime) -> Iterator[Finding]:
     if parts.settings.problem:
         yield Finding(Verdict.BAD, "sources", parts.settings.problem)
     for source in parts.settings.sources:
-        yield from _source(parts, source)
-        if reachable:
+        found = list(_source(parts, source))
+        yield from found
+        # What Odoo refuses is not read, whether beat runs or not.
+        if reachable and all(finding.verdict is not Verdict.BAD for finding in found):
             yield _pulled(parts, source)
     for system in parts.settings.systems:
         yield _system(parts, system)

@@ -19,25 +19,29 @@ from pydantic import (
 )
 
 from bridgecore.broker import broker_at, broker_settings
-from bridgecore.environment import PREFIX, read_settings
+from bridgecore.environment import read_settings
 from bridgecore.errors import SettingsError
 from bridgecore.odoo_databases import Source, System
 from bridgecore.redis_address import RedisAddress, embedded_url, redis_address
+from bridgecore.wrong_settings import in_words
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
 def _json_like(example: str) -> BeforeValidator:
-    """Reads a text as JSON; the error shows how it should look."""
+    """Reads a text as a list in JSON; the error shows how it should look."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value)
+            found = json.loads(value)
         except ValueError:
-            raise ValueError(f"must be JSON like {example}") from None
+            found = None
+        if not isinstance(found, list):
+            raise ValueError(f"must be JSON like {example}")
+        return found
 
     return BeforeValidator(read)
 
@@ -204,12 +208,4 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return Settings.model_validate(texts)
     except ValidationError as error:
-        raise SettingsError("\n".join(_in_words(item) for item in error.errors())) from None
-
-
-def _in_words(item: Any) -> str:
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if not item["loc"]:
-        return PREFIX + message
-    name, *path = (str(part) for part in item["loc"])
-    return f"{'.'.join([PREFIX + name.upper(), *path])}: {message}"
+        raise SettingsError("\n".join(in_words(item) for item in error.errors())) from None

@@ -60,7 +60,7 @@ def embedded_redis(folder: Path) -> Child:
     for name, value in options.items():
         command += [f"--{name}", value]
     child = Child.start("redis", command, dict(os.environ))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60  # it answers when it has loaded its file
     while not _answers(redis):
         if child.process.poll() is not None or time.monotonic() > deadline:
             stop(child)

@@ -32,11 +32,11 @@ def exact_timestamp(value: Any) -> str:
         raise ValueError("must be a text in ISO 8601")
     try:
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo:
+        if moment.tzinfo not in (None, UTC):
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("must be a time in ISO 8601") from None
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
 
 
 Id = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
@@ -90,7 +90,7 @@ class Event(BaseModel):
     #: somebody had it sent or handled again; later events of its record may have come before
     replayed: bool = False
 
-    @cached_property
+    @property
     def key(self) -> str:
         """What makes it the same event within its source: a restored database reuses ids."""
         return f"{self.event_id}@{self.timestamp}"
@@ -116,7 +116,7 @@ class Event(BaseModel):
             update={"payload": {"_metadata": {"erased": True}}, "old_values": {}}
         )
 
-    @cached_property
+    @property
     def record(self) -> str:
         """The record in its source: what events are put in order for."""
         return f"{self.model}:{self.record_id}"
@@ -167,10 +167,11 @@ def parse_event(data: Any, source: str, place: str = "") -> Event:
     _check_source(data, source)
     # Odoo has null where nothing is known; the defaults of the fields say what that means.
     known = {name: value for name, value in data.items() if value is not None}
+    known["source"] = source
     if "event_id" not in known and "id" in known:
         known["event_id"] = known["id"]
     try:
-        return Event.model_validate({**known, "source": source})
+        return Event.model_validate(known)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in (place, *first["loc"]) if part != "")

@@ -11,6 +11,7 @@ from bridgecore.storage.connection import Connection, prefix
 
 #: upper bounds of the histograms, in seconds
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_LABELS = (*map(str, BOUNDS), "+Inf")
 
 _REFUSALS = "bridgecore:refusals"
 
@@ -43,7 +44,7 @@ class Figures:
         """`handling` or `latency`: (upper bound, how many up to it) and the sum, in seconds."""
         total = 0
         cumulated: list[tuple[str, float]] = []
-        for bound in (*map(str, BOUNDS), "+Inf"):
+        for bound in _LABELS:
             total += self.counters.get(f"{name}:{bound}", 0)
             cumulated.append((bound, total))
         return cumulated, self.counters.get(f"{name}:sum", 0) / 1e6
@@ -64,7 +65,7 @@ class Tally:
         self.counts[outcome] += 1
         for name, seconds in (("handling", handling), ("latency", latency)):
             place = bisect_left(BOUNDS, seconds)
-            self.counts[f"{name}:{BOUNDS[place] if place < len(BOUNDS) else '+Inf'}"] += 1
+            self.counts[f"{name}:{_LABELS[place]}"] += 1
             self.counts[f"{name}:sum"] += int(seconds * 1e6)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bridgecore.errors import LeaseLost
 from bridgecore.lease_keeper import LeaseKeeper
+from bridgecore.messages import Messages
 from bridgecore.odoo_feed import OdooFeed
 from bridgecore.storage import Storage
 from bridgecore.storage.leases import Lease
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 
 #: outcomes in one call
 BATCH = 500
+#: seconds after which the rest is left to another message: one process tells all sources, and
+#: reads their feeds
+TURN = 2.0
 #: seconds between two calls, unless a whole batch is waiting
 PAUSE = 0.05
 #: characters of an error that Odoo shows; the whole traceback stays here
@@ -29,24 +33,34 @@ class Acknowledging:
     """
 
     def __init__(
-        self, storage: Storage, keeper: LeaseKeeper, feed_of: Callable[[str], OdooFeed]
+        self,
+        storage: Storage,
+        messages: Messages,
+        keeper: LeaseKeeper,
+        feed_of: Callable[[str], OdooFeed],
     ) -> None:
         self._storage = storage
+        self._messages = messages
         self._keeper = keeper
         self._feed_of = feed_of
 
     def acknowledge(self, source: str) -> None:
-        """Tell all that is to be told. Nothing, if another process is doing it.
+        """Tell what is to be told, for a turn. Nothing, if another process is doing it.
 
         Raises:
-            FeedError: the rest is told by a later call.
+            FeedError, QueueUnavailable: the rest is told by a later call.
         """
         lease = self._storage.leases.acquire(source, LEASE)
         if lease is None:
             return
+        end = time.monotonic() + TURN
         with self._keeper.hold(lease):
             try:
                 while (left := self._batch(lease)) > 0:
+                    if time.monotonic() > end:
+                        self._storage.leases.release(lease)
+                        self._messages.acknowledge(source)
+                        break
                     if left < BATCH:
                         time.sleep(PAUSE)
             except LeaseLost:

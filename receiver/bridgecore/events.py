@@ -112,9 +112,8 @@ class Event(BaseModel):
 
     def blank(self) -> "Event":
         """This event without values."""
-        return self.model_copy(
-            update={"payload": {"_metadata": {"erased": True}}, "old_values": {}}
-        )
+        kept = self.model_dump(exclude={"payload", "old_values"})
+        return Event.model_validate({**kept, "payload": {"_metadata": {"erased": True}}})
 
     @property
     def record(self) -> str:

@@ -10,7 +10,7 @@ from bridgecore.handlers import Handler
 class Failure:
     """What a handler raised, or what kept one from being called."""
 
-    error: Exception
+    error: BaseException
     #: None: it did not come to a call
     handler: Handler | None = None
 

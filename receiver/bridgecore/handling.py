@@ -2,6 +2,7 @@
 
 import logging
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 
 from bridgecore import backoff
@@ -30,13 +31,13 @@ class Handling:
         self._registry = registry
         self._keeper = keeper
 
-    def handle(self, batch: Batch, is_over: Callable[[], bool]) -> list[End]:
+    def handle(self, batch: Batch, ends: list[End], is_over: Callable[[], bool]) -> None:
         """Handle its events until the end, or until the batch has to be settled before that.
 
         Parameters:
+            ends: gets what became of them, also if a handler ends the process.
             is_over: asked before each event but the first.
         """
-        ends: list[End] = []
         held_up: set[str] = set()
         with self._storage.marks.open() as line:
             for work in batch.works:
@@ -55,7 +56,6 @@ class Handling:
                 if end.outcome == "failed":
                     held_up.add(work.lease.name)
                 ends.append(end)
-        return ends
 
     def _may_begin(
         self, batch: Batch, work: Work, ends: Sequence[End], is_over: Callable[[], bool]
@@ -83,8 +83,12 @@ class Handling:
         if work.attempt > self._settings.max_attempts:
             # The end of the last attempt was never seen.
             return self._failed(batch, work, [Failure(WorkerDied())], is_last=True)
+        is_last = work.attempt >= self._settings.max_attempts
         if work.event.erases:
-            self._erase(work)
+            try:
+                self._erase(work)
+            except Exception as error:
+                return self._failed(batch, work, [Failure(error)], is_last)
         started = time.perf_counter()
         handled_by = list(work.handled_by)
         failures: list[Failure] = []
@@ -92,15 +96,14 @@ class Handling:
             line.send()
             try:
                 handler(work.event)
-            except Exception as error:
+            except (Exception, CancelledError) as error:  # what it waited for was cancelled
                 failures.append(Failure(error, handler))
             else:
                 handled_by.append(handler.name)
                 if handler is not pending[-1]:
-                    line.succeeded(work, handled_by)
+                    line.succeeded(work, handler.name)
         seconds = time.perf_counter() - started
         if failures:
-            is_last = work.attempt >= self._settings.max_attempts
             return self._failed(batch, work, failures, is_last, handled_by, seconds)
         log.debug("handled event=%s", work.event.idempotency_key)
         end = End(work, "done", batch.now, seconds=seconds)

@@ -5,9 +5,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import ReadOnlyError
-from redis.exceptions import TimeoutError as RedisSlow
+from redis.exceptions import RedisError
 
 from bridgecore.errors import QueueUnavailable
 from bridgecore.handling import Handling
@@ -80,14 +78,18 @@ class Processing:
             return
         batch = turn.took(self._storage.batches.take(source, turn.waiting, self.pace.limit))
         while batch.works:
-            began = time.monotonic()
-            ends = self._handling.handle(batch, turn.is_over)
+            began, ends = time.monotonic(), list[End]()
+            try:
+                self._handling.handle(batch, ends, turn.is_over)
+            except BaseException:  # a handler ends this process
+                self._storage.batches.settle(batch, ends)
+                raise
             self.pace.took(time.monotonic() - began, len(ends))
             limit = 0 if turn.is_over() else self.pace.limit
             settled = self._settle(batch, ends, turn.waiting, limit)
             turn.waiting.extend(settled.left)
             batch = turn.took(settled.following)
-            # Nothing may fail now: the next batch has been taken.
+            # The next batch has been taken, so messages that cannot be sent are left to others.
             self._follow_up(source, ends, settled, turn.tally)
             if self.pace.is_long(len(turn.waiting)):
                 self._share(source, turn, queue)
@@ -104,7 +106,8 @@ class Processing:
     def _settle(
         self, batch: Batch, ends: Sequence[End], then: Sequence[str], limit: int
     ) -> Settled:
-        """While Redis is away, nobody else can take the events either, so their ends are kept.
+        """While Redis is away or takes no writes, nobody else can take the events either, so their
+        ends are kept.
 
         Raises:
             RedisError: it is away for too long. Handlers may be called again.
@@ -113,7 +116,7 @@ class Processing:
         while True:
             try:
                 return self._storage.batches.settle(batch, ends, then, limit)
-            except (RedisAway, RedisSlow, ReadOnlyError) as error:
+            except RedisError as error:
                 if time.monotonic() > give_up:
                     raise
                 log.warning("batch not settled yet error=%s", type(error).__name__)

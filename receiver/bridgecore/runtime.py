@@ -65,7 +65,7 @@ class Runtime:
 
     @cached_property
     def acknowledging(self) -> Acknowledging:
-        return Acknowledging(self.storage, self.keeper, self.feed)
+        return Acknowledging(self.storage, self.messages, self.keeper, self.feed)
 
     @cached_property
     def odoo_health(self) -> OdooHealth:

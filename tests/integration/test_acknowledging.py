@@ -75,3 +75,19 @@ def test_events_that_odoo_does_not_know_any_more_are_not_told_for_ever(parts):
     parts.acknowledging.acknowledge(parts.source)
     parts.acknowledging.acknowledge(parts.source)
     assert len(parts.odoo.called("mark-processed")) == 1
+
+
+def test_who_tells_has_a_turn_and_leaves_the_rest_to_another_message(parts, monkeypatch):
+    """One process tells all sources, and reads their feeds."""
+    monkeypatch.setattr(acknowledging, "TURN", 0)
+    monkeypatch.setattr(acknowledging, "BATCH", 1)
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    while parts.messages.sent[0][0] == "process":
+        parts.processing.process(*parts.messages.sent.popleft()[1])
+    parts.messages.sent.clear()
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.messages.kinds == ["acknowledge"]
+    assert len(parts.odoo.processed) == 1
+    parts.deliver()
+    assert sorted(parts.odoo.processed) == [1, 2, 3]
+    assert set(parts.states().values()) == {"confirmed"}

@@ -1,10 +1,13 @@
 """Events are taken and settled together, but each is handled, and fails, on its own."""
 
+import asyncio
 import os
 import signal
+import threading
 from itertools import chain
 
 import pytest
+from bridgecore.storage.batches import End
 from redis.exceptions import ConnectionError as RedisAway
 
 from tests.support import eventually
@@ -186,6 +189,8 @@ def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
     for _call in range(2):
         following = batches.settle(batch, [], records(2), 1).following.batch
         assert [work.event.event_id for work in following.works] == [2]
+        assert [work.attempt for work in following.works] == [1]
+        assert memory(parts, 2, 2)["attempts"] == "1"
 
 
 def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
@@ -309,3 +314,122 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
     assert "name" not in kept
     assert kept["city"] == '"London"'  # it came after the erasure
     assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])
+
+
+def test_a_failure_that_comes_late_reopens_nothing(make_parts):
+    """The lease ends while the handler runs, and another worker handles the event meanwhile."""
+    parts = make_parts(lease=0.2)
+    parts.record_effects()
+    parts.push(parts.event(1))
+    late = parts.storage.batches.take(parts.source, records(1), 1).batch
+    eventually(lambda: parts.processing.process(parts.source, records(1)) or parts.effects)
+    parts.deliver()
+
+    failed = End(late.works[0], "failed", late.now, error="too late")
+    for _call in range(2):
+        parts.storage.batches.settle(late, [failed])
+        assert parts.states() == {1: "confirmed"}
+    assert parts.storage.redis.zcard(parts.key("reports")) == 0
+
+
+def test_what_has_no_outcome_is_not_waited_for_by_whoever_tells(parts):
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+    parts.storage.redis.zadd(parts.key("reports"), {parts.event(1).key: 1, "7@never": 2})
+    parts.acknowledging.acknowledge(parts.source)
+    assert parts.odoo.processed == []
+    assert parts.storage.redis.zcard(parts.key("reports")) == 0
+
+
+def test_ends_are_kept_while_redis_takes_no_writes(parts):
+    """As it does while too few replicas are there."""
+    redis = parts.storage.redis
+
+    @parts.registry.on()
+    def lose_replicas(event):
+        if event.event_id == 2:
+            redis.config_set("min-replicas-to-write", 1)
+            timer.start()
+
+    timer = threading.Timer(0.3, lambda: redis.config_set("min-replicas-to-write", 0))
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    parts.deliver()
+    assert len(parts.effects) == 3
+    assert set(parts.states().values()) == {"confirmed"}
+
+
+def test_a_mark_that_comes_late_takes_nothing_back(parts):
+    """The marks have a connection of their own, so their order with the rest is not given."""
+    parts.push(parts.event(1))
+    batch = parts.storage.batches.take(parts.source, records(1), 1).batch
+    (work,) = batch.works
+    failed = End(work, "failed", batch.now, handled_by=["a", "c"], error="b")
+    parts.storage.batches.settle(batch, [failed])
+    with parts.storage.marks.open() as line:
+        line.succeeded(work, "a")
+        line.send()
+        again = parts.storage.batches.take(parts.source, records(1), 1).batch
+    assert set(again.works[0].handled_by) == {"a", "c"}
+
+
+def test_a_handler_that_changes_its_event_changes_nothing_else(parts):
+    @parts.registry.on()
+    def change(event):
+        event.payload["name"] = object()
+
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2)))
+    parts.deliver()
+    assert len(parts.effects) == 2
+    assert set(parts.states().values()) == {"confirmed"}
+    assert parts.storage.redis.hget(parts.key("record:res.partner:1"), "name") == '"Partner 1"'
+
+
+def test_a_cancelled_handler_has_failed(parts):
+    @parts.registry.on()
+    async def cancelled(event):
+        task = asyncio.get_running_loop().create_future()
+        task.cancel()
+        await task
+
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert parts.states() == {1: "dead"}
+    assert "CancelledError" in memory(parts, 1)["error"]
+
+
+def test_a_handler_that_ends_its_process_leaves_the_others_free(parts):
+    @parts.registry.on()
+    def leave(event):
+        if event.event_id == 2:
+            raise SystemExit
+
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    with pytest.raises(SystemExit):
+        parts.processing.process(parts.source, records(1, 2, 3))
+    assert parts.states() == {1: "done", 2: "queued", 3: "queued"}
+    assert parts.storage.redis.keys(parts.key("lease:*")) == []
+
+
+def test_the_models_of_a_batch_have_sync_states_with_the_newest_event(parts):
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    parts.deliver()
+    assert parts.storage.redis.smembers(parts.key("models")) == {"res.partner"}
+    state = parts.storage.redis.hgetall(parts.key("sync:res.partner"))
+    assert (state["last_event_id"], state["events"]) == ("3", "3")
+
+
+def test_a_batch_ends_with_the_turn(parts, monkeypatch):
+    monkeypatch.setattr("bridgecore.processing.TURN", 0.05)
+
+    @parts.registry.on()
+    def longer_than_the_turn(event):
+        start = parts.storage.now()
+        eventually(lambda: parts.storage.now() > start + 60_000)
+
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    parts.messages.sent.clear()
+    parts.processing.process(parts.source, records(1, 2, 3))
+    assert seen == [[1]]
+    left = [content[1] for kind, content in parts.messages.sent if kind == "process"]
+    assert sorted(chain(*left)) == records(2, 3)
+    assert parts.storage.redis.keys(parts.key("lease:*")) == []

@@ -45,3 +45,15 @@ def test_blanking_brings_back_nothing_that_has_been_forgotten(make_parts):
     parts.deliver()
     kept = parts.storage.redis.keys(parts.key("body:*"))
     assert parts.key(f"body:{parts.event(1).key}") not in kept
+
+
+def test_what_cannot_be_read_is_blanked_too(parts):
+    parts.push(parts.event(1, payload={"name": "Ada"}), parts.event(2, payload={"name": "Ada"}))
+    parts.deliver()
+    unreadable = parts.key(f"body:{parts.event(1).key}")
+    parts.storage.redis.set(unreadable, '{"name": "Ada"')
+    parts.push(parts.event(3, payload=ERASED))
+    parts.deliver()
+    assert "Ada" not in parts.storage.redis.get(unreadable)
+    assert "Ada" not in bodies(parts, 1)
+    assert parts.states()[3] == "confirmed"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bridgecore.events import EXAMPLE
+from bridgecore.storage.batches import HANDLER_PREFIX
 from bridgecore.storage.history import Known
 
 #: `<event id>@<timestamp>`
@@ -85,12 +86,13 @@ def listed(known: Known) -> ListedEvent:
 
 
 def whole(known: Known) -> WholeEvent:
+    handlers = [name for name in known.fields if name.startswith(HANDLER_PREFIX)]
     content = known.event.model_dump(exclude={"replayed"})
     return WholeEvent.model_validate(
         {
             **content,
             **_facts(known),
-            "handled_by": known.fields.get("handled_by", "").split(),
+            "handled_by": [name.removeprefix(HANDLER_PREFIX) for name in handlers],
             "error": known.fields.get("error"),
             "content_kept": not known.empty,
         }

@@ -18,6 +18,7 @@ from bridgecore.storage.leases import Lease
 #: `failed` may be tried again
 Outcome = Literal["done", "dead", "failed"]
 
+HANDLER_PREFIX = "handler:"
 #: characters of a traceback that are kept; its end says most
 ERROR_LENGTH = 8000
 
@@ -28,6 +29,8 @@ class Work:
 
     lease: Lease
     event: Event
+    #: fields of the payload and their values as JSON, whatever handlers do to the event
+    values: Sequence[str]
     #: how often handlers will have been called for it, this time included
     attempt: int
     #: names of the handlers that have succeeded already
@@ -74,6 +77,12 @@ class Batch:
         return list(dict.fromkeys(work.lease.name for work in self.works))
 
     @property
+    def next_token(self) -> str:
+        """Of the batch after it, however often that is asked for."""
+        run, _, number = self.token.partition(".")
+        return f"{run}.{int(number) + 1}"
+
+    @property
     def age(self) -> float:
         """Seconds since it was asked for. No lease ends before that is a lease's period."""
         return time.monotonic() - self.asked_at
@@ -117,7 +126,7 @@ class Batches:
 
     def take(self, source: str, records: Sequence[str], limit: int) -> Taken:
         """Take up to `limit` events of those records that are due and have no other worker."""
-        token, asked_at = uuid4().hex, time.monotonic()
+        token, asked_at = f"{uuid4().hex}.0", time.monotonic()
         taken_at, taken = self._take(source, token, self._lease_ms, limit, *records)
         return _taken(source, token, int(taken_at), asked_at, taken)
 
@@ -131,6 +140,7 @@ class Batches:
         """
         arguments = (
             batch.token,
+            batch.next_token,
             self._lease_ms,
             limit,
             self._settings.max_streamed_events,
@@ -139,7 +149,7 @@ class Batches:
         )
         asked_at = time.monotonic()
         report, lost, left, taken_at, taken = self._settle(batch.source, *arguments, *then)
-        following = _taken(batch.source, batch.token, int(taken_at), asked_at, taken)
+        following = _taken(batch.source, batch.next_token, int(taken_at), asked_at, taken)
         return Settled(bool(report), lost, left, following)
 
     def stalled(self, source: str, limit: int) -> list[str]:
@@ -153,12 +163,9 @@ def _description(end: End) -> dict[str, Any]:
     event = end.work.event
     memory: list[str] = []
     if end.handled_by:
-        memory += ("handled_by", listed(end.handled_by))
+        memory += handler_fields(end.handled_by)
     if end.error:
         memory += ("error", _storable(end.error))
-    values: list[str] = []
-    for name, value in event.payload.items():
-        values += (name, to_json(value).decode())
     return {
         "record": end.work.lease.name,
         "key": event.key,
@@ -170,7 +177,7 @@ def _description(end: End) -> dict[str, Any]:
         "id": str(event.event_id),
         "timestamp": event.timestamp,
         "memory": memory,
-        "values": values,
+        "values": end.work.values,
     }
 
 
@@ -189,28 +196,35 @@ def _work(
     name: str,
     accepted_at: str,
     replays: str | None,
-    handled_by: str | None,
-    attempts: str | None,
+    attempt: int,
     handled_at: str | None,
+    handled_by: Sequence[str],
 ) -> Work:
     # Whatever it is, it must come to its end: those behind it wait.
     event, readable = content(source, key, record, name, body)
     if replays and not event.replayed:
         event = event.model_copy(update={"replayed": True})
+    values: list[str] = []
+    for field, value in event.payload.items():
+        values += (field, to_json(value).decode())
     return Work(
         Lease(source, record, token),
         event,
-        int(attempts or 0) + 1,
-        (handled_by or "").split(),
+        values,
+        attempt,
+        handled_by,
         int(accepted_at),
         int(handled_at or 0),
         not readable,
     )
 
 
-def listed(handlers: Sequence[str]) -> str:
-    """Names of handlers as the memory of an event has them; they have no spaces."""
-    return " ".join(handlers)
+def handler_fields(handlers: Sequence[str]) -> list[str]:
+    """Of an event's memory: `partly` says that some of its handlers have succeeded, and these."""
+    fields = ["partly", "1"]
+    for handler in handlers:
+        fields += (HANDLER_PREFIX + handler, "1")
+    return fields
 
 
 def _storable(error: str) -> str:

@@ -147,20 +147,35 @@ class History:
 
         Reads the memory of every event of the source, so it takes its time; it is rare.
         """
-        memories = f"{prefix(source)}:event:"
-        erased = 0
-        for memory in self._redis.scan_iter(match=f"{memories}*", count=1000):
-            key = str(memory).removeprefix(memories)
-            if key.partition("@")[2] > until or self._redis.hget(memory, "record") != record:
-                continue
-            body = f"{prefix(source)}:body:{key}"
-            if content := self._redis.get(body):
-                blank = Event.model_validate_json(str(content)).blank()
-                # XX: it may have been forgotten meanwhile
-                erased += bool(self._redis.set(body, blank.body, xx=True))
-            self._redis.hdel(memory, "error")  # a traceback may quote values
         self._redis.delete(f"{prefix(source)}:record:{record}")
-        return erased
+        memories, erased, position = f"{prefix(source)}:event:", 0, 0
+        while True:
+            position, found = self._page(position, f"{memories}*")
+            for memory, (owner, name) in found.items():
+                key = memory.removeprefix(memories)
+                if owner == record and key.partition("@")[2] <= until:
+                    erased += self._blank(source, key, record, name)
+            if not position:
+                return erased
+
+    def _page(self, position: int, pattern: str) -> tuple[int, dict[str, list[Any]]]:
+        """Some memories with their records and names; where to go on, 0 at the end."""
+        answer: Any = self._redis.scan(position, match=pattern, count=1000)
+        position, memories = answer
+        pipeline = self._redis.pipeline(transaction=False)
+        for memory in memories:
+            pipeline.hmget(memory, "record", "event")
+        return position, dict(zip(memories, pipeline.execute(), strict=True))
+
+    def _blank(self, source: str, key: str, record: str, name: str) -> bool:
+        start = prefix(source)
+        self._redis.hdel(f"{start}:event:{key}", "error")  # a traceback may quote values
+        body: Any = self._redis.get(f"{start}:body:{key}")
+        if body is None:
+            return False
+        event, _readable = content(source, key, record, name, body)
+        # XX: it may have been forgotten meanwhile
+        return bool(self._redis.set(f"{start}:body:{key}", event.blank().body, xx=True))
 
 
 def _known(source: str, key: str, fields: dict[str, str], body: str | None) -> Known:

@@ -1,7 +1,7 @@
 """What is done with the events in hand, told to Redis without waiting for an answer."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from hiredis import pack_command
 from redis.exceptions import RedisError
 
 from bridgecore.settings import Settings
-from bridgecore.storage.batches import Work, listed
+from bridgecore.storage.batches import Work, handler_fields
 from bridgecore.storage.connection import Connection, prefix
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,9 @@ class Marks:
 
     What is sent arrives, also if its sender is killed: it is the kernel's from then on. (Answers
     are switched off, because with unread ones the kernel would reset the connection and drop what
-    is under way.) If it is Redis that goes away, a note may be lost; but then its sender lives,
-    and `Batches.settle` says everything again.
+    is under way.) If Redis goes away, or takes no writes, a note may be lost; but then its sender
+    lives, and `Batches.settle` says again what was handled. A note may also come after that: none
+    takes anything back.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,9 +52,9 @@ class Line:
         """An attempt at this event counts from its beginning."""
         self._notes.append(("HINCRBY", _memory(work), "attempts", 1))
 
-    def succeeded(self, work: Work, handlers: Sequence[str]) -> None:
-        """These handlers must not get this event again."""
-        self._notes.append(("HSET", _memory(work), "handled_by", listed(handlers)))
+    def succeeded(self, work: Work, handler: str) -> None:
+        """This handler must not get this event again."""
+        self._notes.append(("HSET", _memory(work), *handler_fields([handler])))
 
     def handled(self, work: Work, moment: int) -> None:
         """No handler must get this event again. In Redis' time, in microseconds."""
@@ -86,4 +87,6 @@ def _memory(work: Work) -> str:
 
 def _silence(connection: Any) -> None:
     connection.on_connect()
+    connection.send_command("CLIENT", "REPLY", "ON")
+    connection.read_response()  # whoever may not say so learns it here, from the last answer
     connection.send_command("CLIENT", "REPLY", "OFF")

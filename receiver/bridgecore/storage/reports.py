@@ -41,7 +41,6 @@ class Reports:
                 (error or "") if state in ("dead", "discarded") else None,
             )
             for key, place, state, error in self._first(source, limit)
-            if state != "queued"
         ]
 
     def confirm(self, lease: Lease, reports: Iterable[Report]) -> int:

@@ -77,26 +77,46 @@ local function keep(keys, time)
   in_parts(keys, 'ZREM', P .. ':remembered')
 end
 
+-- The handlers of an event that have succeeded, each a field of its own: whoever adds one late, or
+-- twice, takes back no other.
+local function handled_by(event)
+  local names = {}
+  for _, field in ipairs(redis.call('HKEYS', event)) do
+    if field:sub(1, 8) == 'handler:' then
+      names[#names + 1] = field:sub(9)
+    end
+  end
+  return names
+end
+
 -- Takes records whose events are due, unless another worker has them: as many of their events as
 -- may be, in their order. What was tried before is taken alone, because it may have killed its
 -- worker. Whoever repeats the call, because its answer got lost, gets what it has.
 -- An attempt counts from its beginning: one that kills its worker leaves no other trace. That of
 -- the first event begins now, the others' are told by `Marks`.
--- Returns how many of the records were looked at, and of each event its record, key, body and
--- what its memory has.
+-- Returns how many of the records were looked at, and of each event its record, key, body, name,
+-- time of acceptance, replays, the number of this attempt, when and by whom it was handled.
 local MOST_BYTES = 1000000
 local function take(records, token, lease, most, time)
   local looked_at, taken, bytes, is_full = 0, {}, 0, most == 0
 
-  local function append_events(record)
+  local function append_events(record, is_new)
     for _, key in ipairs(redis.call('LRANGE', P .. ':inbox:' .. record, 0, most - #taken - 1)) do
-      local memory = redis.call('HMGET', P .. ':event:' .. key, 'event', 'accepted_at',
-        'replays', 'handled_by', 'attempts', 'handled_at')
-      local attempts, handled_at = memory[5], memory[6]
-      local is_alone = attempts and attempts ~= '0' and not handled_at
+      local event = P .. ':event:' .. key
+      local memory = redis.call('HMGET', event, 'event', 'accepted_at', 'replays', 'attempts',
+        'handled_at', 'partly')
+      local attempts, handled_at, partly = memory[4], memory[5], memory[6]
+      local is_alone = is_new and attempts and attempts ~= '0' and not handled_at
       if not (is_alone and taken[1]) then
         local body = redis.call('GET', P .. ':body:' .. key)
         bytes = bytes + #(body or '')
+        local attempt = (attempts or 0) + 1
+        if not taken[1] and is_new then
+          redis.call('HSET', event, 'attempts', attempt)
+        elseif not taken[1] then
+          attempt = attempt - 1  -- counted by the call whose answer got lost
+        end
+        memory[4], memory[6] = attempt, partly and handled_by(event) or {}
         taken[#taken + 1] = {record, key, body, unpack(memory)}
       end
       is_full = is_alone or #taken == most or bytes > MOST_BYTES
@@ -112,20 +132,19 @@ local function take(records, token, lease, most, time)
     end
     local before = #taken
     local due = redis.call('ZSCORE', P .. ':due', record)
-    local name = P .. ':lease:' .. record
-    if due and tonumber(due) <= time and (redis.call('SET', name, token, 'NX', 'PX', lease)
-        or redis.call('GET', name) == token) then
-      append_events(record)
-      if #taken == before then
-        redis.call('DEL', name)
+    if due and tonumber(due) <= time then
+      local name = P .. ':lease:' .. record
+      local is_new = redis.call('SET', name, token, 'NX', 'PX', lease)
+      if is_new or redis.call('GET', name) == token then
+        append_events(record, is_new)
+        if #taken == before then
+          redis.call('DEL', name)
+        end
       end
     end
     if #taken > before or not is_full then
       looked_at = looked_at + 1
     end
-  end
-  if taken[1] then
-    redis.call('HINCRBY', P .. ':event:' .. taken[1][2], 'attempts', 1)
   end
   return {looked_at, taken}
 end

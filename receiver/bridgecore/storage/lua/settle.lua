@@ -1,23 +1,26 @@
 -- Writes down what became of a batch of events, gives its records back, and takes the next batch,
 -- all in the same step: an event that arrives now finds its record free, or is in the next batch.
--- ARGV: token, lease in milliseconds, most events of the next batch (0: take none), most events in
---       the live stream, JSON of the records of the batch, JSON of what became of its events (see
---       `Batches.settle`), records to take the next batch from.
+-- ARGV: token, token of the next batch, lease in milliseconds, most events of the next batch (0:
+--       take none), most events in the live stream, JSON of the records of the batch, JSON of what
+--       became of its events (`_description` in batches.py), records to take the next batch from.
 -- Returns {whether reporting must start, the records that another worker has, those that still
 -- wait, the time, the next batch: of the given records, then of those that still wait}.
-local token, lease, most, max_streamed = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local token, next_token, lease, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local max_streamed = ARGV[5]
 local time = now()
-local records, owned, lost, left = {}, {}, {}, {}
-for _, record in ipairs(cjson.decode(ARGV[5])) do
+local records, mine, others, lost, left = {}, {}, {}, {}, {}
+for _, record in ipairs(cjson.decode(ARGV[6])) do
   local owner = redis.call('GET', P .. ':lease:' .. record)
-  -- If the lease has ended and nobody has taken the record, what became of its events still is so.
-  if owner and owner ~= token then
-    lost[#lost + 1] = record
+  if owner and owner ~= token and owner ~= next_token then
+    lost[#lost + 1], others[record] = record, true
   else
-    records[#records + 1], owned[record] = record, true
-    -- As the first write, because it needs no memory: a full Redis refuses a script whose first
-    -- write does, and what ends events must go on.
-    redis.call('DEL', P .. ':lease:' .. record)
+    records[#records + 1] = record
+    if owner == token then
+      mine[record] = true
+      -- As the first write, because it needs no memory: a full Redis refuses a script whose first
+      -- write does, and what ends events must go on.
+      redis.call('DEL', P .. ':lease:' .. record)
+    end
   end
 end
 
@@ -53,12 +56,17 @@ local function note_progress(event)
   end
 end
 
+-- Success is one even if the lease has ended, as long as nobody has the record. A failure is not:
+-- somebody may have handled the event meanwhile. A repeated call, after an answer that got lost,
+-- finds its leases given back and its events gone.
 local function settle(event)
   if event.outcome == 'failed' then
-    redis.call('HSET', P .. ':event:' .. event.key, 'state', 'queued', unpack(event.memory))
-    later[event.record] = stamp(time + event.delay)
-  -- A repeated call, after an answer that got lost, finds the event gone.
-  elseif redis.call('LREM', P .. ':inbox:' .. event.record, 1, event.key) == 1 then
+    if mine[event.record] then
+      redis.call('HSET', P .. ':event:' .. event.key, 'state', 'queued', unpack(event.memory))
+      later[event.record] = stamp(time + event.delay)
+    end
+  elseif (mine[event.record] or event.outcome == 'done' and not others[event.record])
+      and redis.call('LREM', P .. ':inbox:' .. event.record, 1, event.key) == 1 then
     redis.call('HSET', P .. ':event:' .. event.key, 'state', event.outcome, 'handled_at',
       event.moment, unpack(event.memory))
     redis.call('XADD', P .. ':stream', 'MAXLEN', '~', max_streamed, '*', 'key', event.key,
@@ -72,10 +80,8 @@ local function settle(event)
   end
 end
 
-for _, event in ipairs(cjson.decode(ARGV[6])) do
-  if owned[event.record] then
-    settle(event)
-  end
+for _, event in ipairs(cjson.decode(ARGV[7])) do
+  settle(event)
 end
 
 for _, record in ipairs(records) do
@@ -84,7 +90,9 @@ for _, record in ipairs(records) do
   elseif later[record] then
     redis.call('ZADD', P .. ':due', later[record], record)
   else
-    redis.call('ZADD', P .. ':due', stamp(time), record)
+    if mine[record] then
+      redis.call('ZADD', P .. ':due', stamp(time), record)
+    end
     left[#left + 1] = record
   end
 end
@@ -102,8 +110,8 @@ for model, newest in pairs(progress) do
   redis.call('HSET', sync, 'updated_at', stamp(time))
 end
 
-local candidates = {unpack(ARGV, 7)}
+local candidates = {unpack(ARGV, 8)}
 for _, record in ipairs(left) do
   candidates[#candidates + 1] = record
 end
-return {report(ended), lost, left, stamp(time), take(candidates, token, lease, most, time)}
+return {report(ended), lost, left, stamp(time), take(candidates, next_token, lease, most, time)}

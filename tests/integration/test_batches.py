@@ -8,8 +8,10 @@ from itertools import chain
 
 import pytest
 from bridgecore.storage.batches import End
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
+from tests.integration.parts import Parts
 from tests.support import eventually
 
 ERASED = {"_metadata": {"erased": True}}
@@ -167,6 +169,24 @@ def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, 
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
     parts.deliver()
+    assert seen == [[1], [2], [3]]
+    assert len(parts.effects) == 3
+
+
+def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
+    redis_url, odoo, monkeypatch
+):
+    limited = redis_url.replace("redis://", "redis://limited:word@")
+    with Redis.from_url(redis_url) as redis:
+        redis.execute_command("ACL", "SETUSER", "limited", "on", ">word", "~*", "+@all",
+                              "-client|reply")  # fmt: skip
+        parts = Parts(limited, odoo)
+        parts.processing.pace.limit = 100
+        parts.record_effects()
+        seen = batches_of(parts, monkeypatch)
+        parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+        parts.deliver()
+        redis.execute_command("ACL", "DELUSER", "limited")
     assert seen == [[1], [2], [3]]
     assert len(parts.effects) == 3
 

@@ -29,8 +29,8 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 counts the pushes that were refused.
 
 States: queued → done | dead; done → confirmed; dead → queued, if it is offered again or replayed;
-dead → discarded. Changes of several keys are Lua scripts, so that a crash leaves all or nothing.
-Times are Redis' own, in microseconds.
+dead → discarded; discarded → queued, if it is offered again. Changes of several keys are Lua
+scripts, so that a crash leaves all or nothing. Times are Redis' own, in microseconds.
 """
 
 from functools import cached_property

@@ -199,8 +199,10 @@ def under_load(scene: Scene, disturb: Callable[[], None], progress: Callable[[],
         eventually(far_enough, timeout=120)
         time.sleep(scene.random.uniform(0, 0.02))  # at any moment
         disturb()
-    eventually(lambda: scene.all_told() and scene.nothing_waits(), timeout=120)
-    pushing.join()
+    # Pulls may have brought everything before the last push is accepted.
+    eventually(
+        lambda: scene.all_told() and scene.nothing_waits() and not pushing.is_alive(), timeout=120
+    )
 
 
 def in_order(handled: list[int]) -> bool:

@@ -69,8 +69,9 @@ class Batch:
     works: Sequence[Work]
     #: Redis' time in microseconds at which they were taken
     taken_at: int
-    #: `time.monotonic()` when they were asked for
+    #: `time.monotonic()` before and after that
     asked_at: float
+    answered_at: float
 
     @cached_property
     def records(self) -> list[str]:
@@ -89,8 +90,8 @@ class Batch:
 
     @property
     def now(self) -> int:
-        """Redis' time in microseconds, to within a round trip, without asking it."""
-        return self.taken_at + int(self.age * 1e6)
+        """Redis' time in microseconds without asking it; at most a round trip less than it is."""
+        return self.taken_at + int((time.monotonic() - self.answered_at) * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,11 @@ def _description(end: End) -> dict[str, Any]:
 
 
 def _taken(source: str, token: str, taken_at: int, asked_at: float, answer: list[Any]) -> Taken:
+    answered_at = time.monotonic()
     looked_at, events = answer
     works = [_work(source, token, *event) for event in events]
-    return Taken(Batch(source, token, works, taken_at, asked_at), looked_at)
+    batch = Batch(source, token, works, taken_at, asked_at, answered_at)
+    return Taken(batch, looked_at)
 
 
 def _work(

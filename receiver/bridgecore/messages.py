@@ -34,7 +34,7 @@ WORKERS = {"feed": (FEED,), "high": (HIGH,), "default": (HIGH, DEFAULT, COPY)}
 #: what sending raises
 _AWAY = (KombuError, RedisError, AMQPError, OSError)
 
-#: records of one message; they are handled one after the other
+#: records of one message; whoever gets it shares with others what would take long
 RECORDS_PER_MESSAGE = 200
 
 

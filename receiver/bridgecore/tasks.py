@@ -8,7 +8,7 @@ from celery import shared_task
 
 from bridgecore import messages
 from bridgecore.copying import Result
-from bridgecore.errors import FeedError, QueueFull
+from bridgecore.errors import FeedError, QueueFull, QueueUnavailable
 from bridgecore.runtime import runtime
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def acknowledge_odoo_webhook_events(source: str) -> None:
     if parts.odoo_health.is_away(source):
         return
     # The next wake-up tries again.
-    with suppress(FeedError), parts.odoo_health.watch(source):
+    with suppress(FeedError, QueueUnavailable), parts.odoo_health.watch(source):
         parts.acknowledging.acknowledge(source)
 
 

@@ -1,16 +1,15 @@
 """Events are taken and settled together, but each is handled, and fails, on its own."""
 
-import asyncio
 import os
 import signal
 import threading
 from itertools import chain
 
 import pytest
-from bridgecore.storage.batches import End
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
+from tests.integration.batching import batches_of, in_a_child, memory, records
 from tests.integration.parts import Parts
 from tests.support import eventually
 
@@ -24,38 +23,6 @@ def parts(make_parts):
     parts.processing.pace.limit = 100
     parts.record_effects()
     return parts
-
-
-def in_a_child(work):
-    """Do it in a process that may kill itself."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitpid(pid, 0)[1]
-
-
-def records(*numbers):
-    return [f"res.partner:{number}" for number in numbers]
-
-
-def memory(parts, number, record_id=1):
-    return parts.storage.redis.hgetall(parts.key(f"event:{parts.event(number, record_id).key}"))
-
-
-def batches_of(parts, monkeypatch):
-    """The ids of the events of each batch, as they are settled."""
-    seen = []
-    settle = parts.storage.batches.settle
-
-    def watch(batch, ends, *then):
-        seen.append([end.work.event.event_id for end in ends])
-        return settle(batch, ends, *then)
-
-    monkeypatch.setattr(parts.storage.batches, "settle", watch)
-    return seen
 
 
 def test_all_that_is_due_is_one_batch(parts, monkeypatch):
@@ -202,17 +169,6 @@ def test_nobody_answers_a_mark(parts):
         assert not line._connection.can_read(timeout=0.05)
 
 
-def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
-    parts.push(parts.event(1), parts.event(2, record_id=2))
-    batches = parts.storage.batches
-    batch = batches.take(parts.source, records(1), 1).batch
-    for _call in range(2):
-        following = batches.settle(batch, [], records(2), 1).following.batch
-        assert [work.event.event_id for work in following.works] == [2]
-        assert [work.attempt for work in following.works] == [1]
-        assert memory(parts, 2, 2)["attempts"] == "1"
-
-
 def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
     settle = parts.storage.batches.settle
     answers = iter([RedisAway, RedisAway])
@@ -227,53 +183,6 @@ def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
     parts.deliver()
     assert len(parts.effects) == 2
     assert set(parts.states().values()) == {"confirmed"}
-
-
-def test_when_much_of_the_lease_has_passed_the_rest_is_taken_anew(make_parts, monkeypatch):
-    parts = make_parts(lease=0.4)
-    parts.processing.pace.limit = 100
-    parts.record_effects()
-    begun = []
-
-    @parts.registry.on()
-    def slow(event):
-        begun.append(event.event_id)
-        if event.event_id == 1:
-            start = parts.storage.now()
-            eventually(lambda: parts.storage.now() > start + 1_000_000)  # longer than all leases
-
-    seen = batches_of(parts, monkeypatch)
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    parts.deliver()
-    assert seen[0] == [1]
-    assert begun == [1, 2, 3]
-    assert set(parts.states().values()) == {"confirmed"}
-
-
-def test_a_record_that_another_worker_took_meanwhile_is_left_to_it(make_parts):
-    parts = make_parts()
-    parts.push(parts.event(1), parts.event(2, record_id=2))
-
-    @parts.registry.on()
-    def lose(event):
-        key = parts.key(f"lease:{event.record}")
-        if event.event_id == 1:
-            parts.storage.redis.set(key, "another's token", px=60_000)
-
-    parts.processing.pace.limit = 100
-    parts.deliver()
-    assert parts.states() == {1: "queued", 2: "confirmed"}
-
-
-def test_a_lease_that_ended_does_not_matter_if_nobody_has_taken_the_record(parts):
-    @parts.registry.on()
-    def lose(event):
-        parts.storage.redis.delete(parts.key(f"lease:{event.record}"))
-
-    parts.push(parts.event(1))
-    parts.deliver()
-    assert len(parts.effects) == 1
-    assert parts.states() == {1: "confirmed"}
 
 
 def test_what_would_take_long_is_shared(parts, monkeypatch):
@@ -336,22 +245,6 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
     assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])
 
 
-def test_a_failure_that_comes_late_reopens_nothing(make_parts):
-    """The lease ends while the handler runs, and another worker handles the event meanwhile."""
-    parts = make_parts(lease=0.2)
-    parts.record_effects()
-    parts.push(parts.event(1))
-    late = parts.storage.batches.take(parts.source, records(1), 1).batch
-    eventually(lambda: parts.processing.process(parts.source, records(1)) or parts.effects)
-    parts.deliver()
-
-    failed = End(late.works[0], "failed", late.now, error="too late")
-    for _call in range(2):
-        parts.storage.batches.settle(late, [failed])
-        assert parts.states() == {1: "confirmed"}
-    assert parts.storage.redis.zcard(parts.key("reports")) == 0
-
-
 def test_what_has_no_outcome_is_not_waited_for_by_whoever_tells(parts):
     parts.push(parts.event(1), parts.event(2, record_id=2))
     parts.storage.redis.zadd(parts.key("reports"), {parts.event(1).key: 1, "7@never": 2})
@@ -375,58 +268,6 @@ def test_ends_are_kept_while_redis_takes_no_writes(parts):
     parts.deliver()
     assert len(parts.effects) == 3
     assert set(parts.states().values()) == {"confirmed"}
-
-
-def test_a_mark_that_comes_late_takes_nothing_back(parts):
-    """The marks have a connection of their own, so their order with the rest is not given."""
-    parts.push(parts.event(1))
-    batch = parts.storage.batches.take(parts.source, records(1), 1).batch
-    (work,) = batch.works
-    failed = End(work, "failed", batch.now, handled_by=["a", "c"], error="b")
-    parts.storage.batches.settle(batch, [failed])
-    with parts.storage.marks.open() as line:
-        line.succeeded(work, "a")
-        line.send()
-        again = parts.storage.batches.take(parts.source, records(1), 1).batch
-    assert set(again.works[0].handled_by) == {"a", "c"}
-
-
-def test_a_handler_that_changes_its_event_changes_nothing_else(parts):
-    @parts.registry.on()
-    def change(event):
-        event.payload["name"] = object()
-
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2)))
-    parts.deliver()
-    assert len(parts.effects) == 2
-    assert set(parts.states().values()) == {"confirmed"}
-    assert parts.storage.redis.hget(parts.key("record:res.partner:1"), "name") == '"Partner 1"'
-
-
-def test_a_cancelled_handler_has_failed(parts):
-    @parts.registry.on()
-    async def cancelled(event):
-        task = asyncio.get_running_loop().create_future()
-        task.cancel()
-        await task
-
-    parts.push(parts.event(1))
-    parts.deliver()
-    assert parts.states() == {1: "dead"}
-    assert "CancelledError" in memory(parts, 1)["error"]
-
-
-def test_a_handler_that_ends_its_process_leaves_the_others_free(parts):
-    @parts.registry.on()
-    def leave(event):
-        if event.event_id == 2:
-            raise SystemExit
-
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    with pytest.raises(SystemExit):
-        parts.processing.process(parts.source, records(1, 2, 3))
-    assert parts.states() == {1: "done", 2: "queued", 3: "queued"}
-    assert parts.storage.redis.keys(parts.key("lease:*")) == []
 
 
 def test_the_models_of_a_batch_have_sync_states_with_the_newest_event(parts):

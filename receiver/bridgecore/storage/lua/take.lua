@@ -1,5 +1,4 @@
--- Takes events of some records. ARGV: token, lease in milliseconds, most events,
--- records.
+-- Takes events of some records. ARGV: token, lease in milliseconds, most events, records.
 -- Returns {the time, {how many records were looked at, the events}}.
 local time = now()
 local records = {unpack(ARGV, 4)}

@@ -1,0 +1,47 @@
+"""Batches, as tests look at them."""
+
+import os
+
+from bridgecore.storage.batches import Batch, End
+
+
+def in_a_child(work):
+    """Do it in a process that may kill itself."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def records(*numbers):
+    return [f"res.partner:{number}" for number in numbers]
+
+
+def memory(parts, number, record_id=1):
+    return parts.storage.redis.hgetall(parts.key(f"event:{parts.event(number, record_id).key}"))
+
+
+def batches_of(parts, monkeypatch):
+    """The ids of the events of each batch, as they are settled."""
+    seen = []
+    settle = parts.storage.batches.settle
+
+    def watch(batch, ends, *then):
+        seen.append([end.work.event.event_id for end in ends])
+        return settle(batch, ends, *then)
+
+    monkeypatch.setattr(parts.storage.batches, "settle", watch)
+    return seen
+
+
+def take(parts, limit: int = 1) -> Batch:
+    """Events of the first record."""
+    return parts.storage.batches.take(parts.source, ["res.partner:1"], limit).batch
+
+
+def settle(parts, batch, outcome="done", **then):
+    ends = [End(work, outcome, batch.now) for work in batch.works]
+    return parts.storage.batches.settle(batch, ends, **then)

@@ -163,6 +163,8 @@ class TestExpiry(WebhookCase):
         """As ``pg_restore --clean`` does it."""
         self.record("A", "B")
         seen = self.pull()["last_id"]
+        # an autovacuum of the table gives way, but only after a second (deadlock_timeout)
+        self.env.cr.execute("SET LOCAL lock_timeout = '20s'")
         self.env.cr.execute(
             """
             CREATE TABLE restored (LIKE webhook_feed_position INCLUDING ALL);

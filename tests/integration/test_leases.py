@@ -172,3 +172,39 @@ def test_a_mark_that_comes_late_takes_nothing_back(parts):
         line.send()
         again = parts.storage.batches.take(parts.source, records(1), 1).batch
     assert set(again.works[0].handled_by) == {"a", "c"}
+
+
+def test_a_record_that_is_given_back_with_events_is_not_stalled(parts):
+    parts.push(parts.event(1), parts.event(2))
+    parts.storage.redis.zadd(parts.key("due"), {"res.partner:1": 1})  # since long ago
+    settle(parts, take(parts))
+    assert parts.storage.batches.stalled(parts.source, 10) == []
+
+
+def test_a_record_that_was_looked_at_but_not_begun_stays_free(parts):
+    parts.push(parts.event(1), parts.event(2, record_id=2))
+    key = parts.key(f"event:{parts.event(2, 2).key}")
+    parts.storage.redis.hset(key, "attempts", 1)  # so that it is taken alone
+    batch = parts.storage.batches.take(parts.source, records(1, 2), 10).batch
+    assert batch.records == records(1)
+    assert not parts.storage.redis.exists(parts.key("lease:res.partner:2"))
+
+
+def test_a_lease_of_which_much_has_passed_is_extended_before_the_handler_is_called(
+    make_parts, monkeypatch
+):
+    parts = make_parts(lease=1.5)
+    left = []
+    key = parts.key("lease:res.partner:1")
+    parts.registry.on()(lambda event: left.append(parts.storage.redis.pttl(key)))
+    parts.push(parts.event(1))
+    take_at_once = parts.storage.batches.take
+
+    def take_late(*arguments):
+        taken = take_at_once(*arguments)
+        eventually(lambda: parts.storage.redis.pttl(key) < 700)
+        return taken
+
+    monkeypatch.setattr(parts.storage.batches, "take", take_late)
+    parts.deliver()
+    assert left[0] > 1000

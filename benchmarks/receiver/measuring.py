@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import requests
 from bridgecore.events import parse_event
-from bridgecore.storage.batches import End
 from bridgecore.storage.claims import Submission
+from bridgecore.storage.work import End
 
 from benchmarks.receiver.events import SOURCE, event
 from benchmarks.receiver.load import request

@@ -3,6 +3,7 @@
 Pure: knows the wire (docs/protocol.md), not HTTP, Redis or Celery.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,6 +21,9 @@ MAX_BATCH = 1000
 LEGACY_MARK = "_webhook_metadata"
 
 
+_EXACT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
 def exact_timestamp(value: Any) -> str:
     """ISO 8601 text as UTC to the microsecond, so that equal moments are equal texts.
 
@@ -32,6 +36,8 @@ def exact_timestamp(value: Any) -> str:
         raise ValueError("must be a text in ISO 8601")
     try:
         moment = datetime.fromisoformat(value)
+        if _EXACT.fullmatch(value):  # as Odoo writes it; writing it anew would take longer
+            return value
         if moment.tzinfo not in (None, UTC):
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -90,7 +96,7 @@ class Event(BaseModel):
     #: somebody had it sent or handled again; later events of its record may have come before
     replayed: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What makes it the same event within its source: a restored database reuses ids."""
         return f"{self.event_id}@{self.timestamp}"
@@ -110,12 +116,22 @@ class Event(BaseModel):
         metadata = self.payload.get("_metadata")
         return isinstance(metadata, dict) and metadata.get("erased") is True
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether configured fields may be missing, that have the values which they had before.
+
+        So it is if Odoo reduced the payload to what has changed. Older senders do not say what has.
+        """
+        return self.event == "write" and (
+            not self.changed_fields or self.payload.keys() <= {*self.changed_fields, "_metadata"}
+        )
+
     def blank(self) -> "Event":
         """This event without values."""
         kept = self.model_dump(exclude={"payload", "old_values"})
         return Event.model_validate({**kept, "payload": {"_metadata": {"erased": True}}})
 
-    @property
+    @cached_property
     def record(self) -> str:
         """The record in its source: what events are put in order for."""
         return f"{self.model}:{self.record_id}"

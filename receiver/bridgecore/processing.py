@@ -13,8 +13,9 @@ from bridgecore.messages import DEFAULT, Messages, queue_of
 from bridgecore.pace import Pace
 from bridgecore.settings import Settings
 from bridgecore.storage import Storage
-from bridgecore.storage.batches import Batch, End, Settled, Taken
+from bridgecore.storage.batches import Settled, Taken
 from bridgecore.storage.figures import Tally
+from bridgecore.storage.work import Batch, End
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,9 @@
 """Batches, as tests look at them."""
 
+import json
 import os
 
-from bridgecore.storage.batches import Batch, End
+from bridgecore.storage.work import Batch, End
 
 
 def in_a_child(work):
@@ -22,6 +23,13 @@ def records(*numbers):
 
 def memory(parts, number, record_id=1):
     return parts.storage.redis.hgetall(parts.key(f"event:{parts.event(number, record_id).key}"))
+
+
+def latest(parts, record_id=1):
+    """The latest values of a record; None: nothing is known of it."""
+    (record,) = records(record_id)
+    known = parts.storage.latest.read(parts.source, [record])
+    return json.loads(known[record].fields) if known else None
 
 
 def batches_of(parts, monkeypatch):

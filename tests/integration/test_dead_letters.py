@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.integration.batching import latest
 from tests.integration.parts import Parts
 
 PATH = "/api/v1/dead-letters"
@@ -101,7 +102,7 @@ def test_a_replay_is_queued_behind_what_waits_of_its_record(parts, admin, handle
     parts.deliver()
     assert [event.event_id for event in handler.events] == [3, 1]
     assert [event.replayed for event in handler.events] == [False, True]
-    assert parts.storage.history.record(parts.source, "res.partner", 1)["name"] == "Partner 3"
+    assert latest(parts) == {"name": "Partner 3"}
 
 
 def test_two_replays_are_one(parts, admin, handler):

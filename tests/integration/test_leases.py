@@ -1,6 +1,6 @@
 """Who has a record, and what becomes of those who have lost it or come too late."""
 
-from bridgecore.storage.batches import End
+from bridgecore.storage.work import End
 
 from tests.integration.batching import batches_of, memory, records, settle, take
 from tests.support import eventually
@@ -208,3 +208,15 @@ def test_a_lease_of_which_much_has_passed_is_extended_before_the_handler_is_call
     monkeypatch.setattr(parts.storage.batches, "take", take_late)
     parts.deliver()
     assert left[0] > 1000
+
+
+def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
+    """The first event could not be given up, because the lease had ended; the second is done."""
+    parts.push(*(parts.event(number) for number in (1, 2, 3)))
+    batch = take(parts, 2)
+    parts.storage.redis.delete(parts.key("lease:res.partner:1"))
+    ends = [End(batch.works[0], "dead", batch.now), End(batch.works[1], "done", batch.now)]
+    assert parts.storage.batches.settle(batch, ends).left == ["res.partner:1"]
+    inbox = parts.storage.redis.lrange(parts.key("inbox:res.partner:1"), 0, -1)
+    assert inbox == [parts.event(1).key, parts.event(3).key]
+    assert parts.states() == {1: "queued", 2: "done", 3: "queued"}

@@ -133,25 +133,6 @@ def test_an_event_may_be_forgotten_only_when_it_is_confirmed(parts):
     assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)
 
 
-def test_the_latest_values_of_a_record_are_kept_until_it_is_deleted(parts):
-    redis, key = parts.storage.redis, parts.key("record:res.partner:1")
-    parts.push(parts.event(1, payload={"name": "Azure", "tags": []}))
-    parts.push(parts.event(2, payload={"name": "Žižkov"}))
-    parts.deliver()
-    assert redis.hmget(key, "name", "tags", "_event") == ['"Žižkov"', "[]", "write"]
-
-    parts.push(parts.event(3, event="unlink", payload={}))
-    parts.deliver()
-    assert redis.hmget(key, "name", "_event") == [None, "unlink"]
-
-
-def test_a_late_event_does_not_replace_newer_values(parts):
-    parts.push(parts.event(2, payload={"name": "new"}))
-    parts.push(parts.event(1, payload={"name": "old"}))
-    parts.deliver()
-    assert parts.storage.redis.hget(parts.key("record:res.partner:1"), "name") == '"new"'
-
-
 def test_the_sync_state_of_a_model_tells_the_newest_event(parts):
     parts.push(parts.event(2, record_id=1), parts.event(1, record_id=2))
     parts.deliver()

@@ -3,6 +3,8 @@
 import pytest
 from bridgecore.storage import retention
 
+from tests.integration.batching import latest
+
 
 def hold(parts, ids):
     """Handle and confirm events, each of a record of its own."""
@@ -104,12 +106,10 @@ def test_records_are_bounded_by_number_and_age(make_parts):
     parts = make_parts(max_records=4)
     hold(parts, range(1, 7))
     parts.storage.retention.forget(parts.source)
-    history = parts.storage.history
-    known = {n for n in range(1, 7) if history.record(parts.source, "res.partner", n)}
-    assert known == {3, 4, 5, 6}
+    assert {n for n in range(1, 7) if latest(parts, n)} == {3, 4, 5, 6}
     age(parts, "records", {3})
     parts.storage.retention.forget(parts.source)
-    assert history.record(parts.source, "res.partner", 3) is None
+    assert latest(parts, 3) is None
 
 
 @pytest.mark.parametrize("bound", ["number", "age"])

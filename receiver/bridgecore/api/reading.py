@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
 
 from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
 from bridgecore.api.models import (
@@ -44,7 +45,7 @@ class OneEvent(BaseModel):
 
 
 class RecordValues(BaseModel):
-    """The latest value of each field that Odoo has sent."""
+    """The values of its configured fields, as of its last event."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -168,11 +169,13 @@ def record(
 ) -> RecordValues:
     """The latest values of one record."""
     chosen_sources(parts, source)
-    values = parts.storage.history.record(source, model, record_id)
-    if values is None:
-        raise NotFound("Nothing is known of this record.")
-    timestamp, event_ = values.pop("_timestamp"), values.pop("_event")
-    return RecordValues(deleted=event_ == "unlink", timestamp=timestamp, values=values)
+    for found in parts.storage.latest.read(source, [f"{model}:{record_id}"]).values():
+        return RecordValues(
+            deleted=found.event == "unlink",
+            timestamp=found.timestamp,
+            values=from_json(found.fields),
+        )
+    raise NotFound("Nothing is known of this record.")
 
 
 @router.get("/sync-states")

@@ -17,7 +17,7 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 | `dead`             | zset   | dead letters, by the time at which they were given up         |
 | `kept`             | zset   | events that may be forgotten and have content, by confirmation|
 | `remembered`       | zset   | events whose content has gone, by confirmation                |
-| `record:<record>`  | hash   | latest value of each field, as JSON                           |
+| `latest:<record>`  | string | its last event's timestamp and name, and its values as JSON   |
 | `records`          | zset   | these records, by their last event                            |
 | `sync:<model>`     | hash   | sync state: how far the model's events have been handled      |
 | `models`           | set    | models with a sync state                                      |
@@ -44,6 +44,7 @@ from bridgecore.storage.dead_letters import DeadLetters
 from bridgecore.storage.feeds import Feeds
 from bridgecore.storage.figures import FigureStore
 from bridgecore.storage.history import History
+from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Leases
 from bridgecore.storage.live import LiveStream
 from bridgecore.storage.marks import Marks
@@ -64,7 +65,11 @@ class Storage(Connection):
 
     @cached_property
     def batches(self) -> Batches:
-        return Batches(self, self._settings)
+        return Batches(self, self._settings, self.latest)
+
+    @cached_property
+    def latest(self) -> Latest:
+        return Latest(self)
 
     @cached_property
     def marks(self) -> Marks:

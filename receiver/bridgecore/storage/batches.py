@@ -3,95 +3,21 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 from pydantic_core import to_json
 
-from bridgecore.events import Event
 from bridgecore.settings import Settings
 from bridgecore.storage.connection import Connection
 from bridgecore.storage.contents import content
+from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Lease
-
-#: `failed` may be tried again
-Outcome = Literal["done", "dead", "failed"]
+from bridgecore.storage.work import Batch, End, Work
 
 HANDLER_PREFIX = "handler:"
 #: characters of a traceback that are kept; its end says most
 ERROR_LENGTH = 8000
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An event that was taken."""
-
-    lease: Lease
-    event: Event
-    #: fields of the payload and their values as JSON, whatever handlers do to the event
-    values: Sequence[str]
-    #: how often handlers will have been called for it, this time included
-    attempt: int
-    #: names of the handlers that have succeeded already
-    handled_by: Sequence[str]
-    #: Redis' time in microseconds
-    accepted_at: int
-    #: when all handlers had succeeded, if a worker died between that and settling it; else 0
-    handled_at: int
-    #: the event is there in name only
-    unreadable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """What became of an event that was taken."""
-
-    work: Work
-    outcome: Outcome
-    #: Redis' time in microseconds, to within a round trip
-    moment: int
-    #: names of the handlers that have succeeded, if not all have
-    handled_by: Sequence[str] = ()
-    error: str = ""
-    #: seconds that its handlers took
-    seconds: float = 0
-    #: seconds until a failed one may be tried again
-    delay: float = 0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Events that were taken together, those of a record in their order."""
-
-    source: str
-    token: str
-    works: Sequence[Work]
-    #: Redis' time in microseconds at which they were taken
-    taken_at: int
-    #: `time.monotonic()` before and after that
-    asked_at: float
-    answered_at: float
-
-    @cached_property
-    def records(self) -> list[str]:
-        return list(dict.fromkeys(work.lease.name for work in self.works))
-
-    @property
-    def next_token(self) -> str:
-        """Of the batch after it, however often that is asked for."""
-        run, _, number = self.token.partition(".")
-        return f"{run}.{int(number) + 1}"
-
-    @property
-    def age(self) -> float:
-        """Seconds since it was asked for. No lease ends before that is a lease's period."""
-        return time.monotonic() - self.asked_at
-
-    @property
-    def now(self) -> int:
-        """Redis' time in microseconds without asking it; at most a round trip less than it is."""
-        return self.taken_at + int((time.monotonic() - self.answered_at) * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +44,9 @@ class Settled:
 class Batches:
     """Every change of an event's state is one script, so that a crash leaves all or nothing."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection, settings: Settings, latest: Latest) -> None:
         self._settings = settings
+        self._latest = latest
         self._lease_ms = int(settings.lease * 1000)
         self._take = connection.script("take")
         self._settle = connection.script("settle")
@@ -148,8 +75,9 @@ class Batches:
             to_json(batch.records),
             to_json([_description(end) for end in ends]),
         )
+        latest = map(str, self._latest.after(batch.source, (end.work for end in ends)))
         asked_at = time.monotonic()
-        report, lost, left, taken_at, taken = self._settle(batch.source, *arguments, *then)
+        report, lost, left, taken_at, taken = self._settle(batch.source, *arguments, *latest, *then)
         following = _taken(batch.source, batch.next_token, int(taken_at), asked_at, taken)
         return Settled(bool(report), lost, left, following)
 
@@ -161,7 +89,6 @@ class Batches:
 
 def _description(end: End) -> dict[str, Any]:
     """For the script: texts, because its numbers are not exact, and fields before their values."""
-    event = end.work.event
     memory: list[str] = []
     if end.handled_by:
         memory += handler_fields(end.handled_by)
@@ -169,16 +96,11 @@ def _description(end: End) -> dict[str, Any]:
         memory += ("error", _storable(end.error))
     return {
         "record": end.work.lease.name,
-        "key": event.key,
+        "key": end.work.event.key,
         "outcome": end.outcome,
         "moment": str(end.moment),
         "delay": str(int(end.delay * 1e6)),
-        "model": event.model,
-        "event": event.event,
-        "id": str(event.event_id),
-        "timestamp": event.timestamp,
         "memory": memory,
-        "values": end.work.values,
     }
 
 
@@ -207,13 +129,11 @@ def _work(
     event, readable = content(source, key, record, name, body)
     if replays and not event.replayed:
         event = event.model_copy(update={"replayed": True})
-    values: list[str] = []
-    for field, value in event.payload.items():
-        values += (field, to_json(value).decode())
     return Work(
         Lease(source, record, token),
         event,
-        values,
+        to_json(event.payload).decode(),
+        event.is_partial,
         attempt,
         handled_by,
         int(accepted_at),

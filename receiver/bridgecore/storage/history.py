@@ -1,6 +1,5 @@
 """What is known of events, records and models, for reading."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -123,14 +122,6 @@ class History:
             if fields
         ]
 
-    def record(self, source: str, model: str, record_id: int) -> dict[str, Any] | None:
-        """The latest values of a record; `_timestamp` and `_event` say of when and by what."""
-        fields: Any = self._redis.hgetall(f"{prefix(source)}:record:{model}:{record_id}")
-        return {
-            name: value if name in ("_timestamp", "_event") else json.loads(value)
-            for name, value in fields.items()
-        } or None
-
     def sync_states(self, source: str) -> dict[str, dict[str, str]]:
         """How far each model's events have been handled."""
         models: Any = self._redis.smembers(f"{prefix(source)}:models")
@@ -147,7 +138,7 @@ class History:
 
         Reads the memory of every event of the source, so it takes its time; it is rare.
         """
-        self._redis.delete(f"{prefix(source)}:record:{record}")
+        self._redis.delete(f"{prefix(source)}:latest:{record}")
         memories, erased, position = f"{prefix(source)}:event:", 0, 0
         while True:
             position, found = self._page(position, f"{memories}*")

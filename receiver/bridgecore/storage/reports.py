@@ -20,6 +20,8 @@ class Report:
     event_id: int
     #: its place on the list; a later outcome of the same event has another one
     place: int
+    #: of the event: `done`, `dead` or `discarded`
+    state: str
     #: why it was given up; None: it was handled
     error: str | None
 
@@ -38,6 +40,7 @@ class Reports:
                 key,
                 int(key.partition("@")[0]),
                 int(place),
+                state,
                 (error or "") if state in ("dead", "discarded") else None,
             )
             for key, place, state, error in self._first(source, limit)
@@ -53,7 +56,7 @@ class Reports:
         """
         arguments: list[Any] = [lease.token]
         for report in reports:
-            arguments += (report.key, report.place)
+            arguments += (report.key, report.place, report.state)
         left = int(self._confirm(lease.source, *arguments))
         if left < 0:
             raise LeaseLost

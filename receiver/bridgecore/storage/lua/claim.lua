@@ -9,8 +9,8 @@ local asked_at, submissions = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = now()
 local accepted_at = stamp(time)
 local new, repeated, refused = 0, 0, 0
--- What is added to sorted sets, all at once: most of a script's time goes into calls.
-local listed, due, queued, settled = {}, {}, {}, {}
+-- What is written down for all events together.
+local bodies, listed, due, queued, settled = {}, {}, {}, {}, {}
 
 -- Odoo takes a given up event out of the feed when it is told. If the feed has it although it
 -- was asked later than that, somebody offers the event again. (A push proves nothing: it may be
@@ -43,7 +43,7 @@ local function claim(i)
   if state == 'new' then
     redis.call('HSET', P .. ':event:' .. key, 'state', 'queued', 'via', via, 'record', record,
       'event', name, 'accepted_at', accepted_at)
-    redis.call('SET', P .. ':body:' .. key, body)
+    append(bodies, P .. ':body:' .. key, body)
     redis.call('RPUSH', P .. ':inbox:' .. record, key)
     -- a microsecond apart, so that the list keeps their order
     append(listed, stamp(time + new), key .. ' ' .. record .. ' ' .. name)
@@ -78,6 +78,7 @@ for submission = 1, submissions do
   end
   place = last + 1
 end
+in_parts(bodies, 'MSET')
 in_parts(listed, 'ZADD', P .. ':events')
 in_parts(due, 'ZADD', P .. ':due', 'NX')
 in_parts(queued, 'ZADD', P .. ':queued')

@@ -17,16 +17,31 @@ local function append(list, one, other)
   list[#list + 1] = other
 end
 
--- Calls a command with a long list of arguments; one call takes a limited number of them.
-local function in_parts(arguments, command, key, option)
+-- Calls a command with a long list of arguments; one call takes a limited number of them. What is
+-- done for many events is done so: each call costs more than what it does.
+local function in_parts(arguments, command, ...)
   for i = 1, #arguments, 1000 do
-    local last = math.min(i + 999, #arguments)
-    if option then
-      redis.call(command, key, option, unpack(arguments, i, last))
-    else
-      redis.call(command, key, unpack(arguments, i, last))
+    local call = {...}
+    for j = i, math.min(i + 999, #arguments) do
+      call[#call + 1] = arguments[j]
     end
+    redis.call(command, unpack(call))
   end
+end
+
+-- Of each of the names (at most some hundreds) what a command that reads says.
+local function of_each(names, command, ...)
+  if not names[1] then
+    return {}
+  end
+  local call, found = {...}, {}
+  for _, name in ipairs(names) do
+    call[#call + 1] = name
+  end
+  for i, value in ipairs(redis.call(command, unpack(call))) do
+    found[names[i]] = value
+  end
+  return found
 end
 
 local function count(figure, by)
@@ -98,7 +113,20 @@ end
 -- time of acceptance, replays, the number of this attempt, when and by whom it was handled.
 local MOST_BYTES = 1000000
 local function take(records, token, lease, most, time)
+  local due = of_each(records, 'ZMSCORE', P .. ':due')
   local looked_at, taken, bytes, is_full = 0, {}, 0, most == 0
+
+  -- Bodies are read a few at a time: all could be more than MOST_BYTES by far.
+  local wanted, complete = {}, 0
+  local function read_bodies()
+    local bodies = of_each(wanted, 'MGET')
+    for i = complete + 1, #taken do
+      local body = bodies[P .. ':body:' .. taken[i][2]]
+      taken[i][3] = body
+      bytes = bytes + #(body or '')
+    end
+    wanted, complete = {}, #taken
+  end
 
   local function append_events(record, is_new)
     for _, key in ipairs(redis.call('LRANGE', P .. ':inbox:' .. record, 0, most - #taken - 1)) do
@@ -108,8 +136,6 @@ local function take(records, token, lease, most, time)
       local attempts, handled_at, partly = memory[4], memory[5], memory[6]
       local is_alone = is_new and attempts and attempts ~= '0' and not handled_at
       if not (is_alone and taken[1]) then
-        local body = redis.call('GET', P .. ':body:' .. key)
-        bytes = bytes + #(body or '')
         local attempt = (attempts or 0) + 1
         if not taken[1] and is_new then
           redis.call('HSET', event, 'attempts', attempt)
@@ -117,7 +143,11 @@ local function take(records, token, lease, most, time)
           attempt = attempt - 1  -- counted by the call whose answer got lost
         end
         memory[4], memory[6] = attempt, partly and handled_by(event) or {}
-        taken[#taken + 1] = {record, key, body, unpack(memory)}
+        taken[#taken + 1] = {record, key, false, unpack(memory)}
+        wanted[#wanted + 1] = P .. ':body:' .. key
+        if #wanted == 10 then
+          read_bodies()
+        end
       end
       is_full = is_alone or #taken == most or bytes > MOST_BYTES
       if is_full then
@@ -131,8 +161,7 @@ local function take(records, token, lease, most, time)
       break
     end
     local before = #taken
-    local due = redis.call('ZSCORE', P .. ':due', record)
-    if due and tonumber(due) <= time then
+    if due[record] and tonumber(due[record]) <= time then
       local name = P .. ':lease:' .. record
       local is_new = redis.call('SET', name, token, 'NX', 'PX', lease)
       if is_new or redis.call('GET', name) == token then
@@ -146,5 +175,6 @@ local function take(records, token, lease, most, time)
       looked_at = looked_at + 1
     end
   end
+  read_bodies()
   return {looked_at, taken}
 end

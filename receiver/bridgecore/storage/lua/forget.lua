@@ -45,7 +45,7 @@ end
 
 local records = surplus('records', tonumber(ARGV[7]), size('records') - tonumber(ARGV[8]), -1)
 for _, record in ipairs(records) do
-  redis.call('DEL', P .. ':record:' .. record)
+  redis.call('DEL', P .. ':latest:' .. record)
   redis.call('ZREM', P .. ':records', record)
 end
 return {#contents, #memories, #records}

@@ -39,7 +39,7 @@ class Handler:
     def __call__(self, event: Event) -> None:
         """Run it to its end, synchronous or not."""
         result = self.function(event)
-        if inspect.isawaitable(result):
+        if result is not None and inspect.isawaitable(result):  # it takes its time to look
             run_async(result)
 
 

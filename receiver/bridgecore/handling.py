@@ -12,8 +12,8 @@ from bridgecore.handlers import Handler, Registry
 from bridgecore.lease_keeper import LeaseKeeper
 from bridgecore.settings import Settings
 from bridgecore.storage import Storage
-from bridgecore.storage.batches import Batch, End, Work
 from bridgecore.storage.marks import Line
+from bridgecore.storage.work import Batch, End, Work
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Handling:
             is_over: asked before each event but the first.
         """
         held_up: set[str] = set()
-        with self._storage.marks.open() as line:
+        with self._storage.marks.open() as line, self._keeper.hold() as hand:
             for work in batch.works:
                 if not self._may_begin(batch, work, ends, is_over):
                     break
@@ -51,8 +51,8 @@ class Handling:
                     line.send()
                     if line.is_broken:
                         break
-                with self._keeper.hold(work.lease):
-                    end = self._attempt(batch, work, pending, line)
+                hand.lease = work.lease
+                end = self._attempt(batch, work, pending, line)
                 if end.outcome == "failed":
                     held_up.add(work.lease.name)
                 ends.append(end)

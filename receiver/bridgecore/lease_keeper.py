@@ -13,6 +13,13 @@ from bridgecore.storage.leases import Lease, Leases
 log = logging.getLogger(__name__)
 
 
+class Hand:
+    """Holds one lease at a time."""
+
+    def __init__(self, lease: Lease | None) -> None:
+        self.lease = lease
+
+
 class LeaseKeeper:
     """Extends every held lease three times per period, from one background thread.
 
@@ -22,31 +29,39 @@ class LeaseKeeper:
     def __init__(self, leases: Leases, period: float) -> None:
         self._leases = leases
         self._interval = period / 3  # seconds
-        self._held: set[Lease] = set()
+        self._hands: set[Hand] = set()
         self._pid = 0
 
     @contextmanager
-    def hold(self, lease: Lease) -> Iterator[None]:
-        """Extend this lease as long as the block runs. Giving it back is the caller's."""
+    def hold(self, lease: Lease | None = None) -> Iterator[Hand]:
+        """Extend the lease that the hand holds, as long as the block runs.
+
+        Giving it back is the caller's.
+        """
         self._start()
-        self._held.add(lease)
+        hand = Hand(lease)
+        self._hands.add(hand)
         try:
-            yield
+            yield hand
         finally:
-            self._held.discard(lease)
+            self._hands.discard(hand)
 
     def _start(self) -> None:
         # A thread does not survive the fork of a worker's process.
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._held.clear()
+            self._hands.clear()
             threading.Thread(target=self._run, name="lease-keeper", daemon=True).start()
 
     def _run(self) -> None:
         pause = threading.Event()
         while not pause.wait(self._interval):
-            for lease in tuple(self._held):
-                try:
-                    self._leases.extend(lease)
-                except RedisError as error:
-                    log.warning("lease not extended name=%s error=%s", lease.name, error)
+            for hand in tuple(self._hands):
+                if lease := hand.lease:
+                    self._extend(lease)
+
+    def _extend(self, lease: Lease) -> None:
+        try:
+            self._leases.extend(lease)
+        except RedisError as error:
+            log.warning("lease not extended name=%s error=%s", lease.name, error)

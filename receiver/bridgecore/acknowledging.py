@@ -20,7 +20,7 @@ BATCH = 500
 #: reads their feeds
 TURN = 2.0
 #: seconds between two calls, unless a whole batch is waiting
-PAUSE = 0.05
+PAUSE = 0.1
 #: characters of an error that Odoo shows; the whole traceback stays here
 SHORT_ERROR = 500
 

@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Semaphore, Thread
 
 from bridgecore.acceptance import Acceptance, Receipt
 from bridgecore.storage.claims import Submission
 
 #: submissions that are accepted together
 GROUP = 100
+
+#: events from which on a group does not wait for the one before it
+LARGE = 100
 
 #: seconds that a group is waited for while many submit at once; one that comes alone waits never
 GATHERING = 0.001
@@ -24,12 +28,17 @@ class Intake:
     A lone submission does not wait for others. Requests are answered in the event loop, groups
     are stored in a thread, and the two meet once per group, because each meeting costs more than
     storing an event.
+
+    Most of the time is spent waiting for Redis, so a large group is stored while the one before it
+    is. Small ones are not: they cost less if they wait and become one.
     """
 
     def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="intake", daemon=True)
+        self._helper = ThreadPoolExecutor(1, "intake-helper")
+        self._helper_is_free = Semaphore()
         self._loop: asyncio.AbstractEventLoop
 
     def start(self) -> None:
@@ -55,12 +64,21 @@ class Intake:
     def _run(self) -> None:
         group: list[_Waiting] = []
         while group := self._next_group(busy=len(group) > 1):
-            results: Sequence[Receipt | Exception]
-            try:
-                results = self._acceptance.accept([submission for submission, _ in group])
-            except Exception as error:
-                results = [error] * len(group)
-            self._loop.call_soon_threadsafe(_answer, group, results)
+            events = sum(len(submission.events) for submission, _ in group)
+            if events >= LARGE and self._helper_is_free.acquire(blocking=False):
+                stored = self._helper.submit(self._store, group)
+                stored.add_done_callback(lambda _: self._helper_is_free.release())
+            else:
+                self._store(group)
+        self._helper.shutdown()
+
+    def _store(self, group: Sequence[_Waiting]) -> None:
+        results: Sequence[Receipt | Exception]
+        try:
+            results = self._acceptance.accept([submission for submission, _ in group])
+        except Exception as error:
+            results = [error] * len(group)
+        self._loop.call_soon_threadsafe(_answer, group, results)
 
     def _next_group(self, busy: bool) -> list[_Waiting]:
         """The first waiting submission and what came with it; empty at the end."""

@@ -6,6 +6,7 @@ import socket
 import uvicorn
 
 from bridgecore.api.app import create_app
+from bridgecore.garbage import collect_rarely
 from bridgecore.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def run(parts: Runtime) -> None:
         timeout_graceful_shutdown=30,
     )
     server = Server(config)
+    collect_rarely()
     server.run()
     if not server.started:
         raise SystemExit(3)

@@ -9,6 +9,7 @@ import click
 from bridgecore import serving
 from bridgecore.cli.common import data_dir, errors_in_words, start
 from bridgecore.errors import QueueUnavailable
+from bridgecore.garbage import collect_rarely
 from bridgecore.messages import WORKERS
 from bridgecore.observability import log_what_celery_prints
 from bridgecore.runtime import Runtime
@@ -57,6 +58,7 @@ def worker(only: str | None) -> None:
     log_what_celery_prints()
     if only != "feed" and (problem := parts.registry.problem):
         log.warning(problem)
+    collect_rarely()
     parts.celery.worker_main(
         [
             "--quiet",  # no banner: it is no line of a log

@@ -113,18 +113,21 @@ class Event(BaseModel):
     @property
     def erases(self) -> bool:
         """Whether the record's personal data were erased in Odoo; yours have to go, too."""
-        metadata = self.payload.get("_metadata")
-        return isinstance(metadata, dict) and metadata.get("erased") is True
+        return self._metadata.get("erased") is True
 
     @property
     def is_partial(self) -> bool:
         """Whether configured fields may be missing, that have the values which they had before.
 
-        So it is if Odoo reduced the payload to what has changed. Older senders do not say what has.
+        So it is if Odoo has reduced the payload; of an older sender's nobody knows.
         """
-        return self.event == "write" and (
-            not self.changed_fields or self.payload.keys() <= {*self.changed_fields, "_metadata"}
-        )
+        return self.event == "write" and ("reduced_to" in self._metadata or not self.changed_fields)
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """What Odoo says about the payload."""
+        metadata = self.payload.get("_metadata")
+        return metadata if isinstance(metadata, dict) else {}
 
     def blank(self) -> "Event":
         """This event without values."""

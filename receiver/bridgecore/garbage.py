@@ -8,7 +8,7 @@ NEW_OBJECTS = 20_000
 
 
 def collect_rarely() -> None:
-    """For a process that has loaded all that it needs: what is there now will stay."""
+    """What is there now will stay, so it is never searched again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)

@@ -2,6 +2,8 @@
 
 from tests.integration.batching import latest, records, settle
 
+REDUCED = {"_metadata": {"reduced_to": "changed_fields"}}
+
 
 def test_they_are_kept_until_the_record_is_deleted(parts):
     parts.push(parts.event(1, event="create", payload={"name": "Azure", "tags": []}))
@@ -24,20 +26,25 @@ def test_what_is_configured_no_longer_goes_with_the_next_event(parts):
 def test_what_a_reduced_payload_leaves_out_stays(parts):
     """It holds only what has changed, or nothing; the numbers are those that JSON has."""
     parts.push(parts.event(1, event="create", payload={"name": "Azure", "n": 2**60, "x": 0.1}))
-    parts.push(
-        parts.event(2, payload={"name": "Blue", "_metadata": {}}, changed_fields=["name", "text"])
-    )
-    parts.push(parts.event(3, payload={"x": 1.5}, changed_fields=["x"]))
+    parts.push(parts.event(2, payload={"name": "Blue", **REDUCED}, changed_fields=["name", "text"]))
+    parts.push(parts.event(3, payload={"x": 1.5}))  # nobody knows what has changed
     parts.deliver()
-    assert latest(parts) == {"name": "Blue", "n": 2**60, "x": 1.5, "_metadata": {}}
+    assert latest(parts) == {"name": "Blue", "n": 2**60, "x": 1.5, **REDUCED}
+
+
+def test_a_whole_payload_replaces_what_a_reduced_one_left(parts):
+    parts.push(parts.event(1, payload={"name": "Blue", **REDUCED}, changed_fields=["name"]))
+    parts.push(parts.event(2, payload={"city": "Brno"}, changed_fields=["city"]))
+    parts.deliver()
+    assert latest(parts) == {"city": "Brno"}
 
 
 def test_reduced_payloads_in_one_batch_build_on_each_other(parts):
     parts.push(
         parts.event(1, event="create", payload={"a": 1, "b": 1, "c": 1}),
-        parts.event(2, payload={"a": 2}, changed_fields=["a"]),
-        parts.event(3, record_id=2, payload={"b": 9}, changed_fields=["b"]),
-        parts.event(4, payload={"b": 4}, changed_fields=["b"]),
+        parts.event(2, payload={"a": 2}),
+        parts.event(3, record_id=2, payload={"b": 9}),
+        parts.event(4, payload={"b": 4}),
     )
     batch = parts.storage.batches.take(parts.source, records(1, 2), 10).batch
     settle(parts, batch)

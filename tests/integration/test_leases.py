@@ -220,3 +220,16 @@ def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
     inbox = parts.storage.redis.lrange(parts.key("inbox:res.partner:1"), 0, -1)
     assert inbox == [parts.event(1).key, parts.event(3).key]
     assert parts.states() == {1: "queued", 2: "done", 3: "queued"}
+
+
+def test_a_full_redis_takes_a_late_end(parts):
+    """The first write of the script must be one that needs no memory."""
+    parts.push(parts.event(1))
+    batch = take(parts)
+    parts.storage.redis.delete(parts.key("lease:res.partner:1"))
+    parts.storage.redis.config_set("maxmemory", 1)
+    try:
+        settle(parts, batch)
+    finally:
+        parts.storage.redis.config_set("maxmemory", 0)
+    assert parts.states() == {1: "done"}

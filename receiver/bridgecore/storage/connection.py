@@ -87,12 +87,13 @@ class Script:
             return self._run(calls)
 
     def _run(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        if not self._digest:
-            self._digest = str(self._redis.script_load(self._text))
+        digest = self._digest  # of this thread: another one may find the script missing meanwhile
+        if not digest:
+            digest = self._digest = str(self._redis.script_load(self._text))
         if len(calls) == 1:
             source, arguments = calls[0]
-            return [self._redis.evalsha(self._digest, 1, prefix(source), *arguments)]
+            return [self._redis.evalsha(digest, 1, prefix(source), *arguments)]
         pipeline = self._redis.pipeline(transaction=False)
         for source, arguments in calls:
-            pipeline.evalsha(self._digest, 1, prefix(source), *arguments)
+            pipeline.evalsha(digest, 1, prefix(source), *arguments)
         return pipeline.execute()

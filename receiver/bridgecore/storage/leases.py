@@ -1,13 +1,12 @@
 """Rights to work on something, which end by themselves if their owner does."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import uuid4
 
 from bridgecore.storage.connection import Connection, prefix
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to work on something of a source, as long as it is extended."""
 
     source: str

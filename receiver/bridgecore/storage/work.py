@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bridgecore.events import Event
 from bridgecore.storage.leases import Lease
@@ -13,8 +13,7 @@ from bridgecore.storage.leases import Lease
 Outcome = Literal["done", "dead", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """An event that was taken."""
 
     lease: Lease
@@ -34,8 +33,7 @@ class Work:
     unreadable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """What became of an event that was taken."""
 
     work: Work

@@ -26,8 +26,9 @@ for i, record in ipairs(asked) do
     lost[#lost + 1] = record
   else
     records[#records + 1] = record
-    if owner == token then
-      mine[record], given_back[#given_back + 1] = true, leases[i]
+    mine[record] = owner == token
+    if owner ~= next_token then
+      given_back[#given_back + 1] = leases[i]  -- or nobody has it
     end
   end
 end
@@ -108,7 +109,7 @@ local function clear(record)
   while inbox[first] and not waits[inbox[first]] do
     first = first + 1
   end
-  if first > #inbox then
+  if first > #inbox and #inbox <= ends[record] then
     emptied[#emptied + 1] = name
     return false
   end

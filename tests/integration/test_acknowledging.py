@@ -3,7 +3,9 @@
 import pytest
 from bridgecore import acknowledging
 from bridgecore.errors import FeedUnavailable
+from bridgecore.storage.reports import LEASE
 
+from tests.integration.batching import settle, take
 from tests.integration.fake_odoo import answer, hang_up
 
 
@@ -91,3 +93,28 @@ def test_who_tells_has_a_turn_and_leaves_the_rest_to_another_message(parts, monk
     parts.deliver()
     assert sorted(parts.odoo.processed) == [1, 2, 3]
     assert set(parts.states().values()) == {"confirmed"}
+
+
+def give_up(parts):
+    """An event that is dead, its outcome as it is about to be told, and the right to tell it."""
+    parts.push(parts.event(1))
+    settle(parts, take(parts), "dead")
+    return parts.storage.reports.first(parts.source, 10), parts.storage.leases.acquire(
+        parts.source, LEASE
+    )
+
+
+def test_a_dead_letter_that_is_discarded_while_odoo_is_told_is_kept_as_such(parts):
+    reports, lease = give_up(parts)
+    parts.storage.dead_letters.discard(parts.source, [parts.event(1).key])
+    assert parts.storage.reports.confirm(lease, reports) == 0
+    assert parts.states() == {1: "discarded"}
+    assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)
+
+
+def test_an_event_that_is_handled_after_all_while_odoo_is_told_is_told_again(parts):
+    reports, lease = give_up(parts)
+    parts.storage.dead_letters.replay(parts.source, [parts.event(1).key])
+    settle(parts, take(parts))
+    assert parts.storage.reports.confirm(lease, reports) == 1
+    assert parts.states() == {1: "done"}

@@ -294,3 +294,9 @@ def test_a_batch_ends_with_the_turn(parts, monkeypatch):
     left = [content[1] for kind, content in parts.messages.sent if kind == "process"]
     assert sorted(chain(*left)) == records(2, 3)
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
+
+
+def test_a_batch_of_large_events_is_small(parts):
+    parts.push(*(parts.event(n, record_id=n, payload={"text": 300_000 * "x"}) for n in range(1, 9)))
+    batch = parts.storage.batches.take(parts.source, records(*range(1, 9)), 100).batch
+    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and what it ends with

@@ -116,16 +116,17 @@ local function take(records, token, lease, most, time)
   local due = of_each(records, 'ZMSCORE', P .. ':due')
   local looked_at, taken, bytes, is_full = 0, {}, 0, most == 0
 
-  -- Bodies are read a few at a time: all could be more than MOST_BYTES by far.
-  local wanted, complete = {}, 0
+  -- Bodies are read together, but not many more than MOST_BYTES may be: as the largest one shows.
+  local wanted, complete, at_once, largest = {}, 0, 1, 1
   local function read_bodies()
     local bodies = of_each(wanted, 'MGET')
     for i = complete + 1, #taken do
       local body = bodies[P .. ':body:' .. taken[i][2]]
       taken[i][3] = body
-      bytes = bytes + #(body or '')
+      bytes, largest = bytes + #(body or ''), math.max(largest, #(body or ''))
     end
     wanted, complete = {}, #taken
+    at_once = math.max(1, math.min(10, math.floor(MOST_BYTES / largest)))
   end
 
   local function append_events(record, is_new)
@@ -145,7 +146,7 @@ local function take(records, token, lease, most, time)
         memory[4], memory[6] = attempt, partly and handled_by(event) or {}
         taken[#taken + 1] = {record, key, false, unpack(memory)}
         wanted[#wanted + 1] = P .. ':body:' .. key
-        if #wanted == 10 then
+        if #wanted == at_once then
           read_bodies()
         end
       end

@@ -12,13 +12,13 @@ from typing import TypeVar, get_args
 
 from bridgecore.concurrency import run_async
 from bridgecore.errors import SettingsError
-from bridgecore.events import Event
+from bridgecore.events import Event, Name
 
 Function = Callable[[Event], object] | Callable[[Event], Awaitable[object]]
 F = TypeVar("F", bound=Function)
 
 ANY = "*"
-_EVENTS = (ANY, *get_args(Event.model_fields["event"].annotation))
+_EVENTS = (ANY, *get_args(Name))
 #: what names of models consist of, and what `fnmatch` makes patterns of
 _MODELS = re.compile(r"([A-Za-z0-9_.*?]|\[!?[A-Za-z0-9_.-]+\])+")
 

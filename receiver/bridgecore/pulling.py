@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic_core import PydanticSerializationError
-
 from bridgecore.acceptance import Acceptance
 from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent
 from bridgecore.events import Event, parse_event
@@ -104,10 +102,8 @@ class Pulling:
         failed: dict[int, str] = {}
         for item in items:
             try:
-                event = parse_event(item, source)
-                _ = event.body  # that it can be stored
-                events.append(event)
-            except (InvalidEvent, PydanticSerializationError) as error:
+                events.append(parse_event(item, source))
+            except InvalidEvent as error:
                 event_id = item.get("id") if isinstance(item, dict) else None
                 if not isinstance(event_id, int):
                     raise FeedError(f"Odoo's feed has an event without id: {error}") from error

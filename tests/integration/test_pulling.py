@@ -1,8 +1,13 @@
 """The feed is read completely, once at a time, and its cursor never runs ahead."""
 
+import json
+
 import pytest
+from bridgecore.api.models import whole
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable, QueueUnavailable
+from bridgecore.events import MAX_DEPTH
 from bridgecore.odoo_feed import OdooFeed
+from bridgecore.storage.history import Filter
 
 from tests.integration.fake_odoo import answer, hang_up
 
@@ -182,7 +187,11 @@ def nested(depth: int) -> list:
     return value
 
 
-@pytest.mark.parametrize("value", ["\ud800", nested(900)], ids=["surrogate", "very deep"])
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800", nested(MAX_DEPTH - 1), nested(900)],
+    ids=["surrogate", "deep", "deeper than Python can go"],
+)
 def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts, value):
     parts.odoo.events = [parts.wire(1, payload={"a": value}), parts.wire(2)]
     parts.pulling.sync(parts.source)
@@ -191,9 +200,28 @@ def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts,
     assert parts.odoo.failed[1].startswith("not understood by the receiver: ")
 
 
-def test_an_event_that_can_be_stored_but_not_read_is_reported_and_holds_up_no_other(parts):
-    parts.odoo.events = [parts.wire(1, payload={"a": nested(220)}), parts.wire(2)]
+def test_an_event_whose_content_is_damaged_is_reported_and_holds_up_no_other(parts):
+    parts.odoo.events = [parts.wire(1), parts.wire(2)]
     parts.pulling.sync(parts.source)
+    (body,) = parts.storage.redis.keys(parts.key("body:1@*"))
+    parts.storage.redis.set(body, "{")
     parts.deliver()
     assert parts.odoo.processed == [2]
     assert parts.odoo.failed[1].endswith("The stored content of this event cannot be read.")
+
+
+def test_values_nested_as_deeply_as_may_be_can_be_read_wherever_they_go(parts):
+    seen = []
+
+    @parts.registry.on()
+    def see(event):
+        seen.append(event.payload)
+
+    payload = {"a": nested(MAX_DEPTH - 2)}
+    parts.odoo.events = [parts.wire(1, payload=payload)]
+    parts.pulling.sync(parts.source)
+    parts.deliver()
+    assert parts.odoo.processed == [1]
+    assert seen == [payload]
+    ((known,), _) = parts.storage.history.find([parts.source], Filter(), 10)
+    assert json.loads(whole(known).model_dump_json())["payload"] == payload

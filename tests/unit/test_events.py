@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from bridgecore.errors import BridgecoreError, InvalidJson
-from bridgecore.events import Event, exact_timestamp, parse_event, parse_push
+from bridgecore.errors import BridgecoreError, InvalidEvent, InvalidJson
+from bridgecore.events import MAX_DEPTH, exact_timestamp, parse_body, parse_event, parse_push
 
 from tests.support import vectors
 
@@ -46,6 +46,28 @@ def test_an_error_names_the_place_but_not_the_value():
     assert "secret" not in str(refused.value)
 
 
+def test_values_that_json_cannot_hold_are_refused_before_they_are_changed():
+    body = json.dumps(VECTORS["accepted"][0]["body"]).encode()
+    with pytest.raises(InvalidJson):
+        parse_push(body.replace(b'"SO001"', b"1e400"), SOURCE)
+
+
+def test_integers_of_any_size_stay_exact():
+    event = parse_event({**VECTORS["accepted"][0]["body"], "payload": {"a": 10**30}}, SOURCE)
+    assert parse_body(event.body).payload == {"a": 10**30}
+
+
+@pytest.mark.parametrize("model", ["", "a\n", "a b", "a:1", "a" * 129])
+def test_names_that_no_model_has(model):
+    with pytest.raises(InvalidEvent, match=r"^model: "):
+        parse_event({**VECTORS["accepted"][0]["body"], "model": model}, SOURCE)
+
+
+def test_many_brackets_are_not_deep():
+    payload = {"a": [[] for _ in range(2 * MAX_DEPTH)], "b": "[" * 2 * MAX_DEPTH}
+    assert parse_event({**VECTORS["accepted"][0]["body"], "payload": payload}, SOURCE)
+
+
 def test_an_event_of_the_feed_has_its_id_under_another_name():
     pushed = dict(VECTORS["accepted"][0]["body"])
     pulled = {**pushed, "id": pushed["event_id"]}
@@ -55,7 +77,7 @@ def test_an_event_of_the_feed_has_its_id_under_another_name():
 
 def test_the_idempotency_key_survives_storage():
     event = parse_event(VECTORS["accepted"][0]["body"], SOURCE)
-    restored = Event.model_validate_json(event.model_dump_json())
+    restored = parse_body(event.body)
     assert restored == event
     assert restored.idempotency_key == f"{SOURCE}/4711@2026-01-31T12:00:00.123456Z"
 

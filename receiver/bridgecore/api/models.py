@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from msgspec.structs import asdict
 from pydantic import BaseModel, ConfigDict
 
 from bridgecore.events import EXAMPLE
@@ -87,10 +88,9 @@ def listed(known: Known) -> ListedEvent:
 
 def whole(known: Known) -> WholeEvent:
     handlers = [name for name in known.fields if name.startswith(HANDLER_PREFIX)]
-    content = known.event.model_dump(exclude={"replayed"})
     return WholeEvent.model_validate(
         {
-            **content,
+            **asdict(known.event),
             **_facts(known),
             "handled_by": [name.removeprefix(HANDLER_PREFIX) for name in handlers],
             "error": known.fields.get("error"),

@@ -5,9 +5,9 @@ from binascii import Error as NotBase64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import from_json
 
 from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
 from bridgecore.api.models import (
@@ -173,7 +173,7 @@ def record(
         return RecordValues(
             deleted=found.event == "unlink",
             timestamp=found.timestamp,
-            values=from_json(found.fields),
+            values=msgspec.json.decode(found.fields),
         )
     raise NotFound("Nothing is known of this record.")
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +36,7 @@ _EXAMPLES = {
         },
     },
 }
+_EVENT_SCHEMA = msgspec.json.schema_components([Event])[1]["Event"]
 _BATCH_SCHEMA = {
     "title": "Batch",
     "type": "object",
@@ -50,7 +52,7 @@ _BODY = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"anyOf": [Event.model_json_schema(), _BATCH_SCHEMA]},
+                "schema": {"anyOf": [_EVENT_SCHEMA, _BATCH_SCHEMA]},
                 "examples": _EXAMPLES,
             }
         },

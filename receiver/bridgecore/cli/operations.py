@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 import click
+import msgspec
 
 from bridgecore.cli.common import data_dir, errors_in_words, start, the_source
 from bridgecore.runtime import Runtime, runtime
@@ -109,7 +110,7 @@ def show(source: str | None, key: str) -> None:
     chosen = the_source(parts, source)
     whole_key = key if "@" in key else _whole_keys(parts, chosen, [key])[0]
     for known in parts.storage.history.known([(chosen, whole_key)]):
-        click.echo(known.event.model_dump_json(indent=2))
+        click.echo(msgspec.json.format(known.event.body).decode())
         click.echo(known.fields.get("error", "It has no error."))
         return
     raise click.ClickException("This event is not known, or not any more.")

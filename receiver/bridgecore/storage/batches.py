@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from pydantic_core import to_json
+import msgspec
+from msgspec.structs import replace
 
 from bridgecore.settings import Settings
 from bridgecore.storage.connection import Connection
@@ -72,8 +73,8 @@ class Batches:
             self._lease_ms,
             limit,
             self._settings.max_streamed_events,
-            to_json(batch.records),
-            to_json([_description(end) for end in ends]),
+            msgspec.json.encode(batch.records),
+            msgspec.json.encode([_description(end) for end in ends]),
         )
         latest = map(str, self._latest.after(batch.source, (end.work for end in ends)))
         asked_at = time.monotonic()
@@ -128,11 +129,11 @@ def _work(
     # Whatever it is, it must come to its end: those behind it wait.
     event, readable = content(source, key, record, name, body)
     if replays and not event.replayed:
-        event = event.model_copy(update={"replayed": True})
+        event = replace(event, replayed=True)
     return Work(
         Lease(source, record, token),
         event,
-        to_json(event.payload).decode(),
+        msgspec.json.encode(event.payload).decode(),
         event.is_partial,
         attempt,
         handled_by,

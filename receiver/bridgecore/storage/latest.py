@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json, to_json
+import msgspec
 
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.work import Work
@@ -61,4 +61,5 @@ class Latest:
 
 
 def _updated(fields: str, newer: str) -> str:
-    return to_json({**from_json(fields), **from_json(newer)}).decode()
+    decode = msgspec.json.decode
+    return msgspec.json.encode({**decode(fields), **decode(newer)}).decode()

@@ -245,11 +245,10 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
     assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])
 
 
-def test_what_has_no_outcome_is_not_waited_for_by_whoever_tells(parts):
-    parts.push(parts.event(1), parts.event(2, record_id=2))
-    parts.storage.redis.zadd(parts.key("reports"), {parts.event(1).key: 1, "7@never": 2})
+def test_what_was_given_up_and_is_not_known_any_more_is_not_told_for_ever(parts):
+    parts.storage.redis.zadd(parts.key("reports"), {"7@never": 1})
     parts.acknowledging.acknowledge(parts.source)
-    assert parts.odoo.processed == []
+    assert parts.odoo.failed == {7: ""}
     assert parts.storage.redis.zcard(parts.key("reports")) == 0
 
 

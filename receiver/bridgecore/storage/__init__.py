@@ -12,7 +12,7 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 | `due`              | zset   | records with queued events, by the time to look at them       |
 | `queued`           | zset   | queued events, by the time of their commit in Odoo            |
 | `lease:<name>`     | string | token of the owner of a record, of `sync` or of `reports`     |
-| `reports`          | zset   | handled events whose outcome Odoo is to be told, in order     |
+| `reports`          | zset   | events whose outcome Odoo is to be told; at odd places failed |
 | `sequence`         | number | the order of `reports`                                        |
 | `dead`             | zset   | dead letters, by the time at which they were given up         |
 | `kept`             | zset   | events that may be forgotten and have content, by confirmation|
@@ -29,8 +29,9 @@ of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<i
 counts the pushes that were refused.
 
 States: queued → done | dead; done → confirmed; dead → queued, if it is offered again or replayed;
-dead → discarded; discarded → queued, if it is offered again. Changes of several keys are Lua
-scripts, so that a crash leaves all or nothing. Times are Redis' own, in microseconds.
+dead → discarded; discarded → queued, if it is offered again. A memory says `done` for ever: what is
+`kept` or `remembered` besides is confirmed. Changes of several keys are Lua scripts, so that a
+crash leaves all or nothing. Times are Redis' own, in microseconds.
 """
 
 from functools import cached_property

@@ -115,10 +115,14 @@ class History:
         for source, key in keys:
             pipeline.hgetall(f"{prefix(source)}:event:{key}")
             pipeline.get(f"{prefix(source)}:body:{key}")
-        answers = pipeline.execute()
+            for confirmed in ("kept", "remembered"):
+                pipeline.zscore(f"{prefix(source)}:{confirmed}", key)
+        answers = iter(pipeline.execute())
         return [
-            _known(source, key, fields, body)
-            for (source, key), fields, body in zip(keys, answers[::2], answers[1::2], strict=True)
+            _known(source, key, fields, body, kept or remembered)
+            for (source, key), fields, body, kept, remembered in zip(
+                keys, answers, answers, answers, answers, strict=True
+            )
             if fields
         ]
 
@@ -169,6 +173,10 @@ class History:
         return bool(self._redis.set(f"{start}:body:{key}", event.blank().body, xx=True))
 
 
-def _known(source: str, key: str, fields: dict[str, str], body: str | None) -> Known:
+def _known(
+    source: str, key: str, fields: dict[str, str], body: str | None, confirmed_at: float | None
+) -> Known:
+    if fields["state"] == "done" and confirmed_at:
+        fields |= {"state": "confirmed", "confirmed_at": str(int(confirmed_at))}
     event, readable = content(source, key, fields["record"], fields["event"], body)
     return Known(event, fields, not readable)

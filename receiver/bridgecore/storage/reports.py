@@ -1,50 +1,56 @@
 """The outcomes that Odoo is to be told, in their order."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from bridgecore.errors import LeaseLost
-from bridgecore.storage.connection import Connection
+from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.leases import Lease
 
 #: the lease of whoever tells a source
 LEASE = "reports"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The outcome of an event, for Odoo."""
 
     key: str
-    event_id: int
     #: its place on the list; a later outcome of the same event has another one
     place: int
-    #: of the event: `done`, `dead` or `discarded`
-    state: str
     #: why it was given up; None: it was handled
-    error: str | None
+    error: str | None = None
+
+    @property
+    def event_id(self) -> int:
+        return int(self.key.partition("@")[0])
 
 
 class Reports:
-    """The list of a source. Whoever makes it non-empty has to start the telling."""
+    """The list of a source. Whoever makes it non-empty has to start the telling.
+
+    Events at even places are done, those at odd ones were given up.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        self._first = connection.script("reports")
+        self._redis = connection.redis
         self._confirm = connection.script("confirm")
 
     def first(self, source: str, limit: int) -> list[Report]:
         """The first outcomes that Odoo is to be told, in order."""
+        listed: Any = self._redis.zrange(f"{prefix(source)}:reports", 0, limit - 1, withscores=True)
+        reports = [Report(key, int(place)) for key, place in listed]
+        errors = self._errors(source, [report.key for report in reports if report.place % 2])
         return [
-            Report(
-                key,
-                int(key.partition("@")[0]),
-                int(place),
-                state,
-                (error or "") if state in ("dead", "discarded") else None,
-            )
-            for key, place, state, error in self._first(source, limit)
+            report._replace(error=errors[report.key]) if report.place % 2 else report
+            for report in reports
         ]
+
+    def _errors(self, source: str, keys: Sequence[str]) -> dict[str, str]:
+        """Why these were given up; empty, if that is not known any more."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hget(f"{prefix(source)}:event:{key}", "error")
+        return {key: error or "" for key, error in zip(keys, pipeline.execute(), strict=True)}
 
     def confirm(self, lease: Lease, reports: Iterable[Report]) -> int:
         """Odoo knows these; how many are left. With none left the lease is given back.
@@ -56,7 +62,7 @@ class Reports:
         """
         arguments: list[Any] = [lease.token]
         for report in reports:
-            arguments += (report.key, report.place, report.state)
+            arguments += (report.key, report.place)
         left = int(self._confirm(lease.source, *arguments))
         if left < 0:
             raise LeaseLost

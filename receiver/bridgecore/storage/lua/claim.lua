@@ -10,7 +10,7 @@ local time = now()
 local accepted_at = stamp(time)
 local new, repeated, refused = 0, 0, 0
 -- What is written down for all events together.
-local bodies, listed, due, queued, settled = {}, {}, {}, {}, {}
+local bodies, listed, due, queued, settled, failures = {}, {}, {}, {}, {}, {}
 
 -- Odoo takes a given up event out of the feed when it is told. If the feed has it although it
 -- was asked later than that, somebody offers the event again. (A push proves nothing: it may be
@@ -58,6 +58,7 @@ local function claim(i)
     requeue(key, record, moment, time)
   elseif state ~= 'queued' then
     settled[#settled + 1] = key
+    failures[key] = state ~= 'done'
   end
   return state
 end
@@ -86,4 +87,4 @@ redis.call('ZREMRANGEBYRANK', P .. ':events', 0, -max_listed - 1)
 count('received:' .. via, new + repeated)
 count('duplicates:' .. via, repeated)
 count('refused:' .. via, refused)
-return {report(settled), answers}
+return {report(settled, failures), answers}

@@ -51,16 +51,17 @@ local function count(figure, by)
 end
 
 -- Puts the outcomes of events on the list of what Odoo is to be told, in the order in which they
--- were known. Returns 1 if the list was empty: then somebody has to start telling.
-local function report(keys)
+-- were known. Those of `failures` get an odd place: their events have to be looked at, the others
+-- are done. Returns 1 if the list was empty: then somebody has to start telling.
+local function report(keys, failures)
   if #keys == 0 then
     return 0
   end
   local first = redis.call('EXISTS', P .. ':reports') == 0
-  local place = redis.call('INCRBY', P .. ':sequence', #keys) - #keys
+  local place = redis.call('INCRBY', P .. ':sequence', 2 * #keys) - 2 * #keys
   local places = {}
   for i, key in ipairs(keys) do
-    append(places, stamp(place + i), key)
+    append(places, stamp(place + 2 * i - (failures[key] and 1 or 0)), key)
   end
   in_parts(places, 'ZADD', P .. ':reports', 'NX')
   return first and 1 or 0

@@ -46,7 +46,7 @@ for _, record in ipairs(records) do
 end
 
 -- What is written down for all events together.
-local ended, dead, latest, seen, models = {}, {}, {}, {}, {}
+local ended, failures, dead, latest, seen, models = {}, {}, {}, {}, {}, {}
 local later = {}  -- when records may be tried again
 
 -- What Odoo says about the record is so even if a handler failed; a replayed event is
@@ -90,6 +90,7 @@ local function settle(event, values)
       'record', record)
     ended[#ended + 1] = key
     if event.outcome == 'dead' then
+      failures[key] = true
       append(dead, event.moment, key)
     end
     local id, timestamp = key:match('^(.-)@(.*)$')
@@ -159,4 +160,4 @@ local candidates = {unpack(ARGV, 8 + #events)}
 for _, record in ipairs(left) do
   candidates[#candidates + 1] = record
 end
-return {report(ended), lost, left, stamp(time), take(candidates, next_token, lease, most, time)}
+return {report(ended, failures), lost, left, stamp(time), take(candidates, next_token, lease, most, time)}

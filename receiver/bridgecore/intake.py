@@ -1,7 +1,6 @@
 """Lets concurrent requests share one round trip to Redis and one message."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
@@ -16,16 +15,13 @@ GROUP = 100
 #: events from which on a group does not wait for the one before it
 LARGE = 100
 
-#: seconds that a group is waited for while many submit at once; one that comes alone waits never
-GATHERING = 0.001
-
 _Waiting = tuple[Submission, "asyncio.Future[Receipt]"]
 
 
 class Intake:
     """Accepts submissions in groups: what arrives while one group is stored is the next.
 
-    A lone submission does not wait for others. Requests are answered in the event loop, groups
+    No submission waits for others to come. Requests are answered in the event loop, groups
     are stored in a thread, and the two meet once per group, because each meeting costs more than
     storing an event.
 
@@ -62,8 +58,7 @@ class Intake:
         return await future
 
     def _run(self) -> None:
-        group: list[_Waiting] = []
-        while group := self._next_group(busy=len(group) > 1):
+        while group := self._next_group():
             events = sum(len(submission.events) for submission, _ in group)
             if events >= LARGE and self._helper_is_free.acquire(blocking=False):
                 stored = self._helper.submit(self._store, group)
@@ -80,12 +75,10 @@ class Intake:
             results = [error] * len(group)
         self._loop.call_soon_threadsafe(_answer, group, results)
 
-    def _next_group(self, busy: bool) -> list[_Waiting]:
+    def _next_group(self) -> list[_Waiting]:
         """The first waiting submission and what came with it; empty at the end."""
         first = self._queue.get()
         group = [first] if first else []
-        if busy:  # those who were answered just now send their next ones
-            time.sleep(GATHERING)
         while first and len(group) < GROUP:
             try:
                 following = self._queue.get_nowait()

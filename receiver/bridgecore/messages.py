@@ -5,6 +5,7 @@ another one for what was left lying.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from amqp.exceptions import AMQPError
@@ -79,16 +80,21 @@ class Messages:
         return None
 
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
+        send = partial(
+            self._app.send_task,
+            task,
+            arguments,
+            queue=queue,
+            ignore_result=True,
+            confirm_timeout=SOCKET_TIMEOUT,
+            argsrepr=str(arguments[0]),  # for logs; else Celery would describe every record
+            **options,
+        )
         try:
-            self._app.send_task(
-                task,
-                arguments,
-                queue=queue,
-                ignore_result=True,
-                confirm_timeout=SOCKET_TIMEOUT,
-                argsrepr=str(arguments[0]),  # for logs; else Celery would describe every record
-                **options,
-            )
+            try:
+                send(retry=False)  # to be ready for another try takes a third of sending
+            except _AWAY:
+                send()
         except _AWAY as error:
             raise QueueUnavailable(
                 f"The broker cannot be reached ({reason(error)}): check BRIDGECORE_BROKER_URL, "

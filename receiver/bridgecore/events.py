@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -55,6 +55,7 @@ Model = Annotated[
 ]
 #: what happened to a record
 Name = Literal["create", "write", "unlink"]
+Priority = Literal["high", "medium", "low"]
 
 
 #: as Odoo pushes it; for descriptions of the API
@@ -88,7 +89,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     event: Name
     #: of the commit, as by `exact_timestamp`; a text, because it must compare exactly
     timestamp: str
-    priority: Literal["high", "medium", "low"] = "medium"
+    priority: Priority = "medium"
     category: str = "business"
     payload: dict[str, Any] = {}
     changed_fields: list[str] = []
@@ -211,14 +212,16 @@ def parse_body(body: str | bytes) -> Event:
 
 
 _BODY = msgspec.json.Decoder(Event)
+_CHOICES = {"event": get_args(Name), "priority": get_args(Priority)}
 
 
 def _in_words(error: msgspec.ValidationError, place: str) -> str:
     """What is wrong with an event, and where; but not the value."""
     text, _, where = str(error).partition(" - at ")
-    if text.startswith("Invalid enum value"):
-        text = "Unknown value"
-    return f"{_path(place, where.strip('`').removeprefix('$').removeprefix('.'))}: {text}"
+    where = where.strip("`").removeprefix("$").removeprefix(".")
+    if where in _CHOICES:
+        text = f"must be one of {', '.join(_CHOICES[where])}"
+    return f"{_path(place, where)}: {text}"
 
 
 def _path(*places: str) -> str:

@@ -68,6 +68,11 @@ def test_many_brackets_are_not_deep():
     assert parse_event({**VECTORS["accepted"][0]["body"], "payload": payload}, SOURCE)
 
 
+def test_a_choice_is_named_with_what_there_is_to_choose():
+    with pytest.raises(InvalidEvent, match=r"^event: must be one of create, write, unlink$"):
+        parse_event({**VECTORS["accepted"][0]["body"], "event": "secret"}, SOURCE)
+
+
 def test_an_event_of_the_feed_has_its_id_under_another_name():
     pushed = dict(VECTORS["accepted"][0]["body"])
     pulled = {**pushed, "id": pushed["event_id"]}

@@ -21,6 +21,10 @@ VISIBILITY_TIMEOUT = 3600
 _TLS_FILES = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
 
 
+#: until a sender is told that the broker is away; a worker waits for ever all the same
+_ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+
+
 def broker_settings(url: str) -> dict[str, Any]:
     """Celery's settings.
 
@@ -51,6 +55,7 @@ def _redis(url: str) -> dict[str, Any]:
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_keepalive": True,
         "global_keyprefix": "bridgecore:broker:",
+        **_ONE_MORE_TRY,
         **redis.options,
     }
     return {
@@ -70,10 +75,8 @@ def _rabbitmq(url: str) -> dict[str, Any]:
         # For what py-amqp would wait without end, such as an answer to its leaving a node.
         "read_timeout": SOCKET_TIMEOUT,
         "write_timeout": SOCKET_TIMEOUT,
-        # Until a sender is told that the broker is away. A worker waits for ever all the same.
+        **_ONE_MORE_TRY,
         "max_retries": len(nodes),
-        "interval_start": 0,
-        "interval_step": 0,
     }
     return {
         "broker_url": ";".join(node for node, _ in nodes),

@@ -182,20 +182,24 @@ def parse_event(data: Any, source: str, place: str = "") -> Event:
     if not isinstance(data, dict):
         raise InvalidEvent(f"{place or 'The event'} must be a JSON object.")
     _check_source(data, source)
-    # Odoo has null where nothing is known; the defaults of the fields say what that means.
-    known = {name: value for name, value in data.items() if value is not None}
+    known = _known(data)
     known["source"] = source
-    if "event_id" not in known and "id" in known:
-        known["event_id"] = known["id"]
-    try:
-        if "timestamp" in known:  # else it is missed below
+    if "event_id" not in known and "id" in data:
+        known["event_id"] = data["id"]
+    if "timestamp" in known:  # else it is missed below
+        try:
             known["timestamp"] = exact_timestamp(known["timestamp"])
+        except ValueError as error:
+            raise InvalidEvent(f"{_path(place, 'timestamp')}: {error}") from None
+    try:
         event = msgspec.convert(known, Event)
+        too_deep = _is_too_deep(event)
     except msgspec.ValidationError as error:
         raise InvalidEvent(_in_words(error, place)) from None
-    except ValueError as error:
-        raise InvalidEvent(f"{_path(place, 'timestamp')}: {error}") from None
-    _check_body(event, place)
+    except UnicodeEncodeError:
+        raise InvalidEvent(f"{_path(place)}: UTF-8 cannot express it") from None
+    if too_deep:
+        raise InvalidEvent(f"{_path(place)}: values are nested more than {MAX_DEPTH} times")
     return event
 
 
@@ -205,10 +209,7 @@ def parse_body(body: str | bytes) -> Event:
     Raises:
         ValueError: it is none.
     """
-    try:
-        return _BODY.decode(body)
-    except RecursionError as error:
-        raise ValueError from error
+    return _BODY.decode(body)
 
 
 _BODY = msgspec.json.Decoder(Event)
@@ -217,8 +218,8 @@ _CHOICES = {"event": get_args(Name), "priority": get_args(Priority)}
 
 def _in_words(error: msgspec.ValidationError, place: str) -> str:
     """What is wrong with an event, and where; but not the value."""
-    text, _, where = str(error).partition(" - at ")
-    where = where.strip("`").removeprefix("$").removeprefix(".")
+    text, found, where = str(error).rpartition(" - at ")  # the value may have that, too
+    text, where = (text, where.strip("`$").removeprefix(".")) if found else (where, "")
     if where in _CHOICES:
         text = f"must be one of {', '.join(_CHOICES[where])}"
     return f"{_path(place, where)}: {text}"
@@ -228,18 +229,14 @@ def _path(*places: str) -> str:
     return ".".join(place for place in places if place) or "The event"
 
 
-def _check_body(event: Event, place: str) -> None:
-    """Refuse what could not be stored or read again."""
+def _is_too_deep(event: Event) -> bool:
+    """Whether it could not be read again wherever it goes."""
     try:
-        body = event.body
-        # Most events have too few brackets to be nested so deeply.
-        deep = body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(event) > MAX_DEPTH
-    except UnicodeEncodeError:
-        raise InvalidEvent(f"{_path(place)}: UTF-8 cannot express it") from None
+        # Most events have too few brackets for that.
+        brackets = event.body.count(b"{") + event.body.count(b"[")
     except RecursionError:
-        deep = True
-    if deep:
-        raise InvalidEvent(f"{_path(place)}: values are nested more than {MAX_DEPTH} times")
+        return True
+    return brackets > MAX_DEPTH and _depth(event) > MAX_DEPTH
 
 
 def _depth(event: Event) -> int:
@@ -253,6 +250,22 @@ def _depth(event: Event) -> int:
 def _inner(outer: dict[str, Any] | list[Any]) -> Iterator[Any]:
     values = outer.values() if isinstance(outer, dict) else outer
     return (value for value in values if isinstance(value, dict | list))
+
+
+def _known(data: dict[str, Any]) -> dict[str, Any]:
+    """What it says of an event.
+
+    Odoo has null where nothing is known; the defaults of the fields say what that means. Older
+    senders also have false for nobody.
+    """
+    return {
+        name: value
+        for name in Event.__struct_fields__
+        if (value := data.get(name)) is not None and not (value is False and name in _NOBODY)
+    }
+
+
+_NOBODY = ("user_id", "user_name", "company_id")
 
 
 def _check_source(data: Mapping[str, Any], source: str) -> None:

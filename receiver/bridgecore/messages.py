@@ -12,6 +12,7 @@ from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event
@@ -80,26 +81,45 @@ class Messages:
         return None
 
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
-        send = partial(
-            self._app.send_task,
-            task,
-            arguments,
-            queue=queue,
-            ignore_result=True,
-            confirm_timeout=SOCKET_TIMEOUT,
-            argsrepr=str(arguments[0]),  # for logs; else Celery would describe every record
-            **options,
-        )
         try:
-            try:
-                send(retry=False)  # to be ready for another try takes a third of sending
-            except _AWAY:
-                send()
+            with self._app.producer_pool.acquire(block=True) as producer:
+                send = partial(
+                    self._app.send_task,
+                    task,
+                    arguments,
+                    queue=queue,
+                    producer=producer,
+                    retry=False,  # as below; being ready for it takes Celery a third of sending
+                    ignore_result=True,
+                    confirm_timeout=SOCKET_TIMEOUT,
+                    argsrepr=str(arguments[0]),  # for logs; else Celery would describe every record
+                    **options,
+                )
+                try:
+                    send()
+                except _AWAY as error:
+                    # The connection may have gone stale. It is dropped: the pool would take leave
+                    # of a broker that does not answer.
+                    connection: Any = producer.connection
+                    connection.collect()
+                    producer.revive(connection)
+                    if _timed_out(error):
+                        raise
+                    send()
         except _AWAY as error:
             raise QueueUnavailable(
                 f"The broker cannot be reached ({reason(error)}): check BRIDGECORE_BROKER_URL, "
                 "or without that BRIDGECORE_REDIS_URL."
             ) from error
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """Whether the broker was there but did not answer; another try would wait as long."""
+    while error is not None:
+        if isinstance(error, (TimeoutError, RedisTimeout)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def queue_of(event: Event) -> str:

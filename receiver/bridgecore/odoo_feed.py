@@ -144,5 +144,5 @@ def _why(response: requests.Response) -> str:
 def _json(response: requests.Response) -> Any:
     try:
         return response.json()
-    except requests.JSONDecodeError:
+    except (ValueError, RecursionError):  # also numbers of thousands of digits
         return None

@@ -1,11 +1,16 @@
 """Redis, which is also the broker, goes and comes back."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 from bridgecore.api import create_app
+from bridgecore.errors import QueueUnavailable
 from bridgecore.messages import DEFAULT
 from bridgecore.odoo_databases import Source
+from bridgecore.redis_address import SOCKET_TIMEOUT
 from bridgecore.runtime import Runtime
 from bridgecore.settings import Settings
 from fastapi.testclient import TestClient
@@ -65,3 +70,25 @@ def test_a_sender_is_told_to_come_back_and_then_its_event_is_queued(redis, parts
         assert push(2).json() == {"success": True, "accepted": 1, "duplicates": 0}
         queue = f"bridgecore:broker:{DEFAULT}"
         assert parts.storage.redis.llen(queue) == 1
+
+
+def test_a_connection_that_went_stale_is_replaced(redis, parts):
+    parts.messages.process("a", ["res.partner:1"])
+    parts.storage.redis.client_kill_filter(_type="normal")
+    parts.messages.process("a", ["res.partner:2"])
+    assert parts.storage.redis.llen(f"bridgecore:broker:{DEFAULT}") == 2
+
+
+def test_a_broker_that_does_not_answer_is_waited_for_once(redis, parts):
+    """As long as Odoo waits for an answer, a sender has to hear that."""
+    parts.messages.process("a", ["res.partner:1"])
+    pid = parts.storage.redis.info("server")["process_id"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with pytest.raises(QueueUnavailable, match="no answer in time"):
+            parts.messages.process("a", ["res.partner:2"])
+        assert time.monotonic() - began < 1.5 * SOCKET_TIMEOUT
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    parts.messages.process("a", ["res.partner:3"])

@@ -189,8 +189,8 @@ def nested(depth: int) -> list:
 
 @pytest.mark.parametrize(
     "value",
-    ["\ud800", nested(MAX_DEPTH - 1), nested(900)],
-    ids=["surrogate", "deep", "deeper than Python can go"],
+    ["\ud800", nested(MAX_DEPTH - 1)],
+    ids=["surrogate", "deep"],
 )
 def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts, value):
     parts.odoo.events = [parts.wire(1, payload={"a": value}), parts.wire(2)]

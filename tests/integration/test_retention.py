@@ -94,6 +94,31 @@ def test_a_repeat_begins_a_new_life_of_the_memory(parts):
     assert kept(parts, "event") == {1}
 
 
+def test_what_is_forgotten_while_a_repeat_of_it_is_to_be_told_leaves_nothing_behind(parts):
+    """Else it would be taken for confirmed, and forgotten, when it comes once more."""
+    hold(parts, [1])
+    parts.push(parts.event(1))
+    age(parts, "kept")
+    parts.storage.retention.forget(parts.source)
+    parts.deliver()
+    assert kept(parts, "event") == set()
+    for name in ("reports", "kept", "remembered"):
+        assert parts.storage.redis.zcard(parts.key(name)) == 0
+
+
+def test_an_event_without_content_is_still_shown_as_confirmed(make_parts):
+    parts = make_parts(max_stored_events=1)
+    hold(parts, [1])
+    hold(parts, [2])
+    place = [(parts.source, parts.event(1).key)]
+    (before,) = parts.storage.history.known(place)
+    parts.storage.retention.forget(parts.source)
+    (known,) = parts.storage.history.known(place)
+    assert known.empty
+    assert known.fields["state"] == before.fields["state"] == "confirmed"
+    assert known.fields["confirmed_at"] == before.fields["confirmed_at"]
+
+
 def test_more_than_one_call_can_forget_goes_too(make_parts, monkeypatch):
     monkeypatch.setattr(retention, "_AT_ONCE", 10)
     parts = make_parts(max_stored_events=1)

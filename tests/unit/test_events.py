@@ -68,9 +68,43 @@ def test_many_brackets_are_not_deep():
     assert parse_event({**VECTORS["accepted"][0]["body"], "payload": payload}, SOURCE)
 
 
-def test_a_choice_is_named_with_what_there_is_to_choose():
+@pytest.mark.parametrize("value", ["secret", "secret - at `$.event`", 5])
+def test_a_choice_is_named_with_what_there_is_to_choose(value):
     with pytest.raises(InvalidEvent, match=r"^event: must be one of create, write, unlink$"):
-        parse_event({**VECTORS["accepted"][0]["body"], "event": "secret"}, SOURCE)
+        parse_event({**VECTORS["accepted"][0]["body"], "event": value}, SOURCE)
+
+
+def nested(depth, wrap):
+    value = wrap(None)
+    for _ in range(depth - 1):
+        value = wrap(value)
+    return value
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
+@pytest.mark.parametrize("field", ["payload", "old_values"])
+def test_values_may_be_nested_but_not_without_end(field, wrap):
+    body = VECTORS["accepted"][0]["body"]
+    assert parse_event({**body, field: {"a": nested(MAX_DEPTH - 1, wrap)}}, SOURCE)
+    for depth in (MAX_DEPTH, 100_000):
+        with pytest.raises(InvalidEvent, match="nested more than 200 times"):
+            parse_event({**body, field: {"a": nested(depth, wrap)}}, SOURCE)
+
+
+def test_nobody_is_null_or_false():
+    nobody = {"user_id": False, "user_name": False, "company_id": False}
+    event = parse_event({**VECTORS["accepted"][0]["body"], **nobody}, SOURCE)
+    assert (event.user_id, event.user_name, event.company_id) == (None, None, None)
+
+
+@pytest.mark.parametrize("field", ["event", "user_name", "category"])
+def test_what_utf8_cannot_express_is_said_without_it(field):
+    with pytest.raises(InvalidEvent, match=r"^(The event: UTF-8 cannot express it|event: must be)"):
+        parse_event({**VECTORS["accepted"][0]["body"], field: "\ud800"}, SOURCE)
+
+
+def test_what_nobody_asked_for_does_not_matter():
+    assert parse_event({**VECTORS["accepted"][0]["body"], "other": "\ud800"}, SOURCE)
 
 
 def test_an_event_of_the_feed_has_its_id_under_another_name():

@@ -58,7 +58,7 @@ local function claim(i)
     requeue(key, record, moment, time)
   elseif state ~= 'queued' then
     settled[#settled + 1] = key
-    failures[key] = state ~= 'done'
+    failures[key] = state == 'dead' or state == 'discarded'
   end
   return state
 end

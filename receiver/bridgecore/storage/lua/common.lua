@@ -59,6 +59,7 @@ local function report(keys, failures)
   end
   local first = redis.call('EXISTS', P .. ':reports') == 0
   local place = redis.call('INCRBY', P .. ':sequence', 2 * #keys) - 2 * #keys
+  place = place - place % 2
   local places = {}
   for i, key in ipairs(keys) do
     append(places, stamp(place + 2 * i - (failures[key] and 1 or 0)), key)

@@ -41,6 +41,7 @@ local memories = surplus('remembered', tonumber(ARGV[4]), excess, tonumber(ARGV[
 for _, key in ipairs(memories) do
   redis.call('DEL', P .. ':event:' .. key)
   redis.call('ZREM', P .. ':remembered', key)
+  redis.call('ZREM', P .. ':reports', key)  -- Odoo knows; it would be told again after a repeat
 end
 
 local records = surplus('records', tonumber(ARGV[7]), size('records') - tonumber(ARGV[8]), -1)

@@ -53,7 +53,7 @@ def parts(systems: dict[str, Json2]) -> Iterator[Runtime]:
         ]
         parts = Runtime(Settings.model_validate({"redis_url": url, "systems": described}))
         yield parts
-        parts.storage.redis.close()
+        parts.storage.close()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def make_parts(redis_url: str, odoo: FakeOdoo) -> Iterator[Callable[..., Parts]]
 
     yield make
     for parts in made:
-        parts.storage.redis.close()
+        parts.storage.close()
 
 
 @pytest.fixture

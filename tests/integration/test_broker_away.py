@@ -43,7 +43,7 @@ def parts(redis) -> Iterator[Runtime]:
     made = Runtime(Settings(redis_url=redis.connection_url, sources=[source]))
     yield made
     made.celery.close()
-    made.storage.redis.close()
+    made.storage.close()
 
 
 def test_a_sender_is_told_to_come_back_and_then_its_event_is_queued(redis, parts):

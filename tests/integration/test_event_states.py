@@ -141,7 +141,7 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             assert {*self.successes} == {*self.parts.odoo.processed} == set(accepted)
             assert {*self.parts.states().values()} <= {"confirmed"}
             assert self.parts.storage.redis.zcard(self.parts.key("queued")) == 0
-            self.parts.storage.redis.close()
+            self.parts.storage.close()
 
     run_state_machine_as_test(
         Receiver,

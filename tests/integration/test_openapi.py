@@ -37,7 +37,7 @@ def parts(redis_url, odoo) -> Iterator[Parts]:
     parts.push(*(parts.event(n, model="broken") for n in range(6, 9)))
     parts.deliver()
     yield parts
-    parts.storage.redis.close()
+    parts.storage.close()
 
 
 @pytest.fixture(scope="module")

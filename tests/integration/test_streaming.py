@@ -111,7 +111,7 @@ def test_it_ends_in_order_when_redis_goes_away(odoo, caplog):
         eventually(lambda: parts.storage.redis.info("clients")["blocked_clients"])
         redis.stop()
         assert list(stream) == []
-    parts.storage.redis.close()
+    parts.storage.close()
     (line,) = (r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING)
     assert line.startswith(f"live stream ended source={parts.source} error=")
 

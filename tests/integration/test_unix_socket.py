@@ -26,4 +26,4 @@ def test_all_parts_understand_the_same_url(url):
     assert parts.storage.redis.llen(f"bridgecore:broker:{DEFAULT}") == 1
     assert parts.celery.backend.client.ping()
     parts.celery.close()
-    parts.storage.redis.close()
+    parts.storage.close()

@@ -60,6 +60,11 @@ class Storage(Connection):
         super().__init__(settings)
         self._settings = settings
 
+    def close(self) -> None:
+        """Close its connections; what uses it again opens new ones."""
+        self.redis.close()
+        self.marks.close()
+
     @cached_property
     def claims(self) -> Claims:
         return Claims(self, self._settings)

@@ -30,6 +30,10 @@ class Marks:
     def __init__(self, settings: Settings) -> None:
         self._pool: Any = Connection(settings, redis_connect_func=_silence).redis.connection_pool
 
+    def close(self) -> None:
+        """Close the connections that no batch has in hand."""
+        self._pool.disconnect(inuse_connections=False)
+
     @contextmanager
     def open(self) -> Iterator["Line"]:
         """A line for one batch; it is connected when there is something to be said."""

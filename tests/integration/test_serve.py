@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from bridgecore.children import GRACE
 from bridgecore.embedded_redis import embedded_redis
 from bridgecore.errors import SettingsError
 
@@ -120,7 +121,7 @@ def test_one_command_receives_and_ends_cleanly(serving):
 def test_if_one_role_dies_all_end_and_the_failure_is_seen(serving):
     roles = serving.pids()
     os.kill(roles["beat"], signal.SIGKILL)
-    assert serving.process.wait(30) == 1
+    assert serving.process.wait(GRACE + 10) == 1
     assert not any(map(is_running, roles.values()))
     assert "beat ended" in serving.tail()
 

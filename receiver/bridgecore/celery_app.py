@@ -35,7 +35,7 @@ def create_celery(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any absence of its broker
         broker_connection_timeout=CONNECT_TIMEOUT,
-        # One more try replaces a connection that went stale; more would keep the sender waiting.
+        # For `sync_data`, which its users send; `Messages` tries again itself.
         task_publish_retry=True,
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
         # The nameless exchange delivers to the queue of that name; through a named one every

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import requests
 from bridgecore.events import parse_event
-from bridgecore.storage.claims import Submission
-from bridgecore.storage.work import End
+from bridgecore.storage.claimed import Result
+from bridgecore.storage.inbox import Submission
 
 from benchmarks.receiver.events import SOURCE, event
 from benchmarks.receiver.load import request
@@ -78,11 +78,11 @@ def storing(stage: Stage, count: int) -> Iterator[Row]:
             parse_event({**event(number), "record_id": number + 10_000}, SOURCE)
             for number in range(start, min(start + 500, first + count))
         ]
-        storage.claims.claim([Submission(SOURCE, events, "push")])
-        batch = storage.batches.take(SOURCE, [event.record for event in events], 500).batch
-        if len(batch.works) < len(events):
+        storage.inbox.accept([Submission(SOURCE, events, "push")])
+        batch = storage.batches.claim(SOURCE, [event.record for event in events], 500).batch
+        if len(batch.events) < len(events):
             raise RuntimeError("somebody else works on these events")
-        storage.batches.settle(batch, [End(work, "done", batch.now) for work in batch.works])
+        storage.batches.settle(batch, [Result(event, "done", batch.now) for event in batch.events])
         _confirm(stage)
     per_event = (_memory(stage) - before) / count
     yield Row(f"memory of a stored event ({count:,} of 600 bytes)", per_event, "bytes")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from bridgecore.config.settings import load_settings
 from bridgecore.runtime import Runtime
-from bridgecore.settings import load_settings
 
 from benchmarks.receiver.events import SOURCE
 from benchmarks.receiver.load import SECRET

@@ -5,6 +5,6 @@ What a module of handlers needs is here; everything else is the service's own.
 
 from bridgecore.concurrency import run_async
 from bridgecore.events import Event
-from bridgecore.handlers import on
+from bridgecore.handling.registry import on
 
 __all__ = ["Event", "on", "run_async"]

@@ -4,23 +4,23 @@ from functools import cache, cached_property
 
 from celery import Celery
 
-from bridgecore.acceptance import Acceptance
-from bridgecore.acknowledging import Acknowledging
-from bridgecore.celery_app import create_celery
+from bridgecore.accepting.acceptance import Acceptance
+from bridgecore.config.settings import Settings, load_settings
 from bridgecore.copying import Copying
-from bridgecore.dead_letters import DeadLetterOffice
 from bridgecore.errors import UnknownSystem
-from bridgecore.handlers import Registry, load_handlers
-from bridgecore.handling import Handling
-from bridgecore.lease_keeper import LeaseKeeper
-from bridgecore.messages import Messages
-from bridgecore.odoo_api import OdooApi
-from bridgecore.odoo_feed import OdooFeed
-from bridgecore.odoo_health import OdooHealth
-from bridgecore.processing import Processing
-from bridgecore.pulling import Pulling
-from bridgecore.settings import Settings, load_settings
+from bridgecore.handling.calling import Caller
+from bridgecore.handling.dead_letters import DeadLetterQueue
+from bridgecore.handling.registry import Registry, load_handlers
+from bridgecore.handling.runner import Runner
+from bridgecore.odoo.api import OdooApi
+from bridgecore.odoo.confirming import Confirming
+from bridgecore.odoo.feed import OdooFeed
+from bridgecore.odoo.health import OdooHealth
+from bridgecore.odoo.pulling import Pulling
+from bridgecore.queue.celery_app import create_celery
+from bridgecore.queue.messages import Messages
 from bridgecore.storage import Storage
+from bridgecore.storage.lease_keeper import LeaseKeeper
 
 
 class Runtime:
@@ -55,25 +55,25 @@ class Runtime:
         return Acceptance(self.settings, self.storage, self.messages)
 
     @cached_property
-    def processing(self) -> Processing:
-        handling = Handling(self.settings, self.storage, self.registry, self.keeper)
-        return Processing(self.settings, self.storage, self.messages, handling)
+    def runner(self) -> Runner:
+        caller = Caller(self.settings, self.storage, self.registry, self.keeper)
+        return Runner(self.settings, self.storage, self.messages, caller)
 
     @cached_property
     def pulling(self) -> Pulling:
         return Pulling(self.settings, self.storage, self.acceptance, self.keeper, self.feed)
 
     @cached_property
-    def acknowledging(self) -> Acknowledging:
-        return Acknowledging(self.storage, self.messages, self.keeper, self.feed)
+    def confirming(self) -> Confirming:
+        return Confirming(self.storage, self.messages, self.keeper, self.feed)
 
     @cached_property
     def odoo_health(self) -> OdooHealth:
         return OdooHealth(self.settings, self.storage)
 
     @cached_property
-    def dead_letters(self) -> DeadLetterOffice:
-        return DeadLetterOffice(self.storage, self.messages)
+    def dead_letters(self) -> DeadLetterQueue:
+        return DeadLetterQueue(self.storage, self.messages)
 
     def feed(self, source: str) -> OdooFeed:
         """The feed of a configured source; its connection is kept for the next call."""

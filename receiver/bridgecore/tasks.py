@@ -6,9 +6,9 @@ from typing import Any
 
 from celery import shared_task
 
-from bridgecore import messages
 from bridgecore.copying import Result
 from bridgecore.errors import FeedError, QueueFull, QueueUnavailable
+from bridgecore.queue import messages
 from bridgecore.runtime import runtime
 
 log = logging.getLogger(__name__)
@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 WAKE_LIMIT = 1000
 
 
-@shared_task(name=messages.PROCESS)
+@shared_task(name=messages.HANDLE)
 def process_odoo_webhook_event(
     source: str, records: list[str], queue: str = messages.DEFAULT
 ) -> None:
     """Handle the waiting events of one or many records."""
-    runtime().processing.process(source, records, queue)
+    runtime().runner.run(source, records, queue)
 
 
-@shared_task(name=messages.SYNC)
+@shared_task(name=messages.PULL)
 def sync_odoo_webhook_events(
     source: str | None = None, reconcile: bool = False, force: bool = False
 ) -> None:
@@ -38,20 +38,20 @@ def sync_odoo_webhook_events(
     if source is None:
         for known in parts.settings.sources:
             # When workers cannot keep up, pulls must not pile up.
-            parts.messages.sync(known.id, reconcile, expires=parts.settings.pull_interval)
+            parts.messages.pull(known.id, reconcile, expires=parts.settings.pull_interval)
         return
     if not force and parts.odoo_health.is_away(source):
         return
     try:
         with parts.odoo_health.watch(source):
-            parts.pulling.sync(source, reconcile)
+            parts.pulling.pull(source, reconcile)
     except FeedError:
         pass  # the next run of the schedule tries again
     except QueueFull as error:
         log.warning("pull stopped source=%s error=%s", source, error)
 
 
-@shared_task(name=messages.ACKNOWLEDGE)
+@shared_task(name=messages.CONFIRM)
 def acknowledge_odoo_webhook_events(source: str) -> None:
     """Tell Odoo which of its events were handled, and which were given up."""
     parts = runtime()
@@ -59,7 +59,7 @@ def acknowledge_odoo_webhook_events(source: str) -> None:
         return
     # The next wake-up tries again.
     with suppress(FeedError, QueueUnavailable), parts.odoo_health.watch(source):
-        parts.acknowledging.acknowledge(source)
+        parts.confirming.confirm(source)
 
 
 @shared_task(name=messages.WAKE)
@@ -70,9 +70,9 @@ def wake_stalled_records() -> None:
         stalled = parts.storage.batches.stalled(source, WAKE_LIMIT)
         if stalled:
             log.info("woken source=%s records=%d", source, len(stalled))
-            parts.messages.process(source, stalled)
+            parts.messages.handle(source, stalled)
         if parts.storage.reports.first(source, 1):
-            parts.messages.acknowledge(source)
+            parts.messages.confirm(source)
 
 
 @shared_task(name=messages.FORGET)

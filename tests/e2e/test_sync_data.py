@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from bridgecore import tasks
+from bridgecore.config.settings import Settings
 from bridgecore.errors import OdooRefused, OdooUnavailable, UnknownSystem
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings
 
 from devstack.databases import Databases
 from devstack.json2 import Json2

@@ -3,7 +3,7 @@
 import json
 import os
 
-from bridgecore.storage.work import Batch, End
+from bridgecore.storage.claimed import Batch, Result
 
 
 def in_a_child(work):
@@ -37,19 +37,19 @@ def batches_of(parts, monkeypatch):
     seen = []
     settle = parts.storage.batches.settle
 
-    def watch(batch, ends, *then):
-        seen.append([end.work.event.event_id for end in ends])
-        return settle(batch, ends, *then)
+    def watch(batch, results, *then):
+        seen.append([result.claimed.event.event_id for result in results])
+        return settle(batch, results, *then)
 
     monkeypatch.setattr(parts.storage.batches, "settle", watch)
     return seen
 
 
-def take(parts, limit: int = 1) -> Batch:
+def claim(parts, limit: int = 1) -> Batch:
     """Events of the first record."""
-    return parts.storage.batches.take(parts.source, ["res.partner:1"], limit).batch
+    return parts.storage.batches.claim(parts.source, ["res.partner:1"], limit).batch
 
 
 def settle(parts, batch, outcome="done", **then):
-    ends = [End(work, outcome, batch.now) for work in batch.works]
-    return parts.storage.batches.settle(batch, ends, **then)
+    results = [Result(claimed, outcome, batch.now) for claimed in batch.events]
+    return parts.storage.batches.settle(batch, results, **then)

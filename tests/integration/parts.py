@@ -4,15 +4,15 @@ from collections import deque
 from typing import Any
 from uuid import uuid4
 
-from bridgecore.acceptance import Receipt
+from bridgecore.accepting.acceptance import Receipt
+from bridgecore.config.databases import Source
+from bridgecore.config.settings import Settings
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event, parse_event
-from bridgecore.handlers import Registry
-from bridgecore.odoo_databases import Source
+from bridgecore.handling.registry import Registry
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings
-from bridgecore.storage.claims import Submission
 from bridgecore.storage.history import Filter
+from bridgecore.storage.inbox import Submission
 
 from tests.integration.fake_odoo import FakeOdoo
 
@@ -25,16 +25,16 @@ class MessagesByHand:
         self.delays: list[float] = []
         self.away = False
 
-    def process(self, source, records, queue="", delay=None):
+    def handle(self, source, records, queue="", delay=None):
         if delay is not None:
             self.delays.append(delay)
-        self._send("process", (source, list(records)))
+        self._send("handle", (source, list(records)))
 
-    def acknowledge(self, source):
-        self._send("acknowledge", source)
+    def confirm(self, source):
+        self._send("confirm", source)
 
-    def sync(self, source, reconcile=False, force=False, expires=None):
-        self._send("sync", (source, reconcile, force))
+    def pull(self, source, reconcile=False, force=False, expires=None):
+        self._send("pull", (source, reconcile, force))
 
     def _send(self, kind, content):
         if self.away:
@@ -94,10 +94,10 @@ class Parts(Runtime):
         """Deliver messages, also those that this causes, until there are none."""
         while self.messages.sent:
             kind, content = self.messages.sent.popleft()
-            if kind == "process":
-                self.processing.process(*content)
+            if kind == "handle":
+                self.runner.run(*content)
             else:
-                self.acknowledging.acknowledge(content)
+                self.confirming.confirm(content)
             most -= 1
             assert most, "messages go in a circle"
 

@@ -1,32 +1,32 @@
 """Odoo is told what became of its events."""
 
 import pytest
-from bridgecore import acknowledging
 from bridgecore.errors import FeedUnavailable
+from bridgecore.odoo import confirming
 from bridgecore.storage.reports import LEASE
 
-from tests.integration.batching import settle, take
+from tests.integration.batching import claim, settle
 from tests.integration.fake_odoo import answer, hang_up
 
 
 def handle(parts, *event_ids):
     """Push and handle, without telling Odoo."""
     parts.push(*(parts.event(n) for n in event_ids))
-    parts.processing.process(parts.source, ["res.partner:1"])
+    parts.runner.run(parts.source, ["res.partner:1"])
     parts.messages.sent.clear()
 
 
 def test_what_is_told_together_is_told_in_one_call(parts):
     handle(parts, *range(1, 101))
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     (call,) = parts.odoo.called("mark-processed")
     assert call == {"event_ids": list(range(1, 101)), "failed": []}
 
 
 def test_long_lists_are_told_in_order_and_in_parts(parts, monkeypatch):
-    monkeypatch.setattr(acknowledging, "BATCH", 7)
+    monkeypatch.setattr(confirming, "BATCH", 7)
     handle(parts, *range(1, 21))
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.processed == list(range(1, 21))
     assert [len(c["event_ids"]) for c in parts.odoo.called("mark-processed")] == [7, 7, 6]
 
@@ -34,7 +34,7 @@ def test_long_lists_are_told_in_order_and_in_parts(parts, monkeypatch):
 def test_a_repeat_does_not_lose_its_place(parts):
     handle(parts, 1, 2)
     parts.push(parts.event(1))
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.processed == [1, 2]
 
 
@@ -43,7 +43,7 @@ def test_what_is_handled_meanwhile_is_told_by_the_same_task(parts):
     parts.odoo.misbehave.append(
         lambda handler: (handle(parts, 2), answer(200, '{"success": true}')(handler))
     )
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert [c["event_ids"] for c in parts.odoo.called("mark-processed")] == [[1], [2]]
     assert parts.states() == {1: "confirmed", 2: "confirmed"}
 
@@ -53,42 +53,42 @@ def test_if_odoo_is_in_trouble_it_is_told_later(parts, trouble):
     handle(parts, 1)
     parts.odoo.misbehave.append(trouble)
     with pytest.raises(FeedUnavailable):
-        parts.acknowledging.acknowledge(parts.source)
+        parts.confirming.confirm(parts.source)
     assert parts.states() == {1: "done"}
 
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.states() == {1: "confirmed"}
 
 
 def test_two_do_not_tell_at_once(parts):
     handle(parts, 1)
-    lease = parts.storage.leases.acquire(parts.source, acknowledging.LEASE)
-    parts.acknowledging.acknowledge(parts.source)
+    lease = parts.storage.leases.acquire(parts.source, confirming.LEASE)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.calls == []
 
     parts.storage.leases.release(lease)
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.processed == [1]
 
 
 def test_events_that_odoo_does_not_know_any_more_are_not_told_for_ever(parts):
     handle(parts, 1)
     parts.odoo.misbehave.append(answer(200, '{"success": true, "unknown": [1]}'))
-    parts.acknowledging.acknowledge(parts.source)
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
+    parts.confirming.confirm(parts.source)
     assert len(parts.odoo.called("mark-processed")) == 1
 
 
 def test_who_tells_has_a_turn_and_leaves_the_rest_to_another_message(parts, monkeypatch):
     """One process tells all sources, and reads their feeds."""
-    monkeypatch.setattr(acknowledging, "TURN", 0)
-    monkeypatch.setattr(acknowledging, "BATCH", 1)
+    monkeypatch.setattr(confirming, "TURN", 0)
+    monkeypatch.setattr(confirming, "BATCH", 1)
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    while parts.messages.sent[0][0] == "process":
-        parts.processing.process(*parts.messages.sent.popleft()[1])
+    while parts.messages.sent[0][0] == "handle":
+        parts.runner.run(*parts.messages.sent.popleft()[1])
     parts.messages.sent.clear()
-    parts.acknowledging.acknowledge(parts.source)
-    assert parts.messages.kinds == ["acknowledge"]
+    parts.confirming.confirm(parts.source)
+    assert parts.messages.kinds == ["confirm"]
     assert len(parts.odoo.processed) == 1
     parts.deliver()
     assert sorted(parts.odoo.processed) == [1, 2, 3]
@@ -98,7 +98,7 @@ def test_who_tells_has_a_turn_and_leaves_the_rest_to_another_message(parts, monk
 def give_up(parts):
     """An event that is dead, its outcome as it is about to be told, and the right to tell it."""
     parts.push(parts.event(1))
-    settle(parts, take(parts), "dead")
+    settle(parts, claim(parts), "dead")
     return parts.storage.reports.first(parts.source, 10), parts.storage.leases.acquire(
         parts.source, LEASE
     )
@@ -115,6 +115,6 @@ def test_a_dead_letter_that_is_discarded_while_odoo_is_told_is_kept_as_such(part
 def test_an_event_that_is_handled_after_all_while_odoo_is_told_is_told_again(parts):
     reports, lease = give_up(parts)
     parts.storage.dead_letters.replay(parts.source, [parts.event(1).key])
-    settle(parts, take(parts))
+    settle(parts, claim(parts))
     assert parts.storage.reports.confirm(lease, reports) == 1
     assert parts.states() == {1: "done"}

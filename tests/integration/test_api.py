@@ -48,7 +48,7 @@ def test_accepted_and_duplicates_are_counted(parts, client):
     assert response.status_code == 200
     assert response.json() == {"success": True, "accepted": 1, "duplicates": 1}
     assert parts.states() == {1: "queued", 2: "queued"}
-    assert parts.messages.kinds == ["process", "process"]
+    assert parts.messages.kinds == ["handle", "handle"]
 
 
 def test_a_batch_without_events_shows_that_address_and_credentials_are_right(parts, client):

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from bridgecore.cli import main
+from bridgecore.config.databases import Source
+from bridgecore.config.redis_address import redis_address
 from bridgecore.errors import FeedUnavailable
-from bridgecore.messages import FEED
-from bridgecore.odoo_databases import Source
-from bridgecore.odoo_feed import OdooFeed
+from bridgecore.odoo.feed import OdooFeed
+from bridgecore.queue.messages import FEED
 from bridgecore.reasons import reason
-from bridgecore.redis_address import redis_address
 from bridgecore.runtime import runtime
 from click.testing import CliRunner
 from redis.exceptions import RedisError

@@ -20,7 +20,7 @@ ERASED = {"_metadata": {"erased": True}}
 def parts(make_parts):
     """All that waits is taken at once."""
     parts = make_parts(max_attempts=2)
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
     parts.record_effects()
     return parts
 
@@ -35,7 +35,7 @@ def test_all_that_is_due_is_one_batch(parts, monkeypatch):
 
 def test_a_failure_holds_up_its_own_record_only(make_parts, monkeypatch):
     parts = make_parts(retry_base=60)
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
     parts.record_effects()
 
     @parts.registry.on()
@@ -55,7 +55,7 @@ def test_a_failure_holds_up_its_own_record_only(make_parts, monkeypatch):
 def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts):
     """At the third record the process dies, each time; the others have one attempt each."""
     parts = make_parts(lease=0.2, max_attempts=1)
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
     parts.record_effects()
     effects = parts.key("effects")
 
@@ -67,11 +67,11 @@ def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts)
 
     everything = records(*range(1, 7))
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 7)))
-    status = in_a_child(lambda: parts.processing.process(parts.source, everything))
+    status = in_a_child(lambda: parts.runner.run(parts.source, everything))
     assert os.WTERMSIG(status) == signal.SIGKILL
 
     def all_ended():
-        parts.processing.process(parts.source, everything)
+        parts.runner.run(parts.source, everything)
         return parts.storage.redis.zcard(parts.key("queued")) == 0
 
     eventually(all_ended)
@@ -106,7 +106,7 @@ def test_what_was_handled_before_is_not(parts, monkeypatch):
 
 def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handlers(make_parts):
     parts = make_parts(lease=0.2)
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
     effects = parts.key("effects")
 
     @parts.registry.on()
@@ -116,13 +116,15 @@ def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handle
             os.kill(os.getpid(), signal.SIGKILL)
 
     parts.push(parts.event(1), parts.event(2, record_id=2))
-    in_a_child(lambda: parts.processing.process(parts.source, records(1, 2)))
+    in_a_child(lambda: parts.runner.run(parts.source, records(1, 2)))
     fields = eventually(lambda: "handled_at" in memory(parts, 1) and memory(parts, 1))
     assert fields["state"] == "queued"
 
-    taken = eventually(lambda: parts.storage.batches.take(parts.source, records(1), 10).batch.works)
+    taken = eventually(
+        lambda: parts.storage.batches.claim(parts.source, records(1), 10).batch.events
+    )
     parts.storage.leases.release(taken[0].lease)
-    parts.processing.process(parts.source, records(1))
+    parts.runner.run(parts.source, records(1))
     assert parts.storage.redis.lrange(effects, 0, -1) == ["1", "2"]
     assert parts.states()[1] == "done"
     assert memory(parts, 1)["handled_at"] == fields["handled_at"]
@@ -132,7 +134,7 @@ def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, 
     def away():
         raise RedisAway
 
-    monkeypatch.setattr(parts.storage.marks._pool, "get_connection", away)
+    monkeypatch.setattr(parts.storage.progress._pool, "get_connection", away)
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
     parts.deliver()
@@ -148,7 +150,7 @@ def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
         redis.execute_command("ACL", "SETUSER", "limited", "on", ">word", "~*", "+@all",
                               "-client|reply")  # fmt: skip
         parts = Parts(limited, odoo)
-        parts.processing.pace.limit = 100
+        parts.runner.pace.limit = 100
         parts.record_effects()
         seen = batches_of(parts, monkeypatch)
         parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
@@ -161,12 +163,12 @@ def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
 def test_nobody_answers_a_mark(parts):
     """With an answer unread the kernel would drop what is under way when the process is killed."""
     parts.push(parts.event(1))
-    (work,) = parts.storage.batches.take(parts.source, records(1), 1).batch.works
-    with parts.storage.marks.open() as line:
-        line.handled(work, 1)
-        line.send()
+    (claimed,) = parts.storage.batches.claim(parts.source, records(1), 1).batch.events
+    with parts.storage.progress.open() as notes:
+        notes.handled(claimed, 1)
+        notes.send()
         eventually(lambda: "handled_at" in memory(parts, 1))
-        assert not line._connection.can_read(timeout=0.05)
+        assert not notes._connection.can_read(timeout=0.05)
 
 
 def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
@@ -187,13 +189,13 @@ def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
 
 def test_what_would_take_long_is_shared(parts, monkeypatch):
     """With one event per batch and a slow handler, half of what waits goes to others each time."""
-    monkeypatch.setattr("bridgecore.pace.MOST", 1)
-    monkeypatch.setattr("bridgecore.pace.LONG", 0)
-    parts.processing.pace.limit = 1
+    monkeypatch.setattr("bridgecore.handling.pace.MOST", 1)
+    monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
+    parts.runner.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
     parts.messages.sent.clear()
-    parts.processing.process(parts.source, records(*range(1, 9)))
-    shared = [content[1] for kind, content in parts.messages.sent if kind == "process"]
+    parts.runner.run(parts.source, records(*range(1, 9)))
+    shared = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
     assert shared == [records(6, 7, 8), records(5)]
     assert len(parts.effects) == 4
     parts.deliver()
@@ -201,12 +203,12 @@ def test_what_would_take_long_is_shared(parts, monkeypatch):
 
 
 def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.pace.MOST", 1)
-    monkeypatch.setattr("bridgecore.pace.LONG", 0)
-    parts.processing.pace.limit = 1
+    monkeypatch.setattr("bridgecore.handling.pace.MOST", 1)
+    monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
+    parts.runner.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
     parts.messages.away = True
-    parts.processing.process(parts.source, records(*range(1, 9)))
+    parts.runner.run(parts.source, records(*range(1, 9)))
     assert len(parts.effects) == 8
 
 
@@ -220,7 +222,7 @@ def test_a_redis_that_is_full_still_lets_a_batch_end(parts):
 
     parts.push(parts.event(1), parts.event(2, record_id=2))
     try:
-        parts.processing.process(parts.source, records(1, 2))
+        parts.runner.run(parts.source, records(1, 2))
     finally:
         redis.config_set("maxmemory", 0)
     assert "LookupError" in memory(parts, 1)["error"]
@@ -250,7 +252,7 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
 
 def test_what_was_given_up_and_is_not_known_any_more_is_not_told_for_ever(parts):
     parts.storage.redis.zadd(parts.key("reports"), {"7@never": 1})
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.failed == {7: ""}
     assert parts.storage.redis.zcard(parts.key("reports")) == 0
 
@@ -281,7 +283,7 @@ def test_the_models_of_a_batch_have_sync_states_with_the_newest_event(parts):
 
 
 def test_a_batch_ends_with_the_turn(parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.processing.TURN", 0.05)
+    monkeypatch.setattr("bridgecore.handling.runner.TURN", 0.05)
 
     @parts.registry.on()
     def longer_than_the_turn(event):
@@ -291,14 +293,14 @@ def test_a_batch_ends_with_the_turn(parts, monkeypatch):
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
     parts.messages.sent.clear()
-    parts.processing.process(parts.source, records(1, 2, 3))
+    parts.runner.run(parts.source, records(1, 2, 3))
     assert seen == [[1]]
-    left = [content[1] for kind, content in parts.messages.sent if kind == "process"]
+    left = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
     assert sorted(chain(*left)) == records(2, 3)
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
 
 
 def test_a_batch_of_large_events_is_small(parts):
     parts.push(*(parts.event(n, record_id=n, payload={"text": 300_000 * "x"}) for n in range(1, 9)))
-    batch = parts.storage.batches.take(parts.source, records(*range(1, 9)), 100).batch
-    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and what it ends with
+    batch = parts.storage.batches.claim(parts.source, records(*range(1, 9)), 100).batch
+    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and what it results with

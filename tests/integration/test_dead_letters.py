@@ -129,12 +129,12 @@ def test_one_that_was_discarded_before_odoo_knew_is_still_told_as_failed(make_pa
     parts = make_parts(max_attempts=1)
     parts.registry.on()(Broken())
     parts.push(parts.event(1))
-    parts.processing.process(parts.source, ["res.partner:1"])
+    parts.runner.run(parts.source, ["res.partner:1"])
     key = parts.event(1).key
 
     assert parts.storage.dead_letters.discard(parts.source, [key])
     assert parts.storage.redis.zscore(parts.key("kept"), key) is None
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.failed == {1: "LookupError: no 1"}
     assert parts.storage.redis.zscore(parts.key("kept"), key)
 
@@ -144,7 +144,7 @@ def test_a_discarded_one_that_odoo_offers_again_is_queued(parts, admin, handler)
     handler.mended = True
     parts.odoo.events = [parts.wire(1)]
     parts.odoo.offer_again(1)
-    parts.pulling.sync(parts.source, reconcile=True)
+    parts.pulling.pull(parts.source, reconcile=True)
     parts.deliver()
     assert parts.odoo.processed == [1]
 

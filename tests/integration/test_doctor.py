@@ -1,10 +1,10 @@
 """`bridgecore doctor` says what is wrong and what to do."""
 
 import pytest
-from bridgecore import doctor
-from bridgecore.doctor import Verdict, examine
+from bridgecore.config.settings import Settings
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings
+from bridgecore.watching import doctor
+from bridgecore.watching.doctor import Verdict, examine
 
 from devstack.process import free_port
 from tests.integration.fake_odoo import answer, hang_up

@@ -50,7 +50,7 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
                 self.accepted[number % RECORDS].remove(number)
                 self.accepted[number % RECORDS].append(number)
             states = self.parts.states()
-            new = self.parts.pulling.sync(self.parts.source, reconcile=True)
+            new = self.parts.pulling.pull(self.parts.source, reconcile=True)
             for number in seen:
                 offered = number in self.offered
                 assert not offered or states[number] == "dead"
@@ -98,10 +98,10 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
         def deliver_one(self):
             if self.parts.messages.sent:
                 kind, content = self.parts.messages.sent.popleft()
-                if kind == "process":
-                    self.parts.processing.process(*content)
+                if kind == "handle":
+                    self.parts.runner.run(*content)
                 else:
-                    self.parts.acknowledging.acknowledge(content)
+                    self.parts.confirming.confirm(content)
 
         @rule()
         def deliver_all(self):
@@ -126,7 +126,7 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             if accepted:
                 self.parts.push(*map(self.event, accepted))
                 self.parts.deliver()
-                self.parts.acknowledging.acknowledge(self.parts.source)
+                self.parts.confirming.confirm(self.parts.source)
             self.effects_are_single_and_in_order()
             told = {*self.parts.odoo.processed, *self.parts.odoo.failed}
             assert told == set(accepted)

@@ -95,7 +95,7 @@ def test_while_an_event_waits_for_its_next_attempt_its_record_waits_and_others_g
     assert 48 <= delay <= 72  # 60 s ± 20 %
 
     parts.storage.redis.zadd(parts.key("due"), {"res.partner:1": 0})  # the time has come
-    parts.processing.process(parts.source, ["res.partner:1"])
+    parts.runner.run(parts.source, ["res.partner:1"])
     assert set(parts.states().values()) <= {"confirmed", "done"}
 
 
@@ -157,7 +157,7 @@ def test_a_cancelled_handler_has_failed(parts):
 
 
 def test_a_handler_that_ends_its_process_leaves_the_others_free(parts):
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
 
     @parts.registry.on()
     def leave(event):
@@ -166,13 +166,13 @@ def test_a_handler_that_ends_its_process_leaves_the_others_free(parts):
 
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
     with pytest.raises(SystemExit):
-        parts.processing.process(parts.source, records(1, 2, 3))
+        parts.runner.run(parts.source, records(1, 2, 3))
     assert parts.states() == {1: "done", 2: "queued", 3: "queued"}
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
 
 
 def test_a_handler_that_changes_its_event_changes_nothing_else(parts):
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
 
     @parts.registry.on()
     def change(event):

@@ -22,9 +22,9 @@ EFFECTS = "effects"
 
 @pytest.fixture(params=[1, 100], ids=["one at a time", "all together"])
 def parts(request, make_parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.pace.MOST", request.param)
+    monkeypatch.setattr("bridgecore.handling.pace.MOST", request.param)
     parts = make_parts(lease=0.2, max_attempts=20)
-    parts.processing.pace.limit = request.param
+    parts.runner.pace.limit = request.param
 
     @parts.registry.on()
     def write_down(event):
@@ -80,14 +80,14 @@ def recover(parts):
     """What happens by itself: the lease ends, the records are found waiting, outcomes are told."""
 
     def all_handled():
-        parts.processing.process(parts.source, RECORDS)
+        parts.runner.run(parts.source, RECORDS)
         return parts.storage.redis.zcard(parts.key("queued")) == 0
 
     eventually(all_handled)
     parts.messages.sent.clear()
 
     def all_told():
-        parts.acknowledging.acknowledge(parts.source)
+        parts.confirming.confirm(parts.source)
         return parts.storage.redis.zcard(parts.key("reports")) == 0
 
     eventually(all_told)
@@ -116,13 +116,13 @@ def test_while_it_handles(parts, after):
     for step in count(1):
         forget(parts)
         push(parts)
-        died = killed_at(step, after, lambda: parts.processing.process(parts.source, RECORDS))
+        died = killed_at(step, after, lambda: parts.runner.run(parts.source, RECORDS))
         recover(parts)
         check(parts)
         if not died:
             break
         steps = step
-    # take, then for each event two effects, one success and one end, and the figures
+    # claim, then for each event two effects, one success and one end, and the figures
     assert steps >= 1 + 4 * len(EVENTS)
 
 
@@ -132,9 +132,9 @@ def test_while_it_tells_odoo(parts, after):
     for step in count(1):
         forget(parts)
         push(parts)
-        parts.processing.process(parts.source, RECORDS)
+        parts.runner.run(parts.source, RECORDS)
         parts.messages.sent.clear()
-        died = killed_at(step, after, lambda: parts.acknowledging.acknowledge(parts.source))
+        died = killed_at(step, after, lambda: parts.confirming.confirm(parts.source))
         recover(parts)
         check(parts)
         assert len(effects(parts)) == len(EVENTS)
@@ -167,8 +167,8 @@ def test_while_it_pulls(parts, after):
     for step in count(1):
         forget(parts)
         parts.odoo.events = [parts.wire(n, record_id=2 - n % 2) for n in EVENTS]
-        died = killed_at(step, after, lambda: parts.pulling.sync(parts.source))
-        eventually(lambda: parts.pulling.sync(parts.source, reconcile=True) is not None)
+        died = killed_at(step, after, lambda: parts.pulling.pull(parts.source))
+        eventually(lambda: parts.pulling.pull(parts.source, reconcile=True) is not None)
         parts.messages.sent.clear()
         recover(parts)
         check(parts)

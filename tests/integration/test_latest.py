@@ -46,7 +46,7 @@ def test_reduced_payloads_in_one_batch_build_on_each_other(parts):
         parts.event(3, record_id=2, payload={"b": 9}),
         parts.event(4, payload={"b": 4}),
     )
-    batch = parts.storage.batches.take(parts.source, records(1, 2), 10).batch
+    batch = parts.storage.batches.claim(parts.source, records(1, 2), 10).batch
     settle(parts, batch)
     assert latest(parts) == {"a": 2, "b": 4, "c": 1}
     assert latest(parts, 2) == {"b": 9}

@@ -1,14 +1,14 @@
 """Who has a record, and what becomes of those who have lost it or come too late."""
 
-from bridgecore.storage.work import End
+from bridgecore.storage.claimed import Result
 
-from tests.integration.batching import batches_of, memory, records, settle, take
+from tests.integration.batching import batches_of, claim, memory, records, settle
 from tests.support import eventually
 
 
 def test_a_record_that_a_worker_has_is_left_to_it(parts):
     parts.push(parts.event(1))
-    batch = take(parts)
+    batch = claim(parts)
     parts.deliver()
     assert parts.effects == []
     settle(parts, batch)
@@ -17,8 +17,8 @@ def test_a_record_that_a_worker_has_is_left_to_it(parts):
 
 def test_only_the_owner_ends_extends_or_releases(parts):
     parts.push(parts.event(1))
-    batch = take(parts)
-    lease = batch.works[0].lease
+    batch = claim(parts)
+    lease = batch.events[0].lease
     key = parts.key("lease:res.partner:1")
     parts.storage.redis.set(key, "another's token", px=60_000)
 
@@ -51,12 +51,12 @@ def test_the_record_of_a_worker_that_died_is_taken_over(make_parts):
     parts.record_effects()
     parts.push(parts.event(1))
     parts.messages.sent.clear()
-    dead = take(parts)  # and nobody extends it
+    dead = claim(parts)  # and nobody extends it
 
     assert parts.storage.batches.stalled(parts.source, 10) == []
     assert eventually(lambda: parts.storage.batches.stalled(parts.source, 10)) == ["res.partner:1"]
     assert parts.storage.batches.stalled(parts.source, 10) == []  # once per period
-    eventually(lambda: parts.processing.process(parts.source, ["res.partner:1"]) or parts.effects)
+    eventually(lambda: parts.runner.run(parts.source, ["res.partner:1"]) or parts.effects)
     assert len(parts.effects) == 1
     report, reports = settle(parts, dead).report, parts.storage.redis.zcard(parts.key("reports"))
     assert (report, reports) == (False, 1)  # it comes too late, and does nothing
@@ -67,8 +67,8 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
     parts.record_effects()
     parts.push(parts.event(1), parts.event(2))
     for _attempt in range(2):
-        died = take(parts)
-        parts.storage.leases.release(died.works[0].lease)  # as when its time is over
+        died = claim(parts)
+        parts.storage.leases.release(died.events[0].lease)  # as when its time is over
 
     parts.deliver()
     assert parts.effects == [parts.event(2).idempotency_key]
@@ -79,27 +79,27 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
 def test_a_repeated_end_does_not_end_the_next_event(parts):
     """The answer to the first call may have been lost."""
     parts.push(parts.event(1), parts.event(2))
-    batch = take(parts)
+    batch = claim(parts)
     for _call in range(2):
         following = settle(parts, batch, then=["res.partner:1"], limit=1).following.batch
-        assert [work.event.event_id for work in following.works] == [2]
+        assert [claimed.event.event_id for claimed in following.events] == [2]
     assert parts.states() == {1: "done", 2: "queued"}
 
 
 def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
     parts.push(parts.event(1), parts.event(2, record_id=2))
     batches = parts.storage.batches
-    batch = batches.take(parts.source, records(1), 1).batch
+    batch = batches.claim(parts.source, records(1), 1).batch
     for _call in range(2):
         following = batches.settle(batch, [], records(2), 1).following.batch
-        assert [work.event.event_id for work in following.works] == [2]
-        assert [work.attempt for work in following.works] == [1]
+        assert [claimed.event.event_id for claimed in following.events] == [2]
+        assert [claimed.attempt for claimed in following.events] == [1]
         assert memory(parts, 2, 2)["attempts"] == "1"
 
 
 def test_when_much_of_the_lease_has_passed_the_rest_is_taken_anew(make_parts, monkeypatch):
     parts = make_parts(lease=0.4)
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
     parts.record_effects()
     begun = []
 
@@ -128,7 +128,7 @@ def test_a_record_that_another_worker_took_meanwhile_is_left_to_it(make_parts):
         if event.event_id == 1:
             parts.storage.redis.set(key, "another's token", px=60_000)
 
-    parts.processing.pace.limit = 100
+    parts.runner.pace.limit = 100
     parts.deliver()
     assert parts.states() == {1: "queued", 2: "confirmed"}
 
@@ -149,11 +149,11 @@ def test_a_failure_that_comes_late_reopens_nothing(make_parts):
     parts = make_parts(lease=0.2)
     parts.record_effects()
     parts.push(parts.event(1))
-    late = parts.storage.batches.take(parts.source, records(1), 1).batch
-    eventually(lambda: parts.processing.process(parts.source, records(1)) or parts.effects)
+    late = parts.storage.batches.claim(parts.source, records(1), 1).batch
+    eventually(lambda: parts.runner.run(parts.source, records(1)) or parts.effects)
     parts.deliver()
 
-    failed = End(late.works[0], "failed", late.now, error="too late")
+    failed = Result(late.events[0], "failed", late.now, error="too late")
     for _call in range(2):
         parts.storage.batches.settle(late, [failed])
         assert parts.states() == {1: "confirmed"}
@@ -163,21 +163,21 @@ def test_a_failure_that_comes_late_reopens_nothing(make_parts):
 def test_a_mark_that_comes_late_takes_nothing_back(parts):
     """The marks have a connection of their own, so their order with the rest is not given."""
     parts.push(parts.event(1))
-    batch = parts.storage.batches.take(parts.source, records(1), 1).batch
-    (work,) = batch.works
-    failed = End(work, "failed", batch.now, handled_by=["a", "c"], error="b")
+    batch = parts.storage.batches.claim(parts.source, records(1), 1).batch
+    (claimed,) = batch.events
+    failed = Result(claimed, "failed", batch.now, handled_by=["a", "c"], error="b")
     parts.storage.batches.settle(batch, [failed])
-    with parts.storage.marks.open() as line:
-        line.succeeded(work, "a")
-        line.send()
-        again = parts.storage.batches.take(parts.source, records(1), 1).batch
-    assert set(again.works[0].handled_by) == {"a", "c"}
+    with parts.storage.progress.open() as notes:
+        notes.succeeded(claimed, "a")
+        notes.send()
+        again = parts.storage.batches.claim(parts.source, records(1), 1).batch
+    assert set(again.events[0].handled_by) == {"a", "c"}
 
 
 def test_a_record_that_is_given_back_with_events_is_not_stalled(parts):
     parts.push(parts.event(1), parts.event(2))
     parts.storage.redis.zadd(parts.key("due"), {"res.partner:1": 1})  # since long ago
-    settle(parts, take(parts))
+    settle(parts, claim(parts))
     assert parts.storage.batches.stalled(parts.source, 10) == []
 
 
@@ -185,7 +185,7 @@ def test_a_record_that_was_looked_at_but_not_begun_stays_free(parts):
     parts.push(parts.event(1), parts.event(2, record_id=2))
     key = parts.key(f"event:{parts.event(2, 2).key}")
     parts.storage.redis.hset(key, "attempts", 1)  # so that it is taken alone
-    batch = parts.storage.batches.take(parts.source, records(1, 2), 10).batch
+    batch = parts.storage.batches.claim(parts.source, records(1, 2), 10).batch
     assert batch.records == records(1)
     assert not parts.storage.redis.exists(parts.key("lease:res.partner:2"))
 
@@ -198,14 +198,14 @@ def test_a_lease_of_which_much_has_passed_is_extended_before_the_handler_is_call
     key = parts.key("lease:res.partner:1")
     parts.registry.on()(lambda event: left.append(parts.storage.redis.pttl(key)))
     parts.push(parts.event(1))
-    take_at_once = parts.storage.batches.take
+    claim_at_once = parts.storage.batches.claim
 
-    def take_late(*arguments):
-        taken = take_at_once(*arguments)
+    def claim_late(*arguments):
+        taken = claim_at_once(*arguments)
         eventually(lambda: parts.storage.redis.pttl(key) < 700)
         return taken
 
-    monkeypatch.setattr(parts.storage.batches, "take", take_late)
+    monkeypatch.setattr(parts.storage.batches, "claim", claim_late)
     parts.deliver()
     assert left[0] > 1000
 
@@ -213,10 +213,13 @@ def test_a_lease_of_which_much_has_passed_is_extended_before_the_handler_is_call
 def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
     """The first event could not be given up, because the lease had ended; the second is done."""
     parts.push(*(parts.event(number) for number in (1, 2, 3)))
-    batch = take(parts, 2)
+    batch = claim(parts, 2)
     parts.storage.redis.delete(parts.key("lease:res.partner:1"))
-    ends = [End(batch.works[0], "dead", batch.now), End(batch.works[1], "done", batch.now)]
-    assert parts.storage.batches.settle(batch, ends).left == ["res.partner:1"]
+    results = [
+        Result(batch.events[0], "dead", batch.now),
+        Result(batch.events[1], "done", batch.now),
+    ]
+    assert parts.storage.batches.settle(batch, results).left == ["res.partner:1"]
     inbox = parts.storage.redis.lrange(parts.key("inbox:res.partner:1"), 0, -1)
     assert inbox == [parts.event(1).key, parts.event(3).key]
     assert parts.states() == {1: "queued", 2: "done", 3: "queued"}
@@ -225,7 +228,7 @@ def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
 def test_a_full_redis_takes_a_late_end(parts):
     """The first write of the script must be one that needs no memory."""
     parts.push(parts.event(1))
-    batch = take(parts)
+    batch = claim(parts)
     parts.storage.redis.delete(parts.key("lease:res.partner:1"))
     parts.storage.redis.config_set("maxmemory", 1)
     try:

@@ -27,7 +27,7 @@ def test_what_arrived_and_what_was_known(parts, read):
     parts.push(parts.event(1))
     parts.push(parts.event(1), parts.event(2))
     parts.odoo.events = [parts.wire(2), parts.wire(3)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert read("received_total", via="push") == 3
     assert read("duplicates_total", via="push") == 1
     assert read("received_total", via="pull") == 2
@@ -38,7 +38,7 @@ def test_what_waits_here(parts, read):
     parts.push(parts.event(1, timestamp="2026-01-31T12:00:00Z"), parts.event(2, record_id=2))
     assert read("queue_depth") == 2
     assert read("oldest_queued_seconds") > 0
-    parts.processing.process(parts.source, ["res.partner:1", "res.partner:2"])
+    parts.runner.run(parts.source, ["res.partner:1", "res.partner:2"])
     assert read("queue_depth") == 0
     assert read("oldest_queued_seconds") == 0
     assert read("unconfirmed") == 2
@@ -49,11 +49,11 @@ def test_what_waits_here(parts, read):
 
 def test_how_far_it_is_behind_odoo(parts, read):
     parts.odoo.stats = {"backlog": 47, "oldest_pending_age": 86500}
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert read("lag_events") == 47
     assert read("lag_seconds") == 86500
     parts.odoo.stats = {"backlog": 0, "oldest_pending_age": None}
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert read("lag_events") == read("lag_seconds") == 0
 
 
@@ -61,7 +61,7 @@ def test_how_far_it_is_behind_odoo(parts, read):
 def test_an_odoo_that_does_not_tell_is_pulled_all_the_same(parts, read, stats):
     parts.odoo.stats = stats
     parts.odoo.events = [parts.wire(1)]
-    assert parts.pulling.sync(parts.source) == 1
+    assert parts.pulling.pull(parts.source) == 1
     assert read("lag_events") == 0
 
 
@@ -92,10 +92,10 @@ def test_how_odoo_is(parts, read):
     assert read("feed_read_age_seconds") != read("feed_read_age_seconds")  # NaN: never
     parts.odoo.misbehave.append(answer(500))
     with pytest.raises(Exception, match="500"), parts.odoo_health.watch(parts.source):
-        parts.pulling.sync(parts.source)
+        parts.pulling.pull(parts.source)
     assert read("pull_errors_total") == read("odoo_failures") == 1
     with parts.odoo_health.watch(parts.source):
-        parts.pulling.sync(parts.source)
+        parts.pulling.pull(parts.source)
     assert read("odoo_failures") == 0
     assert 0 <= read("feed_read_age_seconds") < 60
 

@@ -33,7 +33,7 @@ def test_the_pauses_grow_up_to_a_limit(parts):
 def test_meanwhile_nothing_is_asked_or_told(parts):
     fail(parts, 1)
     parts.push(parts.event(1))
-    parts.processing.process(parts.source, ["res.partner:1"])
+    parts.runner.run(parts.source, ["res.partner:1"])
     called = len(parts.odoo.calls)
     tasks.sync_odoo_webhook_events(parts.source)
     tasks.acknowledge_odoo_webhook_events(parts.source)
@@ -59,14 +59,14 @@ def test_a_pull_that_is_asked_for_does_not_wait(parts, admin):
     fail(parts, 3)
     answer = admin.post("/api/v1/pull", json={"reconcile": True})
     assert (answer.status_code, answer.json()["sources"]) == (202, [parts.source])
-    assert parts.messages.sent.pop() == ("sync", (parts.source, True, True))
+    assert parts.messages.sent.pop() == ("pull", (parts.source, True, True))
     entry = admin.get("/api/v1/audit", params={"limit": 1}).json()["entries"][0]
     assert (entry["by"], entry["action"]) == ("api", "pull.requested")
 
 
 def test_a_pull_needs_no_body(parts, admin):
     assert admin.post("/api/v1/pull").json() == {"success": True, "sources": [parts.source]}
-    assert parts.messages.sent.pop() == ("sync", (parts.source, False, True))
+    assert parts.messages.sent.pop() == ("pull", (parts.source, False, True))
     assert admin.post("/api/v1/pull", content=b"nonsense").status_code == 422
 
 

@@ -36,14 +36,14 @@ def parts(make_parts, handler) -> Parts:
     parts.record_effects()
     parts.registry.on()(handler)
     parts.odoo.events = [parts.wire(1)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     assert parts.odoo.failed == {1: "LookupError: call 2"}
     return parts
 
 
 def reconcile(parts):
-    parts.pulling.sync(parts.source, reconcile=True)
+    parts.pulling.pull(parts.source, reconcile=True)
     parts.deliver()
 
 
@@ -75,7 +75,7 @@ def test_each_offer_is_one_round_of_attempts(parts, handler):
 
 def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, handler):
     parts.odoo.events.append(parts.wire(2))
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.odoo.misbehave.append(answer(503))
     with pytest.raises(FeedUnavailable):
         parts.deliver()
@@ -84,13 +84,13 @@ def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, handler):
     reconcile(parts)
     assert handler.calls == 4
     assert parts.states()[2] == "dead"
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert set(parts.odoo.failed) == {1, 2}
 
 
 def test_the_end_of_a_second_round_is_told_before_there_is_a_third(parts, handler):
     parts.odoo.offer_again(1)
-    parts.pulling.sync(parts.source, reconcile=True)
+    parts.pulling.pull(parts.source, reconcile=True)
     parts.odoo.misbehave.append(answer(503))
     with pytest.raises(FeedUnavailable):
         parts.deliver()
@@ -125,9 +125,9 @@ def test_telling_odoo_of_the_last_round_does_not_end_the_next(parts, handler, me
 
     def answer_late(request):
         handler.mended = mended
-        parts.pulling.sync(parts.source, reconcile=True)
-        parts.processing.process(parts.source, ["res.partner:1"])
-        parts.processing.process(parts.source, ["res.partner:1"])
+        parts.pulling.pull(parts.source, reconcile=True)
+        parts.runner.run(parts.source, ["res.partner:1"])
+        parts.runner.run(parts.source, ["res.partner:1"])
         assert parts.states() == {1: "done" if mended else "dead"}
         answer(200, '{"success": true}')(request)
 
@@ -154,7 +154,7 @@ def test_a_full_queue_takes_it_later(make_parts, handler):
     parts.odoo.offer_again(1)
     parts.push(parts.event(2, record_id=2))
     with pytest.raises(QueueFull):
-        parts.pulling.sync(parts.source, reconcile=True)
+        parts.pulling.pull(parts.source, reconcile=True)
     assert parts.states()[1] == "dead"
 
     parts.deliver()

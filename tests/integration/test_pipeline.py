@@ -2,7 +2,7 @@
 
 import pytest
 from bridgecore.errors import QueueFull, QueueUnavailable
-from bridgecore.storage.claims import Submission
+from bridgecore.storage.inbox import Submission
 
 
 def test_an_event_is_handled_once_and_confirmed(parts):
@@ -43,13 +43,13 @@ def test_a_repeat_of_a_queued_event_wakes_it(parts):
 
 def test_a_repeat_of_a_done_event_acknowledges_it_again(parts):
     parts.push(parts.event(1))
-    parts.processing.process(*parts.messages.sent.popleft()[1])
+    parts.runner.run(*parts.messages.sent.popleft()[1])
     parts.messages.sent.clear()  # the acknowledgement was lost
     assert parts.states() == {1: "done"}
 
     parts.push(parts.event(1))
     assert parts.messages.kinds == []  # it still stands on the list, and somebody is telling it
-    parts.acknowledging.acknowledge(parts.source)
+    parts.confirming.confirm(parts.source)
     assert parts.odoo.processed == [1]
     assert len(parts.effects) == 1
 
@@ -120,14 +120,14 @@ def test_an_event_that_arrives_while_its_record_is_worked_on_is_handled_too(part
             parts.push(parts.event(event.event_id + 1))
 
     parts.push(parts.event(1))
-    parts.processing.process(*parts.messages.sent.popleft()[1])
+    parts.runner.run(*parts.messages.sent.popleft()[1])
     assert len(parts.effects) == 5
     assert parts.storage.redis.exists(parts.key("lease:res.partner:1")) == 0
 
 
 def test_an_event_may_be_forgotten_only_when_it_is_confirmed(parts):
     parts.push(parts.event(1))
-    parts.processing.process(*parts.messages.sent.popleft()[1])
+    parts.runner.run(*parts.messages.sent.popleft()[1])
     assert parts.storage.redis.zcard(parts.key("kept")) == 0
     parts.deliver()
     assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)

@@ -6,7 +6,7 @@ import pytest
 from bridgecore.api.models import whole
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable, QueueUnavailable
 from bridgecore.events import MAX_DEPTH
-from bridgecore.odoo_feed import OdooFeed
+from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage.history import Filter
 
 from tests.integration.fake_odoo import answer, hang_up
@@ -17,7 +17,7 @@ def test_all_pages_are_read_at_once(make_parts):
     parts.record_effects()
     parts.odoo.events = [parts.wire(n, record_id=n) for n in range(1, 26)]
 
-    assert parts.pulling.sync(parts.source) == 25
+    assert parts.pulling.pull(parts.source) == 25
     parts.deliver()
     assert len(set(parts.effects)) == len(parts.effects) == 25
     assert sorted(parts.odoo.processed) == list(range(1, 26))
@@ -27,9 +27,9 @@ def test_all_pages_are_read_at_once(make_parts):
 
 def test_the_next_pull_starts_at_the_cursor(parts):
     parts.odoo.events = [parts.wire(1)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.odoo.events.append(parts.wire(2))
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert [c["last_event_id"] for c in parts.odoo.called("pull")] == [0, 1]
     assert list(parts.states()) == [2, 1]
 
@@ -38,14 +38,14 @@ def test_only_unconfirmed_events_are_asked_for(parts):
     """A receiver that lost its state must not handle the whole history again."""
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
     parts.odoo.processed = [1]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert parts.states() == {2: "queued"}
 
 
 def test_the_same_event_by_push_and_by_pull_has_one_effect(parts):
     parts.odoo.events = [parts.wire(1)]
     parts.push(parts.event(1))
-    assert parts.pulling.sync(parts.source) == 0
+    assert parts.pulling.pull(parts.source) == 0
     parts.deliver()
     parts.push(parts.event(1))
     parts.deliver()
@@ -56,11 +56,11 @@ def test_the_cursor_stays_until_the_page_is_safe(parts):
     parts.odoo.events = [parts.wire(1)]
     parts.messages.away = True
     with pytest.raises(QueueUnavailable):
-        parts.pulling.sync(parts.source)
+        parts.pulling.pull(parts.source)
     assert parts.storage.feeds.cursor(parts.source) == 0
 
     parts.messages.away = False
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert parts.storage.feeds.cursor(parts.source) == 1
     parts.deliver()
     assert len(parts.effects) == 1
@@ -68,11 +68,11 @@ def test_the_cursor_stays_until_the_page_is_safe(parts):
 
 def test_reconciliation_starts_at_the_beginning_and_leaves_the_cursor_alone(parts):
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     parts.odoo.processed.remove(1)  # its acknowledgement was lost
 
-    parts.pulling.sync(parts.source, reconcile=True)
+    parts.pulling.pull(parts.source, reconcile=True)
     parts.deliver()
     assert sorted(parts.odoo.processed) == [1, 2]
     assert parts.storage.feeds.cursor(parts.source) == 2
@@ -81,38 +81,38 @@ def test_reconciliation_starts_at_the_beginning_and_leaves_the_cursor_alone(part
 
 def test_a_wiped_redis_heals(parts):
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     for key in parts.storage.redis.scan_iter(parts.key("*")):
         parts.storage.redis.delete(key)
     parts.messages.sent.clear()
 
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     assert parts.odoo.processed == [1, 2]
 
 
 def test_two_do_not_pull_at_once(parts):
     inner = []
-    parts.odoo.while_pulling = lambda: inner.append(parts.pulling.sync(parts.source))
-    parts.pulling.sync(parts.source)
+    parts.odoo.while_pulling = lambda: inner.append(parts.pulling.pull(parts.source))
+    parts.pulling.pull(parts.source)
     assert inner == [None]
     assert len(parts.odoo.called("pull")) == 1
 
     parts.odoo.while_pulling = lambda: None
-    assert parts.pulling.sync(parts.source) == 0  # the lock was given back
+    assert parts.pulling.pull(parts.source) == 0  # the lock was given back
 
 
 def test_the_lock_is_given_back_after_an_error(parts):
     parts.odoo.misbehave.append(answer(500))
     with pytest.raises(FeedUnavailable):
-        parts.pulling.sync(parts.source)
-    assert parts.pulling.sync(parts.source) == 0
+        parts.pulling.pull(parts.source)
+    assert parts.pulling.pull(parts.source) == 0
 
 
 def test_the_lock_of_another_owner_is_not_given_back(parts):
     key = parts.key("lease:sync")
     parts.odoo.while_pulling = lambda: parts.storage.redis.set(key, "another's", px=60_000)
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert parts.storage.redis.get(key) == "another's"
 
 
@@ -121,13 +121,13 @@ def test_an_expired_cursor_starts_again_at_the_beginning(parts):
     parts.odoo.events = [parts.wire(1)]
     expired = '{"events": [], "last_id": 999, "has_more": false, "cursor_expired": true}'
     parts.odoo.misbehave.append(answer(200, expired))
-    assert parts.pulling.sync(parts.source) == 1
+    assert parts.pulling.pull(parts.source) == 1
     assert parts.storage.feeds.cursor(parts.source) == 1
 
 
 def test_an_event_that_is_not_understood_is_reported_and_holds_up_no_other(parts):
     parts.odoo.events = [parts.wire(1), parts.wire(2, event="change"), parts.wire(3)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     assert parts.odoo.processed == [1, 3]
     assert parts.odoo.failed[2].startswith("not understood by the receiver: event: ")
@@ -135,7 +135,7 @@ def test_an_event_that_is_not_understood_is_reported_and_holds_up_no_other(parts
 
 def test_a_feed_that_says_it_has_more_but_does_not_go_on(parts):
     parts.odoo.misbehave.extend([answer(200, '{"events": [], "last_id": 0, "has_more": true}')] * 9)
-    assert parts.pulling.sync(parts.source) == 0
+    assert parts.pulling.pull(parts.source) == 0
     assert len(parts.odoo.calls) == 1
 
 
@@ -160,7 +160,7 @@ def test_a_feed_that_says_it_has_more_but_does_not_go_on(parts):
 def test_other_answers_say_what_to_do(parts, misbehaviour, error, message):
     parts.odoo.misbehave.append(misbehaviour)
     with pytest.raises(error) as raised:
-        parts.pulling.sync(parts.source)
+        parts.pulling.pull(parts.source)
     assert message in str(raised.value)
     assert "feed-key" not in str(raised.value)
     assert parts.storage.feeds.cursor(parts.source) == 0
@@ -170,7 +170,7 @@ def test_the_key_is_sent_even_if_netrc_has_another(parts, tmp_path, monkeypatch)
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     assert parts.odoo.headers[0]["Authorization"] == "Bearer feed-key"
 
 
@@ -194,7 +194,7 @@ def nested(depth: int) -> list:
 )
 def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts, value):
     parts.odoo.events = [parts.wire(1, payload={"a": value}), parts.wire(2)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     assert parts.odoo.processed == [2]
     assert parts.odoo.failed[1].startswith("not understood by the receiver: ")
@@ -202,7 +202,7 @@ def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts,
 
 def test_an_event_whose_content_is_damaged_is_reported_and_holds_up_no_other(parts):
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     (body,) = parts.storage.redis.keys(parts.key("body:1@*"))
     parts.storage.redis.set(body, "{")
     parts.deliver()
@@ -219,7 +219,7 @@ def test_values_nested_as_deeply_as_may_be_can_be_read_wherever_they_go(parts):
 
     payload = {"a": nested(MAX_DEPTH - 2)}
     parts.odoo.events = [parts.wire(1, payload=payload)]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     assert parts.odoo.processed == [1]
     assert seen == [payload]

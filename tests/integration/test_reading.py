@@ -184,7 +184,7 @@ def test_the_latest_values_of_a_record(parts, admin):
 
 def test_sync_states(parts, admin):
     parts.odoo.events = [parts.wire(1), parts.wire(2, model="sale.order")]
-    parts.pulling.sync(parts.source)
+    parts.pulling.pull(parts.source)
     parts.deliver()
     (state,) = admin.get("/api/v1/sync-states").json()["sources"]
     assert (state["source"], state["cursor"], state["feed_error"]) == (parts.source, 2, None)

@@ -74,7 +74,7 @@ def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
 
     hold(parts, [1, 2])
     parts.push(parts.event(3, record_id=3))
-    parts.processing.process(parts.source, ["res.partner:3"])  # done, not told
+    parts.runner.run(parts.source, ["res.partner:3"])  # done, not told
     parts.push(parts.event(4, record_id=4))  # queued
     for name in ("kept", "dead", "events"):
         age(parts, name)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from bridgecore.children import GRACE
-from bridgecore.embedded_redis import embedded_redis
 from bridgecore.errors import SettingsError
+from bridgecore.running.children import GRACE
+from bridgecore.running.embedded_redis import embedded_redis
 
 from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo

@@ -1,9 +1,9 @@
 """State, queue and results in a Redis that is reached through a socket of this host."""
 
 import pytest
-from bridgecore.messages import DEFAULT
+from bridgecore.config.settings import Settings
+from bridgecore.queue.messages import DEFAULT
 from bridgecore.runtime import Runtime
-from bridgecore.settings import Settings
 
 from devstack.process import Child
 from devstack.redis_server import _program
@@ -22,7 +22,7 @@ def url(tmp_path):
 
 def test_all_parts_understand_the_same_url(url):
     parts = Runtime(Settings.model_validate({"redis_url": url}))
-    parts.messages.process("a", ["res.partner:1"])
+    parts.messages.handle("a", ["res.partner:1"])
     assert parts.storage.redis.llen(f"bridgecore:broker:{DEFAULT}") == 1
     assert parts.celery.backend.client.ping()
     parts.celery.close()

@@ -4,10 +4,10 @@ import re
 import ssl
 
 import pytest
-from bridgecore.broker import broker_settings
-from bridgecore.celery_app import create_celery
-from bridgecore.redis_address import redis_address
-from bridgecore.settings import Settings
+from bridgecore.config.broker import broker_settings
+from bridgecore.config.redis_address import redis_address
+from bridgecore.config.settings import Settings
+from bridgecore.queue.celery_app import create_celery
 from kombu import Connection
 from redis import SSLConnection
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import standardwebhooks.webhooks
-from bridgecore.authentication import Authenticator
+from bridgecore.accepting.authentication import Authenticator
+from bridgecore.config.databases import Source
 from bridgecore.errors import NotAuthenticated
-from bridgecore.odoo_databases import Source
 from standardwebhooks import Webhook
 
 from tests.support import vectors

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bridgecore.settings import Settings
+from bridgecore.config.settings import Settings
 
 REPO = Path(__file__).parents[2]
 COMPOSE = REPO / "docker-compose.yml"

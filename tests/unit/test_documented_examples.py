@@ -5,10 +5,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from bridgecore.authentication import Authenticator
+from bridgecore.accepting.authentication import Authenticator
+from bridgecore.config.databases import Source
 from bridgecore.events import Event, parse_push
-from bridgecore.handlers import load_handlers
-from bridgecore.odoo_databases import Source
+from bridgecore.handling.registry import load_handlers
 
 DOCS = Path(__file__).parents[2] / "docs"
 HANDLERS = (DOCS / "handlers.md").read_text()

@@ -1,7 +1,7 @@
 """Which variables are settings, which are somebody else's, and which are mistakes."""
 
 import pytest
-from bridgecore.environment import read_settings
+from bridgecore.config.environment import read_settings
 from bridgecore.errors import SettingsError
 
 KNOWN = ["port", "pull_interval", "admin_token", "host"]

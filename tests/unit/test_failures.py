@@ -8,8 +8,8 @@ import pytest
 from bridgecore import Event
 from bridgecore.errors import WorkerDied
 from bridgecore.events import parse_event
-from bridgecore.failures import Failure
-from bridgecore.handlers import Registry
+from bridgecore.handling.failures import Failure
+from bridgecore.handling.registry import Registry
 
 EVENT = parse_event(
     {"event_id": 1, "model": "a", "record_id": 1, "event": "write", "timestamp": "2026-01-01"},

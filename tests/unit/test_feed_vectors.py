@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import requests
+from bridgecore.config.settings import Source
 from bridgecore.errors import FeedError, FeedRefused
 from bridgecore.events import parse_event
-from bridgecore.odoo_feed import OdooFeed
-from bridgecore.settings import Source
+from bridgecore.odoo.feed import OdooFeed
 
 from tests.support import vectors
 

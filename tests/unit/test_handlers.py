@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from bridgecore.errors import SettingsError
 from bridgecore.events import Event, parse_event
-from bridgecore.handlers import Registry, load_handlers
+from bridgecore.handling.registry import Registry, load_handlers
 
 
 @pytest.fixture

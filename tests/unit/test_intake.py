@@ -3,10 +3,10 @@
 import asyncio
 import threading
 
-from bridgecore.acceptance import Receipt
+from bridgecore.accepting.acceptance import Receipt
+from bridgecore.accepting.intake import LARGE, Intake
 from bridgecore.events import EXAMPLE, parse_event
-from bridgecore.intake import LARGE, Intake
-from bridgecore.storage.claims import Submission
+from bridgecore.storage.inbox import Submission
 
 TIMEOUT = 30
 EVENT = parse_event(EXAMPLE, EXAMPLE["source"])

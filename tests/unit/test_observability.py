@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from bridgecore.observability import TEXT, JsonLines
+from bridgecore.watching.logs import TEXT, JsonLines
 
 
 def record(level: int, text: str, *arguments: object, error: bool = False) -> logging.LogRecord:

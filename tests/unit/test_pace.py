@@ -1,6 +1,6 @@
 """How many events are taken at once."""
 
-from bridgecore.pace import LONG, MOMENT, MOST, Pace
+from bridgecore.handling.pace import LONG, MOMENT, MOST, Pace
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from bridgecore.cli import main
+from bridgecore.config.databases import Source, System
+from bridgecore.config.settings import Settings, load_settings
 from bridgecore.errors import SettingsError
-from bridgecore.odoo_databases import Source, System
 from bridgecore.runtime import runtime
-from bridgecore.settings import Settings, load_settings
 from click.testing import CliRunner
 
 SECRET = "whsec_" + "b3RoZXI" * 6

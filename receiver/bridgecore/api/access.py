@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
-from bridgecore.authentication import matches_any
+from bridgecore.accepting.authentication import matches_any
 from bridgecore.errors import NotAuthenticated, ReadingClosed, UnknownSource
 from bridgecore.runtime import Runtime
 

@@ -6,11 +6,11 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from bridgecore.accepting.authentication import Authenticator
+from bridgecore.accepting.intake import Intake
 from bridgecore.api import dead_letters, health, metrics, operations, reading, receiving, streaming
 from bridgecore.api.errors import ERROR_RESPONSES, add_error_handlers
 from bridgecore.api.refusals import Refusals
-from bridgecore.authentication import Authenticator
-from bridgecore.intake import Intake
 from bridgecore.runtime import Runtime
 
 DESCRIPTION = """

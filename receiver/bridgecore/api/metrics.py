@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bridgecore.api.access import Parts, monitor
-from bridgecore.monitoring import exposition
+from bridgecore.watching.metrics import exposition
 
 router = APIRouter(tags=["Monitoring"])
 

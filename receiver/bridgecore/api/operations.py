@@ -73,7 +73,7 @@ def pull(
     """Have feeds read now, also from an Odoo that is left alone because it failed."""
     sources = chosen_sources(parts, wanted.source)
     for source in sources:
-        parts.messages.sync(source, wanted.reconcile, force=True)
+        parts.messages.pull(source, wanted.reconcile, force=True)
     parts.storage.audit.note("api", "pull.requested", sources=sources, reconcile=wanted.reconcile)
     return PullStarted(sources=sources)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bridgecore.errors import BodyTooLarge, BridgecoreError
 from bridgecore.events import EXAMPLE, Event, parse_push
-from bridgecore.storage.claims import Submission
+from bridgecore.storage.inbox import Submission
 
 PATH = "/api/v1/webhooks/receive"
 router = APIRouter(tags=["Receiving"])

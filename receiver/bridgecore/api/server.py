@@ -6,7 +6,7 @@ import socket
 import uvicorn
 
 from bridgecore.api.app import create_app
-from bridgecore.garbage import collect_rarely
+from bridgecore.running.garbage import collect_rarely
 from bridgecore.runtime import Runtime
 
 log = logging.getLogger(__name__)

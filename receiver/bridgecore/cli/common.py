@@ -10,9 +10,9 @@ import click
 from redis.exceptions import RedisError
 
 from bridgecore.errors import BridgecoreError
-from bridgecore.observability import configure_logging
 from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime, runtime
+from bridgecore.watching.logs import configure_logging
 
 log = logging.getLogger(__name__)
 

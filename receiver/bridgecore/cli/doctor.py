@@ -3,8 +3,8 @@
 import click
 
 from bridgecore.cli.common import data_dir, errors_in_words
-from bridgecore.doctor import Verdict, examine
 from bridgecore.runtime import runtime
+from bridgecore.watching.doctor import Verdict, examine
 
 _MARKS = {Verdict.GOOD: "ok     ", Verdict.DOUBTFUL: "warning", Verdict.BAD: "ERROR  "}
 _COLOURS = {Verdict.GOOD: "green", Verdict.DOUBTFUL: "yellow", Verdict.BAD: "red"}

@@ -174,7 +174,7 @@ def sync(source: str | None, reconcile: bool) -> None:
     parts = start()
     chosen = the_source(parts, source)
     with parts.odoo_health.watch(chosen):
-        new = parts.pulling.sync(chosen, reconcile)
+        new = parts.pulling.pull(chosen, reconcile)
     facts: dict[str, Any] = {"source": chosen, "reconcile": reconcile}
     parts.storage.audit.note("cli", "pull.requested", **facts)
     if new is None:

@@ -6,13 +6,13 @@ import time
 
 import click
 
-from bridgecore import serving
 from bridgecore.cli.common import data_dir, errors_in_words, start
 from bridgecore.errors import QueueUnavailable
-from bridgecore.garbage import collect_rarely
-from bridgecore.messages import WORKERS
-from bridgecore.observability import log_what_celery_prints
+from bridgecore.queue.messages import WORKERS
+from bridgecore.running import supervisor
+from bridgecore.running.garbage import collect_rarely
 from bridgecore.runtime import Runtime
+from bridgecore.watching.logs import log_what_celery_prints
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def serve() -> None:
     """
     parts = start()
     _ = parts.registry  # a wrong handler module ends it here, not in a child
-    raise SystemExit(serving.serve(parts.settings.data_dir))
+    raise SystemExit(supervisor.serve(parts.settings.data_dir))
 
 
 @click.command()
@@ -54,7 +54,7 @@ def worker(only: str | None) -> None:
     parts = start()
     _ = parts.registry
     if only is None:
-        raise SystemExit(serving.supervise(*serving.WORKER_COMMANDS))
+        raise SystemExit(supervisor.supervise(*supervisor.WORKER_COMMANDS))
     log_what_celery_prints()
     if only != "feed" and (problem := parts.registry.problem):
         log.warning(problem)
@@ -90,7 +90,7 @@ def _pull_once(parts: Runtime) -> None:
     told = False
     while True:
         try:
-            return parts.messages.sync(None)
+            return parts.messages.pull(None)
         except QueueUnavailable as error:
             if not told:
                 log.warning("waiting for %s: %s", parts.settings.broker_at, error)

@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 from bridgecore.copying.matching import MODULE, Matcher, external_id
 from bridgecore.copying.values import Field, common_fields
 from bridgecore.errors import OdooRefused
-from bridgecore.odoo_api import OdooApi
+from bridgecore.odoo.api import OdooApi
 
 log = logging.getLogger(__name__)
 

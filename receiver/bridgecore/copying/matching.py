@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bridgecore.odoo_api import OdooApi
+from bridgecore.odoo.api import OdooApi
 
 #: module of the external ids that copies get; the name says where the original is
 MODULE = "__bridgecore__"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridgecore.odoo_api import OdooApi
+from bridgecore.odoo.api import OdooApi
 
 _PLAIN = {"char", "text", "html", "selection", "date", "datetime", "boolean"}
 _NUMBERS = {"integer", "float", "monetary"}

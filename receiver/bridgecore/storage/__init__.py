@@ -36,19 +36,19 @@ crash leaves all or nothing. Times are Redis' own, in microseconds.
 
 from functools import cached_property
 
-from bridgecore.settings import Settings
+from bridgecore.config.settings import Settings
 from bridgecore.storage.audit import AuditLog
 from bridgecore.storage.batches import Batches
-from bridgecore.storage.claims import Claims
 from bridgecore.storage.connection import Connection
 from bridgecore.storage.dead_letters import DeadLetters
 from bridgecore.storage.feeds import Feeds
 from bridgecore.storage.figures import FigureStore
 from bridgecore.storage.history import History
+from bridgecore.storage.inbox import Inbox
 from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Leases
 from bridgecore.storage.live import LiveStream
-from bridgecore.storage.marks import Marks
+from bridgecore.storage.progress import Progress
 from bridgecore.storage.reports import Reports
 from bridgecore.storage.retention import Retention
 
@@ -63,11 +63,11 @@ class Storage(Connection):
     def close(self) -> None:
         """Close its connections; what uses it again opens new ones."""
         self.redis.close()
-        self.marks.close()
+        self.progress.close()
 
     @cached_property
-    def claims(self) -> Claims:
-        return Claims(self, self._settings)
+    def inbox(self) -> Inbox:
+        return Inbox(self, self._settings)
 
     @cached_property
     def batches(self) -> Batches:
@@ -78,8 +78,8 @@ class Storage(Connection):
         return Latest(self)
 
     @cached_property
-    def marks(self) -> Marks:
-        return Marks(self._settings)
+    def progress(self) -> Progress:
+        return Progress(self._settings)
 
     @cached_property
     def leases(self) -> Leases:

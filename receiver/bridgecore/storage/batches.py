@@ -9,12 +9,12 @@ from uuid import uuid4
 import msgspec
 from msgspec.structs import replace
 
-from bridgecore.settings import Settings
+from bridgecore.config.settings import Settings
+from bridgecore.storage.claimed import Batch, ClaimedEvent, Result
 from bridgecore.storage.connection import Connection
 from bridgecore.storage.contents import content
 from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Lease
-from bridgecore.storage.work import Batch, End, Work
 
 HANDLER_PREFIX = "handler:"
 #: characters of a traceback that are kept; its end says most
@@ -22,7 +22,7 @@ ERROR_LENGTH = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Claimed:
     """The next batch, and how many of the records that were named it has been looked for in."""
 
     batch: Batch
@@ -31,7 +31,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A batch has come to its end."""
+    """A batch has come to its result."""
 
     #: reporting has to be started
     report: bool
@@ -39,7 +39,7 @@ class Settled:
     lost: Sequence[str]
     #: records that still have events that are due
     left: Sequence[str]
-    following: Taken
+    following: Claimed
 
 
 class Batches:
@@ -49,18 +49,18 @@ class Batches:
         self._settings = settings
         self._latest = latest
         self._lease_ms = int(settings.lease * 1000)
-        self._take = connection.script("take")
+        self._claim = connection.script("claim")
         self._settle = connection.script("settle")
         self._stalled = connection.script("stalled")
 
-    def take(self, source: str, records: Sequence[str], limit: int) -> Taken:
+    def claim(self, source: str, records: Sequence[str], limit: int) -> Claimed:
         """Take up to `limit` events of those records that are due and have no other worker."""
         token, asked_at = f"{uuid4().hex}.0", time.monotonic()
-        taken_at, taken = self._take(source, token, self._lease_ms, limit, *records)
-        return _taken(source, token, int(taken_at), asked_at, taken)
+        taken_at, taken = self._claim(source, token, self._lease_ms, limit, *records)
+        return _claimed(source, token, int(taken_at), asked_at, taken)
 
     def settle(
-        self, batch: Batch, ends: Sequence[End], then: Sequence[str] = (), limit: int = 0
+        self, batch: Batch, results: Sequence[Result], then: Sequence[str] = (), limit: int = 0
     ) -> Settled:
         """Write down what became of the events, give their records back, and take the next batch.
 
@@ -74,12 +74,12 @@ class Batches:
             limit,
             self._settings.max_streamed_events,
             msgspec.json.encode(batch.records),
-            msgspec.json.encode([_description(end) for end in ends]),
+            msgspec.json.encode([_description(result) for result in results]),
         )
-        latest = map(str, self._latest.after(batch.source, (end.work for end in ends)))
+        latest = map(str, self._latest.after(batch.source, (result.claimed for result in results)))
         asked_at = time.monotonic()
         report, lost, left, taken_at, taken = self._settle(batch.source, *arguments, *latest, *then)
-        following = _taken(batch.source, batch.next_token, int(taken_at), asked_at, taken)
+        following = _claimed(batch.source, batch.next_token, int(taken_at), asked_at, taken)
         return Settled(bool(report), lost, left, following)
 
     def stalled(self, source: str, limit: int) -> list[str]:
@@ -88,32 +88,32 @@ class Batches:
         return records
 
 
-def _description(end: End) -> dict[str, Any]:
+def _description(result: Result) -> dict[str, Any]:
     """For the script: texts, because its numbers are not exact, and fields before their values."""
     memory: list[str] = []
-    if end.handled_by:
-        memory += handler_fields(end.handled_by)
-    if end.error:
-        memory += ("error", _storable(end.error))
+    if result.handled_by:
+        memory += handler_fields(result.handled_by)
+    if result.error:
+        memory += ("error", _storable(result.error))
     return {
-        "record": end.work.lease.name,
-        "key": end.work.event.key,
-        "outcome": end.outcome,
-        "moment": str(end.moment),
-        "delay": str(int(end.delay * 1e6)),
+        "record": result.claimed.lease.name,
+        "key": result.claimed.event.key,
+        "outcome": result.outcome,
+        "moment": str(result.moment),
+        "delay": str(int(result.delay * 1e6)),
         "memory": memory,
     }
 
 
-def _taken(source: str, token: str, taken_at: int, asked_at: float, answer: list[Any]) -> Taken:
+def _claimed(source: str, token: str, taken_at: int, asked_at: float, answer: list[Any]) -> Claimed:
     answered_at = time.monotonic()
     looked_at, events = answer
-    works = [_work(source, token, *event) for event in events]
-    batch = Batch(source, token, works, taken_at, asked_at, answered_at)
-    return Taken(batch, looked_at)
+    events = [_claimed_event(source, token, *event) for event in events]
+    batch = Batch(source, token, events, taken_at, asked_at, answered_at)
+    return Claimed(batch, looked_at)
 
 
-def _work(
+def _claimed_event(
     source: str,
     token: str,
     record: str,
@@ -125,12 +125,12 @@ def _work(
     attempt: int,
     handled_at: str | None,
     handled_by: Sequence[str],
-) -> Work:
+) -> ClaimedEvent:
     # Whatever it is, it must come to its end: those behind it wait.
     event, readable = content(source, key, record, name, body)
     if replays and not event.replayed:
         event = replace(event, replayed=True)
-    return Work(
+    return ClaimedEvent(
         Lease(source, record, token),
         event,
         msgspec.json.encode(event.payload).decode(),

@@ -9,8 +9,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from bridgecore.redis_address import CONNECT_TIMEOUT, SOCKET_TIMEOUT
-from bridgecore.settings import Settings
+from bridgecore.config.redis_address import CONNECT_TIMEOUT, SOCKET_TIMEOUT
+from bridgecore.config.settings import Settings
 
 
 def prefix(source: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bridgecore.settings import Settings
-from bridgecore.storage.claims import moment
+from bridgecore.config.settings import Settings
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.history import History, Known
+from bridgecore.storage.inbox import moment
 
 #: keys that one script works on
 _CHUNK = 500

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bridgecore.storage.claimed import ClaimedEvent
 from bridgecore.storage.connection import Connection, prefix
-from bridgecore.storage.work import Work
 
 
 class Values(NamedTuple):
@@ -39,21 +39,21 @@ class Latest:
             if text
         }
 
-    def after(self, source: str, works: Iterable[Work]) -> list[Values]:
+    def after(self, source: str, events: Iterable[ClaimedEvent]) -> list[Values]:
         """What will be known of the record of each event, one after the other.
 
         Whoever asks has their leases: nobody else writes what is read for that.
         """
-        works = list(works)
-        partly_sent = {work.lease.name for work in works if work.is_partial}
+        events = list(events)
+        partly_sent = {claimed.lease.name for claimed in events if claimed.is_partial}
         known = self.read(source, list(partly_sent))
         after = []
-        for work in works:
-            values = Values(work.event.timestamp, work.event.event, work.values)
-            if (record := work.lease.name) in partly_sent:
+        for claimed in events:
+            values = Values(claimed.event.timestamp, claimed.event.event, claimed.values)
+            if (record := claimed.lease.name) in partly_sent:
                 before = known.get(record)
-                if work.is_partial and before:
-                    values = values._replace(fields=_updated(before.fields, work.values))
+                if claimed.is_partial and before:
+                    values = values._replace(fields=_updated(before.fields, claimed.values))
                 if not before or before.timestamp <= values.timestamp:
                     known[record] = values
             after.append(values)

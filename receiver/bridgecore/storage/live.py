@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from anyio import CancelScope
 
-from bridgecore.redis_address import CONNECT_TIMEOUT
-from bridgecore.settings import Settings
+from bridgecore.config.redis_address import CONNECT_TIMEOUT
+from bridgecore.config.settings import Settings
 from bridgecore.storage.connection import Connection, prefix
 
 #: entries read at once

@@ -1,6 +1,6 @@
 """What is kept is bounded by age and by number."""
 
-from bridgecore.settings import Settings
+from bridgecore.config.settings import Settings
 from bridgecore.storage.connection import Connection
 
 #: of each kind, that one call of the script forgets: it keeps Redis busy for milliseconds

@@ -110,7 +110,7 @@ end
 -- may be, in their order. What was tried before is taken alone, because it may have killed its
 -- worker. Whoever repeats the call, because its answer got lost, gets what it has.
 -- An attempt counts from its beginning: one that kills its worker leaves no other trace. That of
--- the first event begins now, the others' are told by `Marks`.
+-- the first event begins now, the others' are told by `Progress`.
 -- Returns how many of the records were looked at, and of each event its record, key, body, name,
 -- time of acceptance, replays, the number of this attempt, when and by whom it was handled.
 local MOST_BYTES = 1000000

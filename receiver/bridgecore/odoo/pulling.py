@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bridgecore.acceptance import Acceptance
+from bridgecore.accepting.acceptance import Acceptance
+from bridgecore.config.settings import Settings
 from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent
 from bridgecore.events import Event, parse_event
-from bridgecore.lease_keeper import LeaseKeeper
-from bridgecore.odoo_feed import OdooFeed
-from bridgecore.settings import Settings
+from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage import Storage
-from bridgecore.storage.claims import Submission
+from bridgecore.storage.inbox import Submission
+from bridgecore.storage.lease_keeper import LeaseKeeper
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Pulling:
         self._keeper = keeper
         self._feed_of = feed_of
 
-    def sync(self, source: str, reconcile: bool = False) -> int | None:
-        """Take in what the feed has after the cursor; how many events were new.
+    def pull(self, source: str, reconcile: bool = False) -> int | None:
+        """Accept what the feed has after the cursor; how many events were new.
 
         None: another process is pulling this source already.
 

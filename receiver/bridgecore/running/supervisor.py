@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bridgecore.children import Child, stop
-from bridgecore.embedded_redis import embedded_redis
-from bridgecore.environment import read_settings
-from bridgecore.messages import WORKERS
-from bridgecore.redis_address import embedded_url
-from bridgecore.settings import Settings
+from bridgecore.config.environment import read_settings
+from bridgecore.config.redis_address import embedded_url
+from bridgecore.config.settings import Settings
+from bridgecore.queue.messages import WORKERS
+from bridgecore.running.children import Child, stop
+from bridgecore.running.embedded_redis import embedded_redis
 
 log = logging.getLogger(__name__)
 

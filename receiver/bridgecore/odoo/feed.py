@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
+from bridgecore.config.databases import Source
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
-from bridgecore.odoo_databases import Source
 from bridgecore.reasons import reason
 
 #: characters of what Odoo says of an error

@@ -11,9 +11,9 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bridgecore.children import Child, stop
+from bridgecore.config.redis_address import embedded_socket, embedded_url
 from bridgecore.errors import SettingsError
-from bridgecore.redis_address import embedded_socket, embedded_url
+from bridgecore.running.children import Child, stop
 
 #: bytes that a Unix socket's path may have (Linux: 107, macOS: 103)
 _LONGEST_PATH = 103

@@ -7,10 +7,10 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from bridgecore.config.databases import Source, System
 from bridgecore.errors import BridgecoreError, FeedError, OdooRefused, OdooUnavailable
-from bridgecore.messages import QUEUES
-from bridgecore.odoo_api import OdooApi
-from bridgecore.odoo_databases import Source, System
+from bridgecore.odoo.api import OdooApi
+from bridgecore.queue.messages import QUEUES
 from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime
 

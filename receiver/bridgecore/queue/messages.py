@@ -14,14 +14,14 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from bridgecore.config.redis_address import SOCKET_TIMEOUT
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event
 from bridgecore.reasons import reason
-from bridgecore.redis_address import SOCKET_TIMEOUT
 
-PROCESS = "process_odoo_webhook_event"
-SYNC = "sync_odoo_webhook_events"
-ACKNOWLEDGE = "acknowledge_odoo_webhook_events"
+HANDLE = "process_odoo_webhook_event"
+PULL = "sync_odoo_webhook_events"
+CONFIRM = "acknowledge_odoo_webhook_events"
 WAKE = "wake_stalled_records"
 FORGET = "forget_old_events"
 CLEAN_AUDIT = "cleanup_old_audit_logs"
@@ -50,18 +50,18 @@ class Messages:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def process(
+    def handle(
         self, source: str, records: Sequence[str], queue: str = DEFAULT, delay: float | None = None
     ) -> None:
         """Have the waiting events of these records handled, after `delay` seconds if given."""
         for chunk in _chunks(records, RECORDS_PER_MESSAGE):
-            self._send(PROCESS, [source, chunk, queue], queue, countdown=delay)
+            self._send(HANDLE, [source, chunk, queue], queue, countdown=delay)
 
-    def acknowledge(self, source: str) -> None:
+    def confirm(self, source: str) -> None:
         """Have Odoo told what became of its events."""
-        self._send(ACKNOWLEDGE, [source], FEED)
+        self._send(CONFIRM, [source], FEED)
 
-    def sync(
+    def pull(
         self,
         source: str | None,
         reconcile: bool = False,
@@ -69,7 +69,7 @@ class Messages:
         expires: float | None = None,
     ) -> None:
         """Have this source's feed read, or every source's; not after `expires` seconds."""
-        self._send(SYNC, [source, reconcile, force], FEED, expires=expires)
+        self._send(PULL, [source, reconcile, force], FEED, expires=expires)
 
     def problem(self) -> str | None:
         """What keeps messages from being sent, in words; None: nothing."""

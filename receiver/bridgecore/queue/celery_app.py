@@ -4,20 +4,20 @@ from celery import Celery
 from celery.schedules import crontab
 from kombu import Exchange, Queue
 
-from bridgecore.broker import broker_settings
-from bridgecore.messages import (
+from bridgecore.config.broker import broker_settings
+from bridgecore.config.redis_address import CONNECT_TIMEOUT
+from bridgecore.config.settings import Settings
+from bridgecore.queue.messages import (
     CLEAN_AUDIT,
     COPY,
     DEFAULT,
     FEED,
     FORGET,
+    PULL,
     QUEUES,
-    SYNC,
     SYNC_DATA,
     WAKE,
 )
-from bridgecore.redis_address import CONNECT_TIMEOUT
-from bridgecore.settings import Settings
 
 #: seconds
 RESULT_RETENTION = 86400
@@ -58,12 +58,12 @@ def create_celery(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=4,
-        worker_consumer="bridgecore.consumer:LastingConsumer",
+        worker_consumer="bridgecore.queue.consumer:LastingConsumer",
         timezone="UTC",
         beat_scheduler="celery.beat:Scheduler",  # intervals only: nothing to keep in a file
         beat_schedule={
-            "sync": _entry(SYNC, settings.pull_interval, [None, False]),
-            "reconcile": _entry(SYNC, settings.reconcile_interval, [None, True]),
+            "sync": _entry(PULL, settings.pull_interval, [None, False]),
+            "reconcile": _entry(PULL, settings.reconcile_interval, [None, True]),
             "wake": _entry(WAKE, settings.wake_interval, []),
             "forget": _entry(FORGET, FORGET_INTERVAL, []),
             # At a time of day: an interval would never end where beat is restarted every day.

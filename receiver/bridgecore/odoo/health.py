@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bridgecore import backoff
+from bridgecore.config.settings import Settings
 from bridgecore.errors import FeedError
-from bridgecore.settings import Settings
 from bridgecore.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -9,15 +9,15 @@ from typing import Any
 from hiredis import pack_command
 from redis.exceptions import RedisError
 
-from bridgecore.settings import Settings
+from bridgecore.config.settings import Settings
 from bridgecore.storage.batches import handler_fields
+from bridgecore.storage.claimed import ClaimedEvent
 from bridgecore.storage.connection import Connection, prefix
-from bridgecore.storage.work import Work
 
 log = logging.getLogger(__name__)
 
 
-class Marks:
+class Progress:
     """Notes for whoever takes over the events of a worker that dies.
 
     What is sent arrives, also if its sender is killed: it is the kernel's from then on, which
@@ -35,16 +35,16 @@ class Marks:
         self._pool.disconnect(inuse_connections=False)
 
     @contextmanager
-    def open(self) -> Iterator["Line"]:
+    def open(self) -> Iterator["Notes"]:
         """A line for one batch; it is connected when there is something to be said."""
-        line = Line(self._pool)
+        line = Notes(self._pool)
         try:
             yield line
         finally:
             line.close()
 
 
-class Line:
+class Notes:
     """Collects notes and sends them together."""
 
     def __init__(self, pool: Any) -> None:
@@ -54,17 +54,17 @@ class Line:
         #: notes may have been lost
         self.is_broken = False
 
-    def begins(self, work: Work) -> None:
+    def begins(self, claimed: ClaimedEvent) -> None:
         """An attempt at this event counts from its beginning."""
-        self._notes.append(("HINCRBY", _memory(work), "attempts", 1))
+        self._notes.append(("HINCRBY", _memory(claimed), "attempts", 1))
 
-    def succeeded(self, work: Work, handler: str) -> None:
+    def succeeded(self, claimed: ClaimedEvent, handler: str) -> None:
         """This handler must not get this event again."""
-        self._notes.append(("HSET", _memory(work), *handler_fields([handler])))
+        self._notes.append(("HSET", _memory(claimed), *handler_fields([handler])))
 
-    def handled(self, work: Work, moment: int) -> None:
+    def handled(self, claimed: ClaimedEvent, moment: int) -> None:
         """No handler must get this event again. In Redis' time, in microseconds."""
-        self._notes.append(("HSET", _memory(work), "handled_at", moment))
+        self._notes.append(("HSET", _memory(claimed), "handled_at", moment))
 
     def send(self) -> None:
         """Send what was noted. Unless the line is broken, it may be relied on from now on."""
@@ -89,8 +89,8 @@ class Line:
             self._pool.release(self._connection)
 
 
-def _memory(work: Work) -> str:
-    return f"{prefix(work.lease.source)}:event:{work.event.key}"
+def _memory(claimed: ClaimedEvent) -> str:
+    return f"{prefix(claimed.lease.source)}:event:{claimed.event.key}"
 
 
 def _silence(connection: Any) -> None:

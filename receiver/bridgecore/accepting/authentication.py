@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from bridgecore.config.databases import Source
 from bridgecore.errors import NotAuthenticated
-from bridgecore.odoo_databases import Source
 
 #: seconds by which a signature's timestamp may be off, by the standard
 TOLERANCE = 300

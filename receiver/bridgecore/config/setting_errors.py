@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bridgecore.environment import PREFIX
+from bridgecore.config.environment import PREFIX
 
 #: by pydantic's type of error; its context fills the braces
 _WORDS = {

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from threading import Semaphore, Thread
 
-from bridgecore.acceptance import Acceptance, Receipt
-from bridgecore.storage.claims import Submission
+from bridgecore.accepting.acceptance import Acceptance, Receipt
+from bridgecore.storage.inbox import Submission
 
 #: submissions that are accepted together
 GROUP = 100

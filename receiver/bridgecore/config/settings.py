@@ -18,12 +18,12 @@ from pydantic import (
     model_validator,
 )
 
-from bridgecore.broker import broker_at, broker_settings
-from bridgecore.environment import read_settings
+from bridgecore.config.broker import broker_at, broker_settings
+from bridgecore.config.databases import Source, System
+from bridgecore.config.environment import read_settings
+from bridgecore.config.redis_address import RedisAddress, embedded_url, redis_address
+from bridgecore.config.setting_errors import in_words
 from bridgecore.errors import SettingsError
-from bridgecore.odoo_databases import Source, System
-from bridgecore.redis_address import RedisAddress, embedded_url, redis_address
-from bridgecore.wrong_settings import in_words
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]

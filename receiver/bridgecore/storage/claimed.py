@@ -13,7 +13,7 @@ from bridgecore.storage.leases import Lease
 Outcome = Literal["done", "dead", "failed"]
 
 
-class Work(NamedTuple):
+class ClaimedEvent(NamedTuple):
     """An event that was taken."""
 
     lease: Lease
@@ -33,10 +33,10 @@ class Work(NamedTuple):
     unreadable: bool = False
 
 
-class End(NamedTuple):
+class Result(NamedTuple):
     """What became of an event that was taken."""
 
-    work: Work
+    claimed: ClaimedEvent
     outcome: Outcome
     #: Redis' time in microseconds, to within a round trip
     moment: int
@@ -55,7 +55,7 @@ class Batch:
 
     source: str
     token: str
-    works: Sequence[Work]
+    events: Sequence[ClaimedEvent]
     #: Redis' time in microseconds at which they were taken
     taken_at: int
     #: `time.monotonic()` before and after that
@@ -64,7 +64,7 @@ class Batch:
 
     @cached_property
     def records(self) -> list[str]:
-        return list(dict.fromkeys(work.lease.name for work in self.works))
+        return list(dict.fromkeys(claimed.lease.name for claimed in self.events))
 
     @property
     def next_token(self) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from bridgecore.messages import Messages
+from bridgecore.queue.messages import Messages
 from bridgecore.storage import Storage
 
 
-class DeadLetterOffice:
+class DeadLetterQueue:
     """Does it, sends the messages that it needs, and writes it down."""
 
     def __init__(self, storage: Storage, messages: Messages) -> None:
@@ -23,7 +23,7 @@ class DeadLetterOffice:
         done = [key for key, _record in replayed]
         if done:
             self._storage.audit.note(by, "dead_letters.replayed", source=source, events=done)
-            self._messages.process(source, sorted({record for _key, record in replayed}))
+            self._messages.handle(source, sorted({record for _key, record in replayed}))
         return done
 
     def discard(self, source: str, keys: Sequence[str], by: str) -> list[str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from bridgecore.config.settings import Settings
 from bridgecore.errors import QueueFull
 from bridgecore.events import Event
-from bridgecore.settings import Settings
 from bridgecore.storage.connection import Connection
 
 Via = Literal["push", "pull"]
@@ -25,7 +25,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Accepted:
     """What became of a submission: the state in which each of its events was found.
 
     That of an event which is not known is `new`, that of one which Odoo offers again `offered`.
@@ -36,14 +36,14 @@ class Claim:
     report: bool
 
 
-class Claims:
+class Inbox:
     """Events are claimed before anybody is told that they are safe."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._settings = settings
-        self._claim = connection.script("claim")
+        self._accept = connection.script("accept")
 
-    def claim(self, submissions: Sequence[Submission]) -> list[Claim | QueueFull]:
+    def accept(self, submissions: Sequence[Submission]) -> list[Accepted | QueueFull]:
         """Queue the events that are new and note the repeats; each submission wholly or not.
 
         A repeat of a handled event puts its outcome on the list of reports again; one that was
@@ -64,16 +64,16 @@ class Claims:
                     key = event.key
                     arguments += (key, event.record, event.event, moment(key), event.body)
             calls.append((source, arguments))
-        claims: dict[int, Claim | QueueFull] = {}
-        answers = self._claim.together(calls)
+        accepted: dict[int, Accepted | QueueFull] = {}
+        answers = self._accept.together(calls)
         for indices, (report, found) in zip(alike.values(), answers, strict=True):
             for index, states in zip(indices, found, strict=True):
-                claims[index] = (
+                accepted[index] = (
                     QueueFull(retry_after=self._settings.retry_after)
                     if states == 0
-                    else Claim(states, bool(report))
+                    else Accepted(states, bool(report))
                 )
-        return [claims[index] for index in range(len(submissions))]
+        return [accepted[index] for index in range(len(submissions))]
 
 
 def moment(key: str) -> int:

@@ -3,7 +3,7 @@
 import traceback
 from dataclasses import dataclass
 
-from bridgecore.handlers import Handler
+from bridgecore.handling.registry import Handler
 
 
 @dataclass(frozen=True, slots=True)

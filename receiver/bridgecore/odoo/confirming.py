@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 from bridgecore.errors import LeaseLost
-from bridgecore.lease_keeper import LeaseKeeper
-from bridgecore.messages import Messages
-from bridgecore.odoo_feed import OdooFeed
+from bridgecore.odoo.feed import OdooFeed
+from bridgecore.queue.messages import Messages
 from bridgecore.storage import Storage
+from bridgecore.storage.lease_keeper import LeaseKeeper
 from bridgecore.storage.leases import Lease
 from bridgecore.storage.reports import LEASE
 
@@ -25,7 +25,7 @@ PAUSE = 0.1
 SHORT_ERROR = 500
 
 
-class Acknowledging:
+class Confirming:
     """Sends the outcomes in their order, in one process at a time per source.
 
     A lone outcome goes at once. What is finished during a call goes with the next one, which waits
@@ -44,7 +44,7 @@ class Acknowledging:
         self._keeper = keeper
         self._feed_of = feed_of
 
-    def acknowledge(self, source: str) -> None:
+    def confirm(self, source: str) -> None:
         """Tell what is to be told, for a turn. Nothing, if another process is doing it.
 
         Raises:
@@ -59,7 +59,7 @@ class Acknowledging:
                 while (left := self._batch(lease)) > 0:
                     if time.monotonic() > end:
                         self._storage.leases.release(lease)
-                        self._messages.acknowledge(source)
+                        self._messages.confirm(source)
                         break
                     if left < BATCH:
                         time.sleep(PAUSE)

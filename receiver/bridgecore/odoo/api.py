@@ -5,8 +5,8 @@ from typing import Any
 
 import requests
 
+from bridgecore.config.databases import System
 from bridgecore.errors import OdooRefused, OdooUnavailable
-from bridgecore.odoo_databases import System
 from bridgecore.reasons import reason
 
 #: also of archived records: that they are is a value like any other

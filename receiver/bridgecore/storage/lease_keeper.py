@@ -13,7 +13,7 @@ from bridgecore.storage.leases import Lease, Leases
 log = logging.getLogger(__name__)
 
 
-class Hand:
+class HeldLease:
     """Holds one lease at a time."""
 
     def __init__(self, lease: Lease | None) -> None:
@@ -29,35 +29,35 @@ class LeaseKeeper:
     def __init__(self, leases: Leases, period: float) -> None:
         self._leases = leases
         self._interval = period / 3  # seconds
-        self._hands: set[Hand] = set()
+        self._held: set[HeldLease] = set()
         self._pid = 0
 
     @contextmanager
-    def hold(self, lease: Lease | None = None) -> Iterator[Hand]:
+    def hold(self, lease: Lease | None = None) -> Iterator[HeldLease]:
         """Extend the lease that the hand holds, as long as the block runs.
 
         Giving it back is the caller's.
         """
         self._start()
-        hand = Hand(lease)
-        self._hands.add(hand)
+        held = HeldLease(lease)
+        self._held.add(held)
         try:
-            yield hand
+            yield held
         finally:
-            self._hands.discard(hand)
+            self._held.discard(held)
 
     def _start(self) -> None:
         # A thread does not survive the fork of a worker's process.
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._hands.clear()
+            self._held.clear()
             threading.Thread(target=self._run, name="lease-keeper", daemon=True).start()
 
     def _run(self) -> None:
         pause = threading.Event()
         while not pause.wait(self._interval):
-            for hand in tuple(self._hands):
-                if lease := hand.lease:
+            for held in tuple(self._held):
+                if lease := held.lease:
                     self._extend(lease)
 
     def _extend(self, lease: Lease) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from bridgecore.config.settings import Settings
 from bridgecore.errors import BridgecoreError, QueueFull, QueueUnavailable
-from bridgecore.messages import Messages, queue_of
-from bridgecore.settings import Settings
+from bridgecore.queue.messages import Messages, queue_of
 from bridgecore.storage import Storage
-from bridgecore.storage.claims import Claim, Submission
+from bridgecore.storage.inbox import Accepted, Submission
 
 log = logging.getLogger(__name__)
 
@@ -41,30 +41,30 @@ class Acceptance:
             QueueUnavailable: Redis is away; none or all of the events were stored.
         """
         try:
-            claims = self._storage.claims.claim(submissions)
+            accepted = self._storage.inbox.accept(submissions)
         except RedisError as error:
             raise self._unavailable(error) from error
         results: list[Receipt | BridgecoreError] = []
         queued: dict[tuple[str, str], dict[str, None]] = {}  # in the order of arrival
         report = set()
-        for submission, claim in zip(submissions, claims, strict=True):
-            if isinstance(claim, QueueFull):
-                results.append(claim)
+        for submission, answer in zip(submissions, accepted, strict=True):
+            if isinstance(answer, QueueFull):
+                results.append(answer)
                 continue
-            new = sum(state == "new" for state in claim.states)
-            for event, state in zip(submission.events, claim.states, strict=True):
+            new = sum(state == "new" for state in answer.states)
+            for event, state in zip(submission.events, answer.states, strict=True):
                 if state == "offered":
                     log.info("offered again event=%s", event.idempotency_key)
-            results.append(Receipt(new, len(claim.states) - new))
-            for queue, record in _to_wake(submission, claim):
+            results.append(Receipt(new, len(answer.states) - new))
+            for queue, record in _to_wake(submission, answer):
                 queued.setdefault((submission.source, queue), {})[record] = None
-            if claim.report:
+            if answer.report:
                 report.add(submission.source)
         try:
             for (source, queue), records in queued.items():
-                self._messages.process(source, list(records), queue)
+                self._messages.handle(source, list(records), queue)
             for source in report:
-                self._messages.acknowledge(source)
+                self._messages.confirm(source)
         except QueueUnavailable as error:
             raise self._unavailable(error) from error
         return results
@@ -74,8 +74,8 @@ class Acceptance:
         return QueueUnavailable(retry_after=self._settings.retry_after)
 
 
-def _to_wake(submission: Submission, claim: Claim) -> Iterable[tuple[str, str]]:
-    for event, state in zip(submission.events, claim.states, strict=True):
+def _to_wake(submission: Submission, answer: Accepted) -> Iterable[tuple[str, str]]:
+    for event, state in zip(submission.events, answer.states, strict=True):
         # A repeat of a queued event wakes it: its first message may never have been sent.
         if state in ("new", "queued", "offered"):
             yield queue_of(event), event.record

@@ -9,7 +9,7 @@ import ssl
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from bridgecore.redis_address import CONNECT_TIMEOUT, SCHEMES, SOCKET_TIMEOUT, redis_address
+from bridgecore.config.redis_address import CONNECT_TIMEOUT, SCHEMES, SOCKET_TIMEOUT, redis_address
 
 AMQP_SCHEMES = ("amqp://", "amqps://")
 

@@ -2,14 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
-DOCUMENT = json.loads(
-    (Path(__file__).parent.parent / "docs" / "openapi-feed.json").read_text("utf-8")
-)
+from tests.support import REPOSITORY
+
+DOCUMENT = json.loads((REPOSITORY / "docs" / "openapi-feed.json").read_text("utf-8"))
 Schema = dict[str, Any]
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

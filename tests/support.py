@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import pytest
 
 T = TypeVar("T")
-VECTORS = Path(__file__).parent / "vectors"
+REPOSITORY = Path(__file__).parents[1]
 
 
 def vectors(name: str) -> Any:
     """The wire's vectors, which the addon's tests read too."""
-    return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
+    return json.loads((REPOSITORY / "tests" / "vectors" / f"{name}.json").read_text("utf-8"))
 
 
 def eventually(condition: Callable[[], T], timeout: float = 30) -> T:

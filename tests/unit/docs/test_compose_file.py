@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bridgecore.config.settings import Settings
 
-REPO = Path(__file__).parents[2]
-COMPOSE = REPO / "docker-compose.yml"
+from tests.support import REPOSITORY
+
+COMPOSE = REPOSITORY / "docker-compose.yml"
 
 
 def test_it_follows_the_schema_of_compose_files():
@@ -22,7 +23,7 @@ def test_it_follows_the_schema_of_compose_files():
 
 
 def test_it_sets_only_settings_that_exist():
-    text = COMPOSE.read_text() + (REPO / "receiver" / "Dockerfile").read_text()
+    text = COMPOSE.read_text() + (REPOSITORY / "receiver" / "Dockerfile").read_text()
     known = {f"BRIDGECORE_{name.upper()}" for name in Settings.model_fields}
     set_there = set(re.findall(r"^\s+(BRIDGECORE_\w+)[:=]", text, re.MULTILINE))
     assert set_there

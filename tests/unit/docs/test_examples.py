@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from pathlib import Path
 
 import pytest
 from bridgecore.accepting.authentication import Authenticator
@@ -10,7 +9,9 @@ from bridgecore.config.databases import Source
 from bridgecore.events import Event, parse_push
 from bridgecore.handling.registry import load_handlers
 
-DOCS = Path(__file__).parents[2] / "docs"
+from tests.support import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
 HANDLERS = (DOCS / "handlers.md").read_text()
 PUSH = (DOCS / "protocol.md").read_text().partition("A complete event")[2]
 

@@ -17,12 +17,12 @@ from bridgecore.running.embedded_redis import embedded_redis
 
 from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
-from tests.support import eventually
+from tests.support import REPOSITORY, eventually
 
 BRIDGECORE = Path(sys.executable).with_name("bridgecore")
 WORKERS = {f"worker --only {worker}" for worker in ("feed", "high", "default")}
 ROLES = {"redis", "api", "beat", *WORKERS}
-README = Path(__file__).parents[2] / "README.md"
+README = REPOSITORY / "README.md"
 
 
 class Serving(Child):

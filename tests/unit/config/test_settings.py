@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 
 import pytest
 from bridgecore.cli import main
@@ -12,6 +11,8 @@ from bridgecore.config.settings import Settings, load_settings
 from bridgecore.errors import SettingsError
 from bridgecore.runtime import runtime
 from click.testing import CliRunner
+
+from tests.support import REPOSITORY
 
 SECRET = "whsec_" + "b3RoZXI" * 6
 SOURCE = {
@@ -172,7 +173,7 @@ def test_errors_do_not_show_values(environment):
 
 
 def test_the_description_names_every_setting_and_no_other():
-    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    text = (REPOSITORY / "docs" / "settings.md").read_text("utf-8")
     known = {f"BRIDGECORE_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"^\| `(BRIDGECORE_\w+)`", text, re.MULTILINE)) == known
     for title, model in (("Sources", Source), ("Systems", System)):
@@ -181,7 +182,7 @@ def test_the_description_names_every_setting_and_no_other():
 
 
 def test_the_description_tells_the_defaults():
-    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    text = (REPOSITORY / "docs" / "settings.md").read_text("utf-8")
     for name, default in re.findall(r"^\| `BRIDGECORE_(\w+)` \| `(.*?)` \|", text, re.MULTILINE):
         documented = Settings.model_validate({name.lower(): default})
         assert getattr(documented, name.lower()) == getattr(Settings(), name.lower()), name

@@ -1,21 +1,23 @@
--- Claims events and appends them to their records' inboxes, all of a submission or none.
--- ARGV: via, most events that may wait, most events that are listed, when the feed was asked,
---       number of submissions; of each its number of events; of each event its key, record, name,
---       moment in microseconds and body.
--- Returns {whether reporting must start, for each submission 0 (refused) or the states in which
--- its events were found}.
-local via, max_waiting, max_listed = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Accepts submissions: remembers their new events and appends them to the inboxes, all events of a
+-- submission or none.
+-- ARGV: via (push or pull), most events that may be queued, most entries of the list `events`, time
+--       at which the feed was asked, number of submissions; then of each submission its number of
+--       events, and of each event its key, record, name, time of commit and body.
+-- Returns {1 if the caller must send the message to confirm, for each submission 0 (refused) or the
+-- list of the states in which its events were found}.
+local via, max_queued, max_listed = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local asked_at, submissions = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = now()
-local accepted_at = stamp(time)
-local new, repeated, refused = 0, 0, 0
--- What is written down for all events together.
-local bodies, listed, due, queued, settled, failures = {}, {}, {}, {}, {}, {}
+local accepted_at = as_text(time)
+local new, duplicates, refused = 0, 0, 0
+-- What is written for all events together, at the end.
+local bodies, listed, due, queued, reported, given_up = {}, {}, {}, {}, {}, {}
 
--- Odoo takes a given up event out of the feed when it is told. If the feed has it although it
--- was asked later than that, somebody offers the event again. (A push proves nothing: it may be
--- a repeat from before.)
-local function found(key)
+-- Returns the state of an event: `new` if it is unknown, `offered` if Odoo's feed offers it again.
+-- Odoo takes an event out of the feed when it gets the report that the event was given up. So if
+-- the feed has the event in an answer to a later question, Odoo offers it again. A push proves
+-- nothing: it may be a duplicate from before.
+local function state_of(key)
   local known = redis.call('HMGET', P .. ':event:' .. key, 'state', 'confirmed_at')
   if (known[1] == 'dead' or known[1] == 'discarded')
       and known[2] and tonumber(known[2]) < asked_at then
@@ -24,12 +26,13 @@ local function found(key)
   return known[1] or 'new'
 end
 
-local function refuses(first, last)
-  if redis.call('ZCARD', P .. ':queued') + new < max_waiting then
+-- Tells whether a submission is refused: too many events wait and it would add one.
+local function is_refused(first, last)
+  if redis.call('ZCARD', P .. ':queued') + new < max_queued then
     return false
   end
   for i = first, last, 5 do
-    local state = found(ARGV[i])
+    local state = state_of(ARGV[i])
     if state == 'new' or state == 'offered' then
       return true
     end
@@ -37,28 +40,29 @@ local function refuses(first, last)
   return false
 end
 
-local function claim(i)
-  local key, record, name, moment, body = unpack(ARGV, i, i + 4)
-  local state = found(key)
+-- Accepts the event that begins at ARGV[i], and returns the state in which it was found.
+local function accept(i)
+  local key, record, name, committed_at, body = unpack(ARGV, i, i + 4)
+  local state = state_of(key)
   if state == 'new' then
     redis.call('HSET', P .. ':event:' .. key, 'state', 'queued', 'via', via, 'record', record,
       'event', name, 'accepted_at', accepted_at)
-    append(bodies, P .. ':body:' .. key, body)
+    append_pair(bodies, P .. ':body:' .. key, body)
     redis.call('RPUSH', P .. ':inbox:' .. record, key)
-    -- a microsecond apart, so that the list keeps their order
-    append(listed, stamp(time + new), key .. ' ' .. record .. ' ' .. name)
-    append(due, accepted_at, record)
-    append(queued, moment, key)
+    -- A microsecond apart, so that the list keeps the order of the events.
+    append_pair(listed, as_text(time + new), key .. ' ' .. record .. ' ' .. name)
+    append_pair(due, accepted_at, record)
+    append_pair(queued, committed_at, key)
     new = new + 1
     return state
   end
-  repeated = repeated + 1
+  duplicates = duplicates + 1
   if state == 'offered' then
     redis.call('SET', P .. ':body:' .. key, body)
-    requeue(key, record, moment, time)
+    requeue(key, record, committed_at, time)
   elseif state ~= 'queued' then
-    settled[#settled + 1] = key
-    failures[key] = state == 'dead' or state == 'discarded'
+    reported[#reported + 1] = key
+    given_up[key] = state == 'dead' or state == 'discarded'
   end
   return state
 end
@@ -67,13 +71,13 @@ local answers = {}
 local place = 6
 for submission = 1, submissions do
   local first, last = place + 1, place + 5 * tonumber(ARGV[place])
-  if refuses(first, last) then
+  if is_refused(first, last) then
     answers[submission] = 0
     refused = refused + (last - place) / 5
   else
     local states = {}
     for i = first, last, 5 do
-      states[#states + 1] = claim(i)
+      states[#states + 1] = accept(i)
     end
     answers[submission] = states
   end
@@ -84,7 +88,7 @@ in_parts(listed, 'ZADD', P .. ':events')
 in_parts(due, 'ZADD', P .. ':due', 'NX')
 in_parts(queued, 'ZADD', P .. ':queued')
 redis.call('ZREMRANGEBYRANK', P .. ':events', 0, -max_listed - 1)
-count('received:' .. via, new + repeated)
-count('duplicates:' .. via, repeated)
+count('received:' .. via, new + duplicates)
+count('duplicates:' .. via, duplicates)
 count('refused:' .. via, refused)
-return {report(settled, failures), answers}
+return {add_reports(reported, given_up), answers}

@@ -1,6 +1,6 @@
--- Takes dead letters off the list. Their memory stays for a while, so that a repeat is known.
--- One that Odoo does not know of yet is kept by `confirm`, once it does.
--- ARGV: keys. Returns those that were dead.
+-- Discards dead letters. Their memory stays for a while, so that duplicates are recognised.
+-- If Odoo does not know yet that an event was given up, `confirm` finishes the event later.
+-- ARGV: keys. Returns the keys that were dead letters.
 local discarded, finished = {}, {}
 for _, key in ipairs(ARGV) do
   if redis.call('ZREM', P .. ':dead', key) == 1 then
@@ -12,6 +12,6 @@ for _, key in ipairs(ARGV) do
     discarded[#discarded + 1] = key
   end
 end
-keep(finished, now())
+finish(finished, now())
 count('discarded', #discarded)
 return discarded

@@ -1,13 +1,13 @@
--- Forgets what is too old or too much, oldest first, a limited number of each kind.
--- Nothing that still has work to be done is ever forgotten: what is `kept` or `remembered` has
--- been handled and Odoo knows.
--- ARGV: most of each kind at once; contents: age, number; memories: age, number, age up to which
---       the number does not count; latest values of records: age, number. Ages in microseconds.
--- Returns how many {contents, memories, records} were forgotten.
+-- Forgets contents, memories and latest values that are too old, and the oldest of them if they are
+-- too many. It forgets finished events only: `kept` and `remembered` hold no others.
+-- ARGV: most of each kind that this call forgets; contents: greatest age, greatest number;
+--       memories: greatest age, greatest number, age up to which the number does not matter;
+--       latest values: greatest age, greatest number. Ages are in microseconds.
+-- Returns how many {contents, memories, latest values} it forgot.
 local limit, time = tonumber(ARGV[1]), now()
 
--- The oldest members of a sorted set by time that are older than `age`, or too many and older
--- than `spared`.
+-- Returns the members of a sorted set by time that are older than `age`, and up to `excess` of the
+-- oldest members, if these are older than `spared`.
 local function surplus(name, age, excess, spared)
   local found = {}
   local members = redis.call('ZRANGE', P .. ':' .. name, 0, limit - 1, 'WITHSCORES')
@@ -41,7 +41,7 @@ local memories = surplus('remembered', tonumber(ARGV[4]), excess, tonumber(ARGV[
 for _, key in ipairs(memories) do
   redis.call('DEL', P .. ':event:' .. key)
   redis.call('ZREM', P .. ':remembered', key)
-  redis.call('ZREM', P .. ':reports', key)  -- Odoo knows; it would be told again after a repeat
+  redis.call('ZREM', P .. ':reports', key)  -- a duplicate may have put it there again
 end
 
 local records = surplus('records', tonumber(ARGV[7]), size('records') - tonumber(ARGV[8]), -1)

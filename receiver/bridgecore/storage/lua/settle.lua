@@ -1,26 +1,29 @@
--- Writes down what became of a batch of events, gives its records back, and takes the next batch,
--- all in the same step: an event that arrives now finds its record free, or is in the next batch.
--- ARGV: token, token of the next batch, lease in milliseconds, most events of the next batch (0:
---       take none), most events in the live stream, JSON of the records of the batch, JSON of what
---       became of its events (`_description` in batches.py), of each event the latest values of its
---       record, records to take the next batch from.
--- Returns {whether reporting must start, the records that another worker has, those that still
--- wait, the time, the next batch: of the given records, then of those that still wait}.
-local token, next_token, lease, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local max_streamed, asked, events = ARGV[5], cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
+-- Writes the results of a batch, gives its leases back, and claims the next batch, all in one step:
+-- an event that arrives now finds its record free, or is in the next batch.
+-- ARGV: token, token of the next batch, lease in milliseconds, most events of the next batch (0
+--       claims none), most entries of the live stream, JSON list of the records of the batch, JSON
+--       list of the results (`_result_for_script` in batches.py), of each result the latest values
+--       of its record, records of the next batch.
+-- Returns {1 if the caller must send the message to confirm, records that were lost to another
+-- worker, records of the batch that are still due, the time, the answer of `claim` for the next
+-- batch: from the given records, then from those that are still due}.
+local token, next_token, lease, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local max_streamed, batch_records, results = ARGV[5], cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
 local time = now()
 
-local leases, ends = {}, {}
-for i, record in ipairs(asked) do
-  leases[i], ends[record] = P .. ':lease:' .. record, 0
+local leases, results_of = {}, {}  -- how many results each record has
+for i, record in ipairs(batch_records) do
+  leases[i], results_of[record] = P .. ':lease:' .. record, 0
 end
-for _, event in ipairs(events) do
-  ends[event.record] = ends[event.record] + 1
+for _, result in ipairs(results) do
+  results_of[result.record] = results_of[result.record] + 1
 end
-local owners = of_each(leases, 'MGET')
+local owners = read_each(leases, 'MGET')
 
+-- `records` are the records that no other worker has. `mine` tells of which of them this worker
+-- still has the lease; the leases of the others have ended.
 local records, mine, lost, given_back = {}, {}, {}, {}
-for i, record in ipairs(asked) do
+for i, record in ipairs(batch_records) do
   local owner = owners[leases[i]]
   if owner and owner ~= token and owner ~= next_token then
     lost[#lost + 1] = record
@@ -28,89 +31,90 @@ for i, record in ipairs(asked) do
     records[#records + 1] = record
     mine[record] = owner == token
     if owner ~= next_token then
-      given_back[#given_back + 1] = leases[i]  -- or nobody has it
+      given_back[#given_back + 1] = leases[i]
     end
   end
 end
--- As the first write, because it needs no memory: a full Redis refuses a script whose first write
--- does, and what ends events must go on.
+-- This must be the first write, because it needs no memory. A full Redis refuses a script whose
+-- first write needs memory, but it must always be possible to settle a batch.
 in_parts(given_back, 'DEL')
 
--- Of each inbox what may have come to its end, and one more.
+-- Of each inbox, as many events as the record has results, and one more.
 local inboxes, waits = {}, {}
 for _, record in ipairs(records) do
-  inboxes[record] = redis.call('LRANGE', P .. ':inbox:' .. record, 0, ends[record])
+  inboxes[record] = redis.call('LRANGE', P .. ':inbox:' .. record, 0, results_of[record])
   for _, key in ipairs(inboxes[record]) do
     waits[key] = true
   end
 end
 
--- What is written down for all events together.
-local ended, failures, dead, latest, seen, models = {}, {}, {}, {}, {}, {}
-local later = {}  -- when records may be tried again
+-- What is written for all events together, further below.
+local settled, given_up, dead, latest, changed, models = {}, {}, {}, {}, {}, {}
+local retry_at = {}  -- of each record with a failed event, the time of its next attempt
 
--- What Odoo says about the record is so even if a handler failed; a replayed event is
--- older than what is known.
+-- Notes the latest values of a record, also if the handlers failed: they are true in Odoo. An event
+-- older than the stored values, such as a replayed one, is passed over.
 local timestamps = {}
 local function note_latest(record, moment, timestamp, values)
   local name = P .. ':latest:' .. record
   local before = timestamps[record] or redis.call('GETRANGE', name, 0, #timestamp - 1)
   if timestamp >= before then
     timestamps[record] = timestamp
-    append(latest, name, values)
-    append(seen, moment, record)
+    append_pair(latest, name, values)
+    append_pair(changed, moment, record)
   end
 end
 
-local function note_progress(record, id, timestamp)
+-- Notes how far the events of a model have been handled.
+local function note_sync_state(record, id, timestamp)
   local model = record:match('^[^:]+')
-  local progress = models[model] or {events = 0, timestamp = ''}
-  progress.events = progress.events + 1
-  if timestamp >= progress.timestamp then
-    progress.id, progress.timestamp = id, timestamp
+  local state = models[model] or {events = 0, timestamp = ''}
+  state.events = state.events + 1
+  if timestamp >= state.timestamp then
+    state.id, state.timestamp = id, timestamp
   end
-  models[model] = progress
+  models[model] = state
 end
 
--- Success is one even if the lease has ended, as long as nobody has the record. A failure is not:
--- somebody may have handled the event meanwhile. A repeated call, after an answer that got lost,
--- finds its leases given back and its events gone.
-local function settle(event, values)
-  local key, record = event.key, event.record
-  if event.outcome == 'failed' then
+-- Writes one result. If the lease has ended but no other worker has the record, a success counts. A
+-- failure does not: another worker may have handled the event meanwhile. If the call is repeated
+-- because its answer was lost, the leases are given back and the events have left the inboxes.
+local function settle_event(result, values)
+  local key, record = result.key, result.record
+  if result.outcome == 'failed' then
     if mine[record] then
-      redis.call('HSET', P .. ':event:' .. key, 'state', 'queued', unpack(event.memory))
-      later[record] = stamp(time + event.delay)
+      redis.call('HSET', P .. ':event:' .. key, 'state', 'queued', unpack(result.memory))
+      retry_at[record] = as_text(time + result.delay)
     end
-  elseif waits[key] and (mine[record] or event.outcome == 'done') then
+  elseif waits[key] and (mine[record] or result.outcome == 'done') then
     waits[key] = nil
-    redis.call('HSET', P .. ':event:' .. key, 'state', event.outcome, 'handled_at', event.moment,
-      unpack(event.memory))
+    redis.call('HSET', P .. ':event:' .. key, 'state', result.outcome, 'handled_at', result.moment,
+      unpack(result.memory))
     redis.call('XADD', P .. ':stream', 'MAXLEN', '~', max_streamed, '*', 'key', key,
       'record', record)
-    ended[#ended + 1] = key
-    if event.outcome == 'dead' then
-      failures[key] = true
-      append(dead, event.moment, key)
+    settled[#settled + 1] = key
+    if result.outcome == 'dead' then
+      given_up[key] = true
+      append_pair(dead, result.moment, key)
     end
     local id, timestamp = key:match('^(.-)@(.*)$')
-    note_latest(record, event.moment, timestamp, values)
-    note_progress(record, id, timestamp)
+    note_latest(record, result.moment, timestamp, values)
+    note_sync_state(record, id, timestamp)
   end
 end
 
-for i, event in ipairs(events) do
-  settle(event, ARGV[7 + i])
+for i, result in ipairs(results) do
+  settle_event(result, ARGV[7 + i])
 end
 
--- Takes what has come to its end out of an inbox; whether something is left there.
+-- Removes the settled events from an inbox, and tells whether it has other events.
 local emptied = {}
 local function clear(record)
   local name, inbox, first = P .. ':inbox:' .. record, inboxes[record], 1
   while inbox[first] and not waits[inbox[first]] do
     first = first + 1
   end
-  if first > #inbox and #inbox <= ends[record] then
+  if first > #inbox and #inbox <= results_of[record] then
     emptied[#emptied + 1] = name
     return false
   end
@@ -125,39 +129,40 @@ local function clear(record)
   return true
 end
 
-local left, due, idle = {}, {}, {}
+local still_due, due, idle = {}, {}, {}
 for _, record in ipairs(records) do
   if not clear(record) then
     idle[#idle + 1] = record
-  elseif later[record] then
-    append(due, later[record], record)
+  elseif retry_at[record] then
+    append_pair(due, retry_at[record], record)
   else
     if mine[record] then
-      append(due, stamp(time), record)
+      append_pair(due, as_text(time), record)
     end
-    left[#left + 1] = record
+    still_due[#still_due + 1] = record
   end
 end
 in_parts(emptied, 'DEL')
 in_parts(idle, 'ZREM', P .. ':due')
 in_parts(due, 'ZADD', P .. ':due')
-in_parts(ended, 'ZREM', P .. ':queued')
+in_parts(settled, 'ZREM', P .. ':queued')
 in_parts(dead, 'ZADD', P .. ':dead')
 in_parts(latest, 'MSET')
-in_parts(seen, 'ZADD', P .. ':records')
-for model, progress in pairs(models) do
+in_parts(changed, 'ZADD', P .. ':records')
+for model, state in pairs(models) do
   local sync = P .. ':sync:' .. model
-  if redis.call('HINCRBY', sync, 'events', progress.events) == progress.events then
+  if redis.call('HINCRBY', sync, 'events', state.events) == state.events then
     redis.call('SADD', P .. ':models', model)
   end
-  if progress.timestamp >= (redis.call('HGET', sync, 'last_timestamp') or '') then
-    redis.call('HSET', sync, 'last_event_id', progress.id, 'last_timestamp', progress.timestamp)
+  if state.timestamp >= (redis.call('HGET', sync, 'last_timestamp') or '') then
+    redis.call('HSET', sync, 'last_event_id', state.id, 'last_timestamp', state.timestamp)
   end
-  redis.call('HSET', sync, 'updated_at', stamp(time))
+  redis.call('HSET', sync, 'updated_at', as_text(time))
 end
 
-local candidates = {unpack(ARGV, 8 + #events)}
-for _, record in ipairs(left) do
+local candidates = {unpack(ARGV, 8 + #results)}
+for _, record in ipairs(still_due) do
   candidates[#candidates + 1] = record
 end
-return {report(ended, failures), lost, left, stamp(time), take(candidates, next_token, lease, most, time)}
+return {add_reports(settled, given_up), lost, still_due, as_text(time),
+  claim(candidates, next_token, lease, limit, time)}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import requests
 from bridgecore.events import parse_event
-from bridgecore.storage.claimed import Result
+from bridgecore.storage.claimed_events import Result
 from bridgecore.storage.inbox import Submission
 
 from benchmarks.receiver.events import SOURCE, event

@@ -3,7 +3,7 @@
 import json
 import os
 
-from bridgecore.storage.claimed import Batch, Result
+from bridgecore.storage.claimed_events import Batch, Result
 
 
 def in_a_child(work):
@@ -37,9 +37,9 @@ def batches_of(parts, monkeypatch):
     seen = []
     settle = parts.storage.batches.settle
 
-    def watch(batch, results, *then):
+    def watch(batch, results, *next_batch):
         seen.append([result.claimed.event.event_id for result in results])
-        return settle(batch, results, *then)
+        return settle(batch, results, *next_batch)
 
     monkeypatch.setattr(parts.storage.batches, "settle", watch)
     return seen
@@ -50,6 +50,6 @@ def claim(parts, limit: int = 1) -> Batch:
     return parts.storage.batches.claim(parts.source, ["res.partner:1"], limit).batch
 
 
-def settle(parts, batch, outcome="done", **then):
+def settle(parts, batch, outcome="done", **next_batch):
     results = [Result(claimed, outcome, batch.now) for claimed in batch.events]
-    return parts.storage.batches.settle(batch, results, **then)
+    return parts.storage.batches.settle(batch, results, **next_batch)

@@ -1,4 +1,4 @@
-"""Takes events in: durable first, then a message for the workers."""
+"""Accepts events: stores them durably, then sends messages to the workers."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How many events of a submission were new, and how many were known already."""
+    """How many events of a submission were new, and how many were duplicates."""
 
     accepted: int
     duplicates: int
 
 
 class Acceptance:
-    """The way in, for pushed and for pulled events."""
+    """Accepts pushed and pulled events."""
 
     def __init__(self, settings: Settings, storage: Storage, messages: Messages) -> None:
         self._settings = settings
@@ -32,13 +32,11 @@ class Acceptance:
         self._messages = messages
 
     def accept(self, submissions: Sequence[Submission]) -> list[Receipt | BridgecoreError]:
-        """Queue the events of each submission; what became of it, in the same order.
-
-        If messages cannot be sent after the events were stored, the answer is
-        QueueUnavailable: whoever repeats the submission then sends them.
+        """Queue the events of each submission; return its receipt or QueueFull, in the same order.
 
         Raises:
-            QueueUnavailable: Redis is away; none or all of the events were stored.
+            QueueUnavailable: Redis or the broker is away. Of each submission, none or all events
+                were stored. If the sender submits it again, the missing messages are sent.
         """
         try:
             accepted = self._storage.inbox.accept(submissions)
@@ -46,7 +44,7 @@ class Acceptance:
             raise self._unavailable(error) from error
         results: list[Receipt | BridgecoreError] = []
         queued: dict[tuple[str, str], dict[str, None]] = {}  # in the order of arrival
-        report = set()
+        to_confirm = set()
         for submission, answer in zip(submissions, accepted, strict=True):
             if isinstance(answer, QueueFull):
                 results.append(answer)
@@ -56,26 +54,27 @@ class Acceptance:
                 if state == "offered":
                     log.info("offered again event=%s", event.idempotency_key)
             results.append(Receipt(new, len(answer.states) - new))
-            for queue, record in _to_wake(submission, answer):
+            for queue, record in _needed_messages(submission, answer):
                 queued.setdefault((submission.source, queue), {})[record] = None
-            if answer.report:
-                report.add(submission.source)
+            if answer.starts_reports:
+                to_confirm.add(submission.source)
         try:
             for (source, queue), records in queued.items():
                 self._messages.handle(source, list(records), queue)
-            for source in report:
+            for source in to_confirm:
                 self._messages.confirm(source)
         except QueueUnavailable as error:
             raise self._unavailable(error) from error
         return results
 
     def _unavailable(self, error: Exception) -> QueueUnavailable:
-        log.error("events cannot be queued error=%s: %s", type(error).__name__, error)
+        log.error("events not queued error=%s: %s", type(error).__name__, error)
         return QueueUnavailable(retry_after=self._settings.retry_after)
 
 
-def _to_wake(submission: Submission, answer: Accepted) -> Iterable[tuple[str, str]]:
+def _needed_messages(submission: Submission, answer: Accepted) -> Iterable[tuple[str, str]]:
+    """Yield queue and record of each message to be sent."""
     for event, state in zip(submission.events, answer.states, strict=True):
-        # A repeat of a queued event wakes it: its first message may never have been sent.
+        # Also for a duplicate of a queued event: its first message may have got lost.
         if state in ("new", "queued", "offered"):
             yield queue_of(event), event.record

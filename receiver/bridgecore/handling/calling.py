@@ -11,7 +11,7 @@ from bridgecore.errors import Unreadable, WorkerDied
 from bridgecore.handling.failures import Failure
 from bridgecore.handling.registry import Handler, Registry
 from bridgecore.storage import Storage
-from bridgecore.storage.claimed import Batch, ClaimedEvent, Result
+from bridgecore.storage.claimed_events import Batch, ClaimedEvent, Result
 from bridgecore.storage.lease_keeper import LeaseKeeper
 from bridgecore.storage.progress import Notes
 
@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Caller:
-    """Before a handler is called, Redis is told that the one before it has succeeded. So a process
-    that is killed has one handler in hand, and the others of its batch are not called again.
+    """Calls the handlers of each event of a batch, and notes their progress in Redis.
+
+    Before it calls a handler, it notes that the one before has succeeded. So if the process is
+    killed, only the handler that was running is called again.
     """
 
     def __init__(
@@ -32,50 +34,52 @@ class Caller:
         self._keeper = keeper
 
     def call(self, batch: Batch, results: list[Result], is_over: Callable[[], bool]) -> None:
-        """Handle its events until the end, or until the batch has to be settled before that.
+        """Handle the events of a batch, up to the end or until the batch must be settled.
 
         Parameters:
-            results: gets what became of them, also if a handler ends the process.
-            is_over: asked before each event but the first.
+            results: an empty list, to which this method appends the result of each event. If a
+                handler ends the process, the list has the results so far.
+            is_over: tells whether the turn is over; called before each event but the first.
         """
-        held_up: set[str] = set()
+        failed_records: set[str] = set()
         with self._storage.progress.open() as notes, self._keeper.hold() as held:
             for claimed in batch.events:
-                if not self._may_begin(batch, claimed, results, is_over):
+                if not self._may_continue(batch, claimed, results, is_over):
                     break
-                if claimed.lease.name in held_up:
+                if claimed.lease.name in failed_records:
                     continue
                 pending = self._pending(claimed)
                 if pending and results:
-                    notes.begins(claimed)
+                    notes.add_attempt(claimed)
                     notes.send()
                     if notes.is_broken:
                         break
                 held.lease = claimed.lease
                 result = self._attempt(batch, claimed, pending, notes)
                 if result.outcome == "failed":
-                    held_up.add(claimed.lease.name)
+                    failed_records.add(claimed.lease.name)
                 results.append(result)
 
-    def _may_begin(
+    def _may_continue(
         self,
         batch: Batch,
         claimed: ClaimedEvent,
         results: Sequence[Result],
         is_over: Callable[[], bool],
     ) -> bool:
-        """Whether the batch need not be settled before that."""
-        # A lease is extended only while its record is worked on, three times per period. When much
-        # of it has passed before that, the rest of the batch is better taken anew.
+        """Return whether to handle this event now; if not, the batch must be settled first."""
+        # `LeaseKeeper` extends a lease only while the event in hand needs it. When half a period
+        # has passed before that, the rest of the batch goes back and is claimed anew.
         if batch.age > self._settings.lease / 2:
             return not results and self._storage.leases.extend(claimed.lease)
-        # What erases a record's data blanks its other events: none of them may be in hand.
+        # An event that erases personal data deletes the values in other events of its record. So it
+        # is alone: the batch must not hold old copies of them.
         return not results or not (
             is_over() or claimed.event.erases or results[-1].claimed.event.erases
         )
 
     def _pending(self, claimed: ClaimedEvent) -> list[Handler]:
-        """Those that have not succeeded yet."""
+        """Return the handlers that have to be called for the event."""
         if (
             claimed.handled_at
             or claimed.unreadable
@@ -88,12 +92,13 @@ class Caller:
     def _attempt(
         self, batch: Batch, claimed: ClaimedEvent, pending: Sequence[Handler], notes: Notes
     ) -> Result:
-        if claimed.handled_at:  # a worker died before it could settle that
+        """Call the pending handlers for an event and return its result."""
+        if claimed.handled_at:  # the handlers succeeded, but their worker died before it settled
             return Result(claimed, "done", claimed.handled_at)
         if claimed.unreadable:
             return self._failed(batch, claimed, [Failure(Unreadable())], is_last=True)
         if claimed.attempt > self._settings.max_attempts:
-            # The end of the last attempt was never seen.
+            # The last attempt has no result, because it killed its worker.
             return self._failed(batch, claimed, [Failure(WorkerDied())], is_last=True)
         is_last = claimed.attempt >= self._settings.max_attempts
         if claimed.event.erases:
@@ -104,26 +109,27 @@ class Caller:
         started = time.perf_counter()
         handled_by = list(claimed.handled_by)
         failures: list[Failure] = []
-        for handler in pending:  # also after one that fails
+        for handler in pending:  # all of them, also if one fails
             notes.send()
             try:
                 handler(claimed.event)
-            except (Exception, CancelledError) as error:  # what it waited for was cancelled
+            except (Exception, CancelledError) as error:  # or it awaited a cancelled task
                 failures.append(Failure(error, handler))
             else:
                 handled_by.append(handler.name)
                 if handler is not pending[-1]:
-                    notes.succeeded(claimed, handler.name)
+                    notes.add_success(claimed, handler.name)
         seconds = time.perf_counter() - started
         if failures:
             return self._failed(batch, claimed, failures, is_last, handled_by, seconds)
         log.debug("handled event=%s", claimed.event.idempotency_key)
         result = Result(claimed, "done", batch.now, seconds=seconds)
         if pending:
-            notes.handled(claimed, result.moment)
+            notes.add_handled(claimed, result.moment)
         return result
 
     def _erase(self, claimed: ClaimedEvent) -> None:
+        """Delete the values in older events of the record."""
         source, record = claimed.lease.source, claimed.event.record
         blanked = self._storage.history.erase(source, record, claimed.event.timestamp)
         log.info("erased record=%s events=%d", record, blanked)
@@ -140,6 +146,7 @@ class Caller:
         handled_by: Sequence[str] = (),
         seconds: float = 0,
     ) -> Result:
+        """Log the failures and return the result: dead after the last attempt, else failed."""
         error = "\n".join(failure.traceback for failure in failures)
         key, attempt = claimed.event.idempotency_key, claimed.attempt
         if is_last:

@@ -1,32 +1,40 @@
-"""How many events are taken at once, and how many are left to others."""
+"""How many events a worker claims at once, and when it shares its records with others."""
 
-#: seconds of handling that are taken at once, at most
-MOMENT = 0.025
+#: seconds that the handlers may take for one batch
+BATCH_SECONDS = 0.025
 
-#: events that are taken at once, at most
-MOST = 100
+#: events in one batch at most
+MAX_EVENTS = 100
 
-#: seconds; what would take longer is shared with other processes
+#: seconds of handling from which on a worker shares its records with other workers
 LONG = 0.25
 
 
 class Pace:
-    """As many as the handlers of this process manage in a moment.
+    """Computes the size of the next batch from the duration of the last one.
 
-    Taking many spares round trips; but what is taken waits for this process, even if another one
-    is idle. So with slow handlers it is one event, and where they get faster twice as many as
-    before.
+    A large batch spares round trips to Redis. But its events wait for this process, even if another
+    one is idle. So slow handlers get one event at a time. When handlers get faster, the size
+    doubles from batch to batch.
     """
 
     def __init__(self) -> None:
+        #: events of the next batch at most
         self.limit = 1
         self._seconds = 0.0  # per event
 
-    def took(self, seconds: float, events: int) -> None:
-        """Learn how long a batch took."""
+    def note_batch(self, seconds: float, events: int) -> None:
+        """Adapt `limit` to a batch that was handled.
+
+        Parameters:
+            seconds: how long its handlers took.
+            events: how many of its events were handled.
+        """
         self._seconds = seconds / max(events, 1)
-        self.limit = max(1, min(2 * events, int(MOMENT / max(self._seconds, 1e-9)), MOST))
+        self.limit = max(
+            1, min(2 * events, int(BATCH_SECONDS / max(self._seconds, 1e-9)), MAX_EVENTS)
+        )
 
     def is_long(self, records: int) -> bool:
-        """Whether so many records would take long, with one event each."""
+        """Return whether so many records would take long, with one event each."""
         return records * self._seconds > LONG

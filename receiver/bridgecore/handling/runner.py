@@ -1,4 +1,4 @@
-"""Works off the waiting events of records, in batches."""
+"""Handles the queued events of records, batch by batch."""
 
 import logging
 import time
@@ -13,14 +13,14 @@ from bridgecore.handling.calling import Caller
 from bridgecore.handling.pace import Pace
 from bridgecore.queue.messages import DEFAULT, Messages, queue_of
 from bridgecore.storage import Storage
-from bridgecore.storage.batches import Claimed, Settled
-from bridgecore.storage.claimed import Batch, Result
+from bridgecore.storage.batches import Claim, Settled
+from bridgecore.storage.claimed_events import Batch, Result
 from bridgecore.storage.figures import Tally
 
 log = logging.getLogger(__name__)
 
-#: seconds after which a task leaves the rest to another message: what has priority gets its turn,
-#: and a worker that is told to end does not have to be killed
+#: Seconds after which a task sends a message for the remaining records and ends. So events of high
+#: priority are not held up, and a worker can stop in time.
 TURN = 2.0
 
 #: seconds between two tries to settle a batch while Redis is away
@@ -28,26 +28,34 @@ PAUSE = 0.1
 
 
 class _Turn:
-    """The records of one message that have not had their turn yet, when it ends, and what was done
-    until then."""
+    """The work of one message, which is limited in time."""
 
     def __init__(self, records: Sequence[str]) -> None:
+        #: records whose events have to be claimed
         self.waiting = deque(records)
+        #: counts of the results
         self.tally = Tally()
         self._end = time.monotonic() + TURN
 
     def is_over(self) -> bool:
+        """Return whether the time has passed."""
         return time.monotonic() > self._end
 
-    def took(self, claimed: Claimed) -> Batch:
-        """Those that were looked at are in the batch, are not due, or another worker has them."""
-        for _ in range(claimed.looked_at):
+    def batch_of(self, claim: Claim) -> Batch:
+        """Return the batch of a claim, and remove the records that the claim has looked at.
+
+        Such a record is in the batch, is not due, or is leased by another worker.
+        """
+        for _ in range(claim.examined):
             self.waiting.popleft()
-        return claimed.batch
+        return claim.batch
 
 
 class Runner:
-    """One round trip settles a batch and takes the next one."""
+    """Claims batches, has their events handled, and settles them.
+
+    One round trip to Redis settles a batch and claims the next one.
+    """
 
     def __init__(
         self, settings: Settings, storage: Storage, messages: Messages, caller: Caller
@@ -56,47 +64,47 @@ class Runner:
         self._storage = storage
         self._messages = messages
         self._caller = caller
-        #: of this process
+        #: the pace of this process
         self.pace = Pace()
 
     def run(self, source: str, records: Sequence[str], queue: str = DEFAULT) -> None:
-        """Handle what is due of these records. A record that another worker has is left to it.
+        """Handle the due events of these records, except records that another worker has.
 
         Parameters:
-            queue: for messages about what is left to others.
+            queue: for messages that name records which are left to other workers.
         """
         turn = _Turn(list(dict.fromkeys(records)))
         try:
-            self._work_off(source, turn, queue)
+            self._handle(source, turn, queue)
         finally:
             if turn.tally.counts:
                 self._storage.figures.add(source, turn.tally)
         if turn.waiting:
             self._messages.handle(source, list(turn.waiting), queue)
 
-    def _work_off(self, source: str, turn: _Turn, queue: str) -> None:
+    def _handle(self, source: str, turn: _Turn, queue: str) -> None:
         if turn.is_over():
             return
-        batch = turn.took(self._storage.batches.claim(source, turn.waiting, self.pace.limit))
+        batch = turn.batch_of(self._storage.batches.claim(source, turn.waiting, self.pace.limit))
         while batch.events:
             began, results = time.monotonic(), list[Result]()
             try:
                 self._caller.call(batch, results, turn.is_over)
-            except BaseException:  # a handler ends this process
+            except BaseException:  # a handler ends the process
                 self._storage.batches.settle(batch, results)
                 raise
-            self.pace.took(time.monotonic() - began, len(results))
+            self.pace.note_batch(time.monotonic() - began, len(results))
             limit = 0 if turn.is_over() else self.pace.limit
             settled = self._settle(batch, results, turn.waiting, limit)
-            turn.waiting.extend(settled.left)
-            batch = turn.took(settled.following)
-            # The next batch is claimed, so messages that cannot be sent are left to others.
+            turn.waiting.extend(settled.still_due)
+            batch = turn.batch_of(settled.next_claim)
+            # The next batch is already claimed, so this must not raise if the broker is away.
             self._follow_up(source, results, settled, turn.tally)
             if self.pace.is_long(len(turn.waiting)):
                 self._share(source, turn, queue)
 
     def _share(self, source: str, turn: _Turn, queue: str) -> None:
-        """Leave half of what waits to another message; whoever has time takes it."""
+        """Send a message for half of the waiting records, so that a free worker handles them."""
         half = [turn.waiting.pop() for _ in range(len(turn.waiting) // 2)][::-1]
         try:
             if half:
@@ -105,20 +113,22 @@ class Runner:
             turn.waiting.extend(half)
 
     def _settle(
-        self, batch: Batch, results: Sequence[Result], then: Sequence[str], limit: int
+        self, batch: Batch, results: Sequence[Result], next_records: Sequence[str], limit: int
     ) -> Settled:
-        """While Redis is away or takes no writes, nobody else can take the events either, so their
-        results are kept.
+        """Settle a batch; try again while Redis is away or refuses writes.
+
+        Meanwhile no other worker can claim the events, so the results remain valid.
 
         Raises:
-            RedisError: it is away for too long. Handlers may be called again.
+            RedisError: Redis was away for a lease's period. Other workers may call the handlers
+                again.
         """
-        give_up = time.monotonic() + self._settings.lease
+        deadline = time.monotonic() + self._settings.lease
         while True:
             try:
-                return self._storage.batches.settle(batch, results, then, limit)
+                return self._storage.batches.settle(batch, results, next_records, limit)
             except RedisError as error:
-                if time.monotonic() > give_up:
+                if time.monotonic() > deadline:
                     raise
                 log.warning("batch not settled yet error=%s", type(error).__name__)
                 time.sleep(PAUSE)
@@ -126,6 +136,7 @@ class Runner:
     def _follow_up(
         self, source: str, results: Sequence[Result], settled: Settled, tally: Tally
     ) -> None:
+        """Count the results of a settled batch, and send the messages that they need."""
         for record in settled.lost:
             log.warning("lease lost source=%s record=%s", source, record)
         try:
@@ -137,8 +148,8 @@ class Runner:
                     self._messages.handle(source, [event.record], queue_of(event), result.delay)
                 else:
                     latency = (result.moment - claimed.accepted_at) / 1e6
-                    tally.handled(result.outcome, result.seconds, latency)
-            if settled.report:
+                    tally.count(result.outcome, result.seconds, latency)
+            if settled.starts_reports:
                 self._messages.confirm(source)
-        except QueueUnavailable as error:  # `wake_stalled_records` sends these messages
+        except QueueUnavailable as error:  # `wake_stalled_records` sends them later
             log.warning("messages not sent source=%s error=%s", source, error)

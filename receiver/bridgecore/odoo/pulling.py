@@ -1,4 +1,4 @@
-"""Reads a source's feed into the pipeline."""
+"""Pulls: reads the feed of a source and accepts its events."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,11 +15,12 @@ from bridgecore.storage.lease_keeper import LeaseKeeper
 
 log = logging.getLogger(__name__)
 
+#: name of the lease for pulling
 LEASE = "sync"
 
 
 class Pulling:
-    """Pulls one page after the other, in one process at a time per source."""
+    """Pulls page after page, in one process at a time per source."""
 
     def __init__(
         self,
@@ -36,20 +37,18 @@ class Pulling:
         self._feed_of = feed_of
 
     def pull(self, source: str, reconcile: bool = False) -> int | None:
-        """Accept what the feed has after the cursor; how many events were new.
+        """Accept the unconfirmed events after the cursor; return how many of them were new.
 
-        None: another process is pulling this source already.
-
-        Only unconfirmed events are asked for: a receiver that lost its cursor must not handle
-        the whole history again.
+        Returns None if another process is pulling this source. Confirmed events are not asked for:
+        a receiver that has lost its cursor must not handle the whole history again.
 
         Parameters:
-            reconcile: start at the beginning of the feed instead of the cursor, so that all
-                that was accepted but never confirmed comes again.
+            reconcile: start at the beginning of the feed instead of the cursor. So events that the
+                receiver accepted but never confirmed come again.
 
         Raises:
-            FeedError, QueueFull, QueueUnavailable: the pages before are safe, and the cursor
-                stands after them.
+            FeedError, QueueFull, QueueUnavailable: the pages before were accepted, and the cursor
+                stands behind them.
         """
         lease = self._storage.leases.acquire(source, LEASE)
         if lease is None:
@@ -69,35 +68,37 @@ class Pulling:
             page = feed.pull(cursor, self._settings.pull_page_size, include_processed=False)
             if page.cursor_expired:
                 if cursor == 0:
-                    raise FeedError("Odoo's feed calls a cursor of 0 expired.")
-                log.warning("cursor expired source=%s cursor=%d: reading all again", source, cursor)
+                    raise FeedError(
+                        "Odoo's feed says that the cursor 0 has expired, which it never may."
+                    )
+                log.warning("cursor expired, reading from 0 source=%s cursor=%d", source, cursor)
                 cursor, reconcile = 0, False
                 continue
             events = self._parse(source, feed, page.events)
             new += self._accept(source, events, asked_at)
-            # Only now is the page safe.
+            # Only now: the events of the page are durable.
             if not reconcile and page.last_id != cursor:
                 self._storage.feeds.set_cursor(source, page.last_id)
             if not page.has_more or page.last_id == cursor:
                 break
             cursor = page.last_id
-        self._storage.feeds.read_to_its_end(source)
+        self._storage.feeds.note_read_to_end(source)
         self._note_backlog(source)
         if new:
             log.info("pulled source=%s new=%d cursor=%d", source, new, cursor)
         return new
 
     def _note_backlog(self, source: str) -> None:
-        """For monitoring only, so nothing else fails if it does."""
+        """Store the size of the backlog. It is for monitoring only, so a failure is no error."""
         try:
             backlog = self._feed_of(source).backlog()
         except FeedError as error:
-            log.debug("backlog not known source=%s error=%s", source, error)
+            log.debug("backlog not read source=%s error=%s", source, error)
         else:
             self._storage.feeds.note_backlog(source, backlog.events, backlog.age)
 
     def _parse(self, source: str, feed: OdooFeed, items: Sequence[Any]) -> list[Event]:
-        """The events of a page. One that is not understood is reported, and holds up no other."""
+        """Return the events of a page. An invalid event is reported to Odoo and left out."""
         events: list[Event] = []
         failed: dict[int, str] = {}
         for item in items:
@@ -107,13 +108,16 @@ class Pulling:
                 event_id = item.get("id") if isinstance(item, dict) else None
                 if not isinstance(event_id, int):
                     raise FeedError(f"Odoo's feed has an event without id: {error}") from error
-                log.error("not understood source=%s event=%d error=%s", source, event_id, error)
+                log.error(
+                    "event not understood source=%s event=%d error=%s", source, event_id, error
+                )
                 failed[event_id] = f"not understood by the receiver: {error}"
         if failed:
             feed.mark_processed([], failed)
         return events
 
     def _accept(self, source: str, events: Sequence[Event], asked_at: int) -> int:
+        """Accept the events of a page; return how many were new."""
         if not events:
             return 0
         (result,) = self._acceptance.accept([Submission(source, events, "pull", asked_at)])

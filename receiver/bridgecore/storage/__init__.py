@@ -1,37 +1,50 @@
-"""The receiver's state in Redis; the one package that knows its keys.
+"""The receiver's state in Redis. No other package knows the keys.
 
-All keys of a source start with `bridgecore:{<source>}`; its hash tag keeps them on one node
-of a cluster. An event's key is `<event id>@<timestamp>`, a record's `<model>:<id>`.
+All keys of a source start with `bridgecore:{<source>}`. The braces are a hash tag: it keeps the
+keys of one source on one node of a Redis cluster. In the table, `<event>` is an event's key,
+`<event id>@<timestamp>`, and `<record>` is `<model>:<id>`.
 
-| key                | type   | holds                                                         |
-| ------------------ | ------ | ------------------------------------------------------------- |
-| `event:<event>`    | hash   | state, times, attempts, replays, handlers done: its memory    |
-| `body:<event>`     | string | the event as JSON: its content                                |
-| `events`           | zset   | `<event> <record> <name>` by acceptance, for listing          |
-| `inbox:<record>`   | list   | queued events of a record, in order                           |
-| `due`              | zset   | records with queued events, by the time to look at them       |
-| `queued`           | zset   | queued events, by the time of their commit in Odoo            |
-| `lease:<name>`     | string | token of the owner of a record, of `sync` or of `reports`     |
-| `reports`          | zset   | events whose outcome Odoo is to be told; at odd places failed |
-| `sequence`         | number | the order of `reports`                                        |
-| `dead`             | zset   | dead letters, by the time at which they were given up         |
-| `kept`             | zset   | events that may be forgotten and have content, by confirmation|
-| `remembered`       | zset   | events whose content has gone, by confirmation                |
-| `latest:<record>`  | string | its last event's timestamp and name, and its values as JSON   |
-| `records`          | zset   | these records, by their last event                            |
-| `sync:<model>`     | hash   | sync state: how far the model's events have been handled      |
-| `models`           | set    | models with a sync state                                      |
-| `feed`             | hash   | cursor of the feed, and how its Odoo is                       |
-| `figures`          | hash   | counters for monitoring                                       |
-| `stream`           | stream | the newest handled events                                     |
+| key                | type   | holds                                                             |
+| ------------------ | ------ | ----------------------------------------------------------------- |
+| `event:<event>`    | hash   | memory of an event: state, times, attempts, succeeded handlers    |
+| `body:<event>`     | string | content of an event: the event as JSON                            |
+| `events`           | zset   | `<event> <record> <name>`, by time of acceptance, for listing     |
+| `inbox:<record>`   | list   | queued events of a record, in order                               |
+| `due`              | zset   | records with queued events, by the time when they may be claimed  |
+| `queued`           | zset   | queued events, by the time of their commit in Odoo                |
+| `lease:<name>`     | string | token of the lease's holder; the key expires with the lease       |
+| `reports`          | zset   | events whose result waits to be sent to Odoo, in order            |
+| `sequence`         | number | counter for the order of `reports`                                |
+| `dead`             | zset   | dead letters, by the time when they were given up                 |
+| `kept`             | zset   | finished events, by the time when they were finished              |
+| `remembered`       | zset   | finished events whose content was deleted, by the same time       |
+| `latest:<record>`  | string | timestamp and name of its latest event, and its values as JSON    |
+| `records`          | zset   | records that have `latest:<record>`, by time of their last result |
+| `sync:<model>`     | hash   | how many events of a model were handled, and the latest of them   |
+| `models`           | set    | models that have a `sync:<model>`                                 |
+| `feed`             | hash   | cursor of the feed; failures and backlog of its Odoo              |
+| `figures`          | hash   | counters for monitoring                                           |
+| `stream`           | stream | the newest events that are done or dead                           |
 
-`bridgecore:audit`, a stream, is the audit log of all sources; `bridgecore:refusals`, a hash,
-counts the pushes that were refused.
+- The `<name>` of a lease is a record, `sync` (the right to pull) or `reports` (to confirm).
+- In `reports`, an even place means that the event is done, an odd one that it was given up.
+- Two keys belong to no source: `bridgecore:audit`, a stream, is the audit log, and
+  `bridgecore:refusals`, a hash, counts the pushes that the API refused.
 
-States: queued → done | dead; done → confirmed; dead → queued, if it is offered again or replayed;
-dead → discarded; discarded → queued, if it is offered again. A memory says `done` for ever: what is
-`kept` or `remembered` besides is confirmed. Changes of several keys are Lua scripts, so that a
-crash leaves all or nothing. Times are Redis' own, in microseconds.
+States of an event:
+
+- queued → done or dead, when a worker settles its result;
+- done → confirmed, when Odoo knows the result;
+- dead → queued, when an operator replays the event or Odoo's feed offers it again;
+- dead → discarded, when an operator discards it or the dead letters are too many or too old;
+- discarded → queued, when Odoo's feed offers it again.
+
+An event is *finished* when it is confirmed, or when it is discarded and Odoo knows that it was
+given up. The receiver may then forget it: first its content, later its memory. No key stores the
+state `confirmed`: the memory still says `done`, and the event is in `kept` or `remembered`.
+
+A change of several keys is one Lua script, so a crash leaves all of it or nothing. Redis' clock
+gives all times, in microseconds, except the time of a commit, which comes from Odoo.
 """
 
 from functools import cached_property
@@ -54,14 +67,14 @@ from bridgecore.storage.retention import Retention
 
 
 class Storage(Connection):
-    """The connection, and the parts of the state; each is made when it is first used."""
+    """The connection, and one object for each part of the state, created on first use."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._settings = settings
 
     def close(self) -> None:
-        """Close its connections; what uses it again opens new ones."""
+        """Close the connections. A later call opens new ones."""
         self.redis.close()
         self.progress.close()
 

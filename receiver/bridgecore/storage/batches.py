@@ -1,4 +1,4 @@
-"""Events on their way to their handlers: taken together, and settled together."""
+"""Claims batches of events for a worker, and settles them."""
 
 import time
 from collections.abc import Sequence
@@ -10,40 +10,44 @@ import msgspec
 from msgspec.structs import replace
 
 from bridgecore.config.settings import Settings
-from bridgecore.storage.claimed import Batch, ClaimedEvent, Result
+from bridgecore.storage.claimed_events import Batch, ClaimedEvent, Result
 from bridgecore.storage.connection import Connection
 from bridgecore.storage.contents import content
 from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Lease
 
+#: beginning of the fields of an event's memory that name handlers that have succeeded
 HANDLER_PREFIX = "handler:"
-#: characters of a traceback that are kept; its end says most
+#: characters of a traceback that are stored: the last ones, which say most
 ERROR_LENGTH = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """The next batch, and how many of the records that were named it has been looked for in."""
+class Claim:
+    """The answer to a claim."""
 
     batch: Batch
-    looked_at: int
+    #: how many of the named records the script has looked at, from the first
+    examined: int
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A batch has come to its result."""
+    """The answer to settling a batch."""
 
-    #: reporting has to be started
-    report: bool
-    #: records that another worker has taken over: nothing was written down for them
+    #: The list of reports was empty and has reports now: the caller must send the message to
+    #: confirm.
+    starts_reports: bool
+    #: records whose lease another worker has now: their results were not written
     lost: Sequence[str]
-    #: records that still have events that are due
-    left: Sequence[str]
-    following: Claimed
+    #: records of the batch that still have events to be handled now
+    still_due: Sequence[str]
+    #: the claim of the next batch
+    next_claim: Claim
 
 
 class Batches:
-    """Every change of an event's state is one script, so that a crash leaves all or nothing."""
+    """Claims and settles with one script each, so a crash leaves all changes or none."""
 
     def __init__(self, connection: Connection, settings: Settings, latest: Latest) -> None:
         self._settings = settings
@@ -53,19 +57,27 @@ class Batches:
         self._settle = connection.script("settle")
         self._stalled = connection.script("stalled")
 
-    def claim(self, source: str, records: Sequence[str], limit: int) -> Claimed:
-        """Take up to `limit` events of those records that are due and have no other worker."""
+    def claim(self, source: str, records: Sequence[str], limit: int) -> Claim:
+        """Claim up to `limit` events of those records that are due and that no worker has."""
         token, asked_at = f"{uuid4().hex}.0", time.monotonic()
-        taken_at, taken = self._claim(source, token, self._lease_ms, limit, *records)
-        return _claimed(source, token, int(taken_at), asked_at, taken)
+        claimed_at, answer = self._claim(source, token, self._lease_ms, limit, *records)
+        return _claim(source, token, int(claimed_at), asked_at, answer)
 
     def settle(
-        self, batch: Batch, results: Sequence[Result], then: Sequence[str] = (), limit: int = 0
+        self,
+        batch: Batch,
+        results: Sequence[Result],
+        next_records: Sequence[str] = (),
+        limit: int = 0,
     ) -> Settled:
-        """Write down what became of the events, give their records back, and take the next batch.
+        """Write the results of a batch, give its leases back, and claim the next batch.
 
-        It has up to `limit` events, of the records `then` and, after these, of this batch's own.
-        Events without an end wait again.
+        Events of the batch without a result stay queued.
+
+        Parameters:
+            next_records: records of the next batch. Records of this batch that are still due
+                come after them.
+            limit: events of the next batch at most; 0 claims none.
         """
         arguments = (
             batch.token,
@@ -74,22 +86,31 @@ class Batches:
             limit,
             self._settings.max_streamed_events,
             msgspec.json.encode(batch.records),
-            msgspec.json.encode([_description(result) for result in results]),
+            msgspec.json.encode([_result_for_script(result) for result in results]),
         )
         latest = map(str, self._latest.after(batch.source, (result.claimed for result in results)))
         asked_at = time.monotonic()
-        report, lost, left, taken_at, taken = self._settle(batch.source, *arguments, *latest, *then)
-        following = _claimed(batch.source, batch.next_token, int(taken_at), asked_at, taken)
-        return Settled(bool(report), lost, left, following)
+        starts_reports, lost, still_due, claimed_at, answer = self._settle(
+            batch.source, *arguments, *latest, *next_records
+        )
+        next_claim = _claim(batch.source, batch.next_token, int(claimed_at), asked_at, answer)
+        return Settled(bool(starts_reports), lost, still_due, next_claim)
 
     def stalled(self, source: str, limit: int) -> list[str]:
-        """Records whose message must have been lost; each is named once per lease period."""
+        """Return records whose message must have got lost: they are due since a lease's period.
+
+        Each record is returned once per period.
+        """
         records: list[str] = self._stalled(source, int(self._settings.lease * 1e6), limit)
         return records
 
 
-def _description(result: Result) -> dict[str, Any]:
-    """For the script: texts, because its numbers are not exact, and fields before their values."""
+def _result_for_script(result: Result) -> dict[str, Any]:
+    """Return a result as `settle.lua` reads it.
+
+    Numbers are texts, because a number in Lua loses digits. `memory` has fields of the event's
+    memory, each followed by its value.
+    """
     memory: list[str] = []
     if result.handled_by:
         memory += handler_fields(result.handled_by)
@@ -105,12 +126,13 @@ def _description(result: Result) -> dict[str, Any]:
     }
 
 
-def _claimed(source: str, token: str, taken_at: int, asked_at: float, answer: list[Any]) -> Claimed:
+def _claim(source: str, token: str, claimed_at: int, asked_at: float, answer: list[Any]) -> Claim:
+    """Return the claim that a script has answered."""
     answered_at = time.monotonic()
-    looked_at, events = answer
+    examined, events = answer
     events = [_claimed_event(source, token, *event) for event in events]
-    batch = Batch(source, token, events, taken_at, asked_at, answered_at)
-    return Claimed(batch, looked_at)
+    batch = Batch(source, token, events, claimed_at, asked_at, answered_at)
+    return Claim(batch, examined)
 
 
 def _claimed_event(
@@ -126,7 +148,7 @@ def _claimed_event(
     handled_at: str | None,
     handled_by: Sequence[str],
 ) -> ClaimedEvent:
-    # Whatever it is, it must come to its end: those behind it wait.
+    # An event that cannot be read must get a result, too: later events of its record wait for it.
     event, readable = content(source, key, record, name, body)
     if replays and not event.replayed:
         event = replace(event, replayed=True)
@@ -144,7 +166,10 @@ def _claimed_event(
 
 
 def handler_fields(handlers: Sequence[str]) -> list[str]:
-    """Of an event's memory: `partly` says that some of its handlers have succeeded, and these."""
+    """Return fields and values of an event's memory that say which handlers have succeeded.
+
+    The field `partly` spares `claim` the search for such fields in other events.
+    """
     fields = ["partly", "1"]
     for handler in handlers:
         fields += (HANDLER_PREFIX + handler, "1")
@@ -152,5 +177,5 @@ def handler_fields(handlers: Sequence[str]) -> list[str]:
 
 
 def _storable(error: str) -> str:
-    """The end of an error's text, without what UTF-8 cannot express (lone surrogates)."""
+    """Return the end of an error's text, with lone surrogates escaped: UTF-8 cannot hold them."""
     return error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()

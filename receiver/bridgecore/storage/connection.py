@@ -1,4 +1,4 @@
-"""The connection to Redis and the scripts that run there."""
+"""The connection to Redis, and the Lua scripts that run there."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -14,15 +14,15 @@ from bridgecore.config.settings import Settings
 
 
 def prefix(source: str) -> str:
-    """What all keys of a source start with."""
+    """Return the beginning of all keys of a source."""
     return f"bridgecore:{{{source}}}"
 
 
 class Connection:
-    """Synchronous and safe to use from several threads, and after a fork.
+    """A synchronous client of Redis. Several threads may use it, and a process after a fork.
 
     Parameters:
-        options: further ones, as redis-py's.
+        options: more options of redis-py's client.
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
@@ -30,30 +30,33 @@ class Connection:
             decode_responses=True,
             socket_connect_timeout=CONNECT_TIMEOUT,
             socket_timeout=SOCKET_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),  # a connection that went stale is replaced at once
+            retry=Retry(NoBackoff(), 1),  # at once: a new connection replaces a stale one
             **options,
         )
 
     def script(self, name: str) -> "Script":
-        """A script of the folder `lua`."""
+        """Return the script of this name in the folder `lua`."""
         return Script(self.redis, name)
 
     def now(self) -> int:
-        """Redis' time in microseconds: the one clock of all hosts."""
+        """Return Redis' time in microseconds. All hosts use this one clock."""
         seconds, microseconds = self.redis.time()
         return int(seconds) * 1_000_000 + int(microseconds)
 
     def problem(self) -> str | None:
-        """What keeps Redis from being used safely, in words; None: nothing."""
+        """Return why this Redis cannot be used safely, or None if it can."""
         memory: Any = self.redis.info("memory")
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
-            return f"Redis may drop events: set its maxmemory-policy to noeviction, not {policy}."
-        # Redis does not count its buffers for replicas and for the file of changes.
+            return (
+                f"Redis may drop events, because its maxmemory-policy is {policy}: "
+                "set it to noeviction."
+            )
+        # Redis compares maxmemory with its memory without the buffers of replicas and of the AOF.
         used = memory["used_memory"] - memory.get("mem_not_counted_for_evict", 0)
         if used >= memory.get("maxmemory", 0) > 0:
             return (
-                f"Redis is full, so events are refused ({memory['used_memory_human']} used, "
+                f"Redis is full and refuses events ({memory['used_memory_human']} used, "
                 f"maxmemory is {memory['maxmemory_human']}): raise its maxmemory, or lower "
                 "BRIDGECORE_MAX_STORED_EVENTS."
             )
@@ -61,10 +64,10 @@ class Connection:
 
 
 class Script:
-    """Several changes that happen together or not at all.
+    """A Lua script: Redis makes all of its changes or none.
 
-    Not redis-py's own class: in a pipeline that one asks before every use whether Redis still
-    has the script.
+    redis-py's own class is not used, because in a pipeline it asks Redis before every call whether
+    Redis still has the script.
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
@@ -74,20 +77,20 @@ class Script:
         self._digest = ""
 
     def __call__(self, source: str, *arguments: Any) -> Any:
-        """Run it on the keys of one source."""
+        """Run the script on the keys of one source."""
         (result,) = self.together([(source, arguments)])
         return result
 
     def together(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Run it several times, for sources and with arguments of their own, in one round trip."""
+        """Run the script once per call (source, arguments), all in one round trip."""
         try:
             return self._run(calls)
-        except NoScriptError:  # Redis was restarted, or another one has taken over
+        except NoScriptError:  # Redis was restarted, or a replica became the master
             self._digest = ""
             return self._run(calls)
 
     def _run(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        digest = self._digest  # of this thread: another one may find the script missing meanwhile
+        digest = self._digest  # a copy: another thread may reset the attribute meanwhile
         if not digest:
             digest = self._digest = str(self._redis.script_load(self._text))
         if len(calls) == 1:

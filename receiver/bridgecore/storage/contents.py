@@ -1,19 +1,22 @@
-"""Reads the contents of events, also of those whose content has gone."""
+"""Rebuilds events from Redis, also those whose content was deleted."""
 
 from bridgecore.events import Event, parse_body, parse_event
 
 
 def content(source: str, key: str, record: str, name: str, body: str | None) -> tuple[Event, bool]:
-    """The event, and whether its content could be read; else only what is known without it."""
+    """Return an event, and whether its content could be read.
+
+    Without readable content, the event has only what its key, record and name tell.
+    """
     if body is not None:
         try:
             return parse_body(body), True
         except ValueError:
             pass
-    return _nameless(source, key, record, name), False
+    return _without_content(source, key, record, name), False
 
 
-def _nameless(source: str, key: str, record: str, name: str) -> Event:
+def _without_content(source: str, key: str, record: str, name: str) -> Event:
     event_id, _, timestamp = key.partition("@")
     model, _, record_id = record.partition(":")
     known = {

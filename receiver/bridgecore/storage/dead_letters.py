@@ -1,4 +1,4 @@
-"""Events that were given up: listed until they are replayed or discarded."""
+"""The dead letters: events that were given up, until an operator replays or discards them."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -7,14 +7,14 @@ from typing import Any
 from bridgecore.config.settings import Settings
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.history import History, Known
-from bridgecore.storage.inbox import moment
+from bridgecore.storage.inbox import committed_at
 
-#: keys that one script works on
+#: dead letters that one call of a script changes
 _CHUNK = 500
 
 
 class DeadLetters:
-    """Bounded by age and number, too; then the oldest are discarded."""
+    """The dead letters of each source. Their age and their number are limited."""
 
     def __init__(self, connection: Connection, settings: Settings, history: History) -> None:
         self._connection = connection
@@ -25,7 +25,11 @@ class DeadLetters:
         self._discard = connection.script("discard")
 
     def keys(self, source: str, model: str | None = None) -> list[str]:
-        """Of all dead letters, oldest first; of one model (or a pattern), if it is given."""
+        """Return the keys of the dead letters, oldest first.
+
+        Parameters:
+            model: a name or a pattern such as `sale.*`; None for all models.
+        """
         keys: Any = self._redis.zrange(f"{prefix(source)}:dead", 0, -1)
         if model is None:
             return list(keys)
@@ -36,33 +40,33 @@ class DeadLetters:
         return [k for k, r in records if r and fnmatchcase(r.partition(":")[0], model)]
 
     def newest(self, source: str, limit: int, model: str | None = None) -> list[Known]:
-        """What is known of the newest dead letters, newest first."""
+        """Return the newest dead letters, newest first."""
         newest = self.keys(source, model)[-limit:]
         return self._history.known([(source, key) for key in reversed(newest)])
 
     def replay(self, source: str, keys: Sequence[str]) -> list[tuple[str, str]]:
-        """Queue them again; key and record of those that were dead letters.
+        """Queue dead letters again; return key and record of each.
 
-        Handlers that have succeeded are not called again. Somebody has to be told that the
-        records have work.
+        Keys of other events are passed over. Handlers that have succeeded are not called again.
+        The caller has to send a message that names the records.
         """
         replayed: list[tuple[str, str]] = []
         for chunk in _chunks(keys):
             arguments: list[Any] = []
             for key in chunk:
-                arguments += (moment(key), key)
+                arguments += (committed_at(key), key)
             replayed += [(key, record) for key, record in self._replay(source, *arguments)]
         return replayed
 
     def discard(self, source: str, keys: Sequence[str]) -> list[str]:
-        """Take them off the list; the keys of those that were on it."""
+        """Discard dead letters; return their keys. Keys of other events are passed over."""
         discarded: list[str] = []
         for chunk in _chunks(keys):
             discarded += self._discard(source, *chunk)
         return discarded
 
     def surplus(self, source: str) -> list[str]:
-        """Those that are too old, or the oldest of too many."""
+        """Return the keys of dead letters beyond the limits of age and number."""
         dead = f"{prefix(source)}:dead"
         oldest = self._connection.now() - int(self._settings.dead_retention * 1e6)
         old: Any = self._redis.zrangebyscore(dead, "-inf", oldest)

@@ -1,4 +1,4 @@
-"""How far each source's feed has been read, and how its Odoo is."""
+"""The cursor of each source's feed, and whether its Odoo answers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +8,20 @@ from bridgecore.storage.connection import Connection, prefix
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the conversation with an Odoo goes."""
+    """Whether an Odoo answers."""
 
-    #: calls that failed since the last one that did not
+    #: calls that failed since the last successful one
     failures: int = 0
-    #: Redis' time in microseconds before which it is left alone
+    #: Redis' time in microseconds until which the receiver does not call it
     away_until: int = 0
+    #: text of the last failure, empty after a success
     error: str = ""
-    #: Redis' time in microseconds when its feed was last read to its end
+    #: Redis' time in microseconds at which the feed was last read to its end; 0: never
     read_at: int = 0
 
 
 class Feeds:
-    """One hash per source."""
+    """One hash in Redis per source."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -41,26 +42,32 @@ class Feeds:
             int(fields.get("read_at", 0)),
         )
 
-    def read_to_its_end(self, source: str) -> None:
+    def note_read_to_end(self, source: str) -> None:
+        """Write down that the feed was read to its end just now."""
         self._redis.hset(_key(source), "read_at", self._connection.now())
 
     def note_backlog(self, source: str, events: int, age: float) -> None:
-        """What Odoo has and does not know to be handled; of the oldest its age in seconds."""
+        """Write down how many events Odoo has that are not confirmed.
+
+        Parameters:
+            age: seconds since the oldest of them.
+        """
         self._redis.hset(_key(source), mapping={"backlog": events, "backlog_age": age})
 
-    def answered(self, source: str) -> None:
-        """Its Odoo is there (again)."""
+    def note_success(self, source: str) -> None:
+        """Forget the failures: the Odoo has answered."""
         self._redis.hdel(_key(source), "failures", "away_until", "error")
 
-    def failed(self, source: str, error: str) -> int:
-        """Its Odoo is not there, or refuses; how often in a row."""
+    def note_failure(self, source: str, error: str) -> int:
+        """Write down that a call failed; return how many have failed in a row."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hset(_key(source), "error", error)
         pipeline.hincrby(f"{prefix(source)}:figures", "feed_errors", 1)
         pipeline.hincrby(_key(source), "failures", 1)
         return int(pipeline.execute()[-1])
 
-    def leave_alone(self, source: str, seconds: float) -> None:
+    def pause(self, source: str, seconds: float) -> None:
+        """Do not call this Odoo for so many seconds."""
         until = self._connection.now() + int(seconds * 1e6)
         self._redis.hset(_key(source), "away_until", until)
 

@@ -1,5 +1,7 @@
-"""The numbers that a monitoring system asks for; all of them live in Redis, so they are those
-of all processes on all hosts."""
+"""The figures for monitoring.
+
+They live in Redis, so each covers all processes on all hosts.
+"""
 
 from bisect import bisect_left
 from collections import Counter
@@ -18,30 +20,37 @@ _REFUSALS = "bridgecore:refusals"
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one source."""
+    """The figures of one source."""
 
     #: `received:push`, `duplicates:pull`, `refused:push`, `done`, `dead`, `replayed`, …
     counters: Mapping[str, int]
-    #: events that wait to be handled
+    #: queued events
     queued: int
     #: seconds since the oldest of them was committed in Odoo
     behind: float
-    #: events that Odoo does not know to be handled, and seconds since the oldest of them, as Odoo
-    #: said when its feed was last read
+    #: events that are not confirmed, and seconds since the oldest of them, as Odoo said when its
+    #: feed was last read
     backlog: int
     backlog_age: float
-    #: outcomes that Odoo is to be told
+    #: reports that wait to be sent to Odoo
     unreported: int
+    #: dead letters
     dead: int
-    #: confirmed events that are still known
+    #: finished events that the receiver has not forgotten
     remembered: int
     #: seconds since the feed was last read to its end; None: never
     since_read: float | None
-    #: calls to Odoo that failed since the last one that did not
+    #: calls to Odoo that failed since the last successful one
     failures: int
 
     def histogram(self, name: str) -> tuple[list[tuple[str, float]], float]:
-        """`handling` or `latency`: (upper bound, how many up to it) and the sum, in seconds."""
+        """Return a histogram: pairs (upper bound, events up to it), and the sum of all values.
+
+        Bounds and values are seconds.
+
+        Parameters:
+            name: `handling` or `latency`.
+        """
         total = 0
         cumulated: list[tuple[str, float]] = []
         for bound in _LABELS:
@@ -51,17 +60,21 @@ class Figures:
 
 
 class Tally:
-    """Counts in memory what one process does, to be added to the figures together.
+    """Counts the results of one process in memory. `FigureStore.add` adds them to the figures.
 
-    A process that is killed takes along what it had not added: figures are for watching, and not
-    worth a call to Redis for each event.
+    A process that is killed loses its counts. Exact figures would cost a call to Redis per event.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def handled(self, outcome: str, handling: float, latency: float) -> None:
-        """Count an event that came to its end; times in seconds."""
+    def count(self, outcome: str, handling: float, latency: float) -> None:
+        """Count an event that is done or dead.
+
+        Parameters:
+            handling: seconds that its handlers took.
+            latency: seconds from its acceptance to its result.
+        """
         self.counts[outcome] += 1
         for name, seconds in (("handling", handling), ("latency", latency)):
             place = bisect_left(BOUNDS, seconds)
@@ -70,32 +83,39 @@ class Tally:
 
 
 class FigureStore:
-    """Some are counted by the scripts and by `Feeds`, the others are added from a `Tally`, refused
-    pushes by the API."""
+    """Reads the figures of a source, and adds the counts of processes to them.
+
+    The Lua scripts and `Feeds` add some counters themselves.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._redis = connection.redis
 
     def add(self, source: str, tally: Tally) -> None:
+        """Add the counts of a process to the figures of a source."""
         pipeline = self._redis.pipeline(transaction=False)
         for figure, by in tally.counts.items():
             pipeline.hincrby(f"{prefix(source)}:figures", figure, by)
         pipeline.execute()
 
     def add_refusals(self, codes: Mapping[str, int]) -> None:
-        """Count refused pushes by the code of their error. Of most nobody knows the source."""
+        """Count refused pushes by the code of their error.
+
+        The counters belong to no source, because a push without valid credentials has none.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         for code, by in codes.items():
             pipeline.hincrby(_REFUSALS, code, by)
         pipeline.execute()
 
     def refusals(self) -> dict[str, int]:
-        """How many pushes were refused, by the code of their error."""
+        """Return how many pushes were refused, by the code of their error."""
         counts: Any = self._redis.hgetall(_REFUSALS)
         return {code: int(count) for code, count in counts.items()}
 
     def read(self, source: str) -> Figures:
+        """Return the figures of a source."""
         start = prefix(source)
         now = self._connection.now()
         pipeline = self._redis.pipeline(transaction=False)

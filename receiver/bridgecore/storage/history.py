@@ -1,4 +1,4 @@
-"""What is known of events, records and models, for reading."""
+"""Lists and reads events, and erases the personal data in them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ from bridgecore.events import Event
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.contents import content
 
-#: entries of the list that one call looks at; a filter that matches little takes several calls
+#: entries that one call of `find` looks at; a filter that matches little takes several calls
 SCANNED = 20_000
+#: entries that one call of Redis returns
 _CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where an event stands in the list, newest first; also the cursor of a reader."""
+    """The position of an event in the list of events; also the cursor of a reader of the list."""
 
     #: Redis' time in microseconds
     accepted_at: int
     source: str
-    #: what the list holds of it: key, record and name
+    #: the entry of the list: key, record and name
     entry: str
 
     @property
@@ -33,17 +34,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events a reader wants; what is None does not matter."""
+    """Which events a reader wants. A field that is None excludes no event."""
 
     #: a name or a pattern such as `sale.*`
     model: str | None = None
     record_id: int | None = None
     event: str | None = None
-    #: times of acceptance in microseconds, both included
+    #: first and last time of acceptance, in microseconds
     since: int | None = None
     until: int | None = None
 
     def matches(self, entry: str) -> bool:
+        """Return whether the reader wants the event of this entry."""
         _key, record, event = entry.split(" ")
         model, _, record_id = record.partition(":")
         return (
@@ -55,16 +57,20 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An event and its memory: the fields of `event:<key>`."""
+    """An event and its memory."""
 
     event: Event
+    #: the hash `event:<event>`
     fields: dict[str, str]
-    #: its content is kept no longer, or cannot be read
+    #: the content was deleted or cannot be read
     empty: bool
 
 
 class History:
-    """The list of events is bounded and its entries say what they are, so it needs no index."""
+    """Searches the list of events, which needs no index.
+
+    Its length is limited, and each entry holds all that a filter needs.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._redis = connection.redis
@@ -72,10 +78,12 @@ class History:
     def find(
         self, sources: Sequence[str], wanted: Filter, limit: int, after: Place | None = None
     ) -> tuple[list[Known], Place | None]:
-        """The newest events that match, newest first; where to go on, None at the end.
+        """Return the newest events that match, newest first, and the place at which to go on.
+
+        The place is None at the end of the list.
 
         Parameters:
-            after: where an earlier call ended.
+            after: the place that an earlier call returned.
         """
         places = merge(*(self._places(s, wanted, after) for s in sources), reverse=True)
         found: list[Place] = []
@@ -91,6 +99,7 @@ class History:
         return self.known([(place.source, place.key) for place in found]), last
 
     def _places(self, source: str, wanted: Filter, after: Place | None) -> Iterator[Place]:
+        """Yield the places of a source, newest first, within the times of the filter."""
         key = f"{prefix(source)}:events"
         highest: Any = "+inf" if wanted.until is None else wanted.until
         if after is not None:
@@ -110,7 +119,11 @@ class History:
             start += _CHUNK
 
     def known(self, keys: Sequence[tuple[str, str]]) -> list[Known]:
-        """What is known of events, given as source and key; those forgotten are left out."""
+        """Return the events that the receiver still remembers.
+
+        Parameters:
+            keys: source and key of each event.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         for source, key in keys:
             pipeline.hgetall(f"{prefix(source)}:event:{key}")
@@ -127,7 +140,7 @@ class History:
         ]
 
     def sync_states(self, source: str) -> dict[str, dict[str, str]]:
-        """How far each model's events have been handled."""
+        """Return the sync state of each model: how far its events have been handled."""
         models: Any = self._redis.smembers(f"{prefix(source)}:models")
         pipeline = self._redis.pipeline(transaction=False)
         for model in sorted(models):
@@ -135,12 +148,12 @@ class History:
         return dict(zip(sorted(models), pipeline.execute(), strict=True))
 
     def erase(self, source: str, record: str, until: str) -> int:
-        """Blank what is kept of a record's events (personal data); of how many.
+        """Delete the values in the events of a record (personal data); return in how many.
+
+        This reads the memory of every event of the source. It is slow, but rare.
 
         Parameters:
-            until: the timestamp of the erasure; what is newer came after it.
-
-        Reads the memory of every event of the source, so it takes its time; it is rare.
+            until: timestamp of the erasure. Newer events keep their values.
         """
         self._redis.delete(f"{prefix(source)}:latest:{record}")
         memories, erased, position = f"{prefix(source)}:event:", 0, 0
@@ -154,7 +167,10 @@ class History:
                 return erased
 
     def _page(self, position: int, pattern: str) -> tuple[int, dict[str, list[Any]]]:
-        """Some memories with their records and names; where to go on, 0 at the end."""
+        """Return the next position, and some keys of memories with their record and name.
+
+        The position is 0 at the end.
+        """
         answer: Any = self._redis.scan(position, match=pattern, count=1000)
         position, memories = answer
         pipeline = self._redis.pipeline(transaction=False)
@@ -163,13 +179,14 @@ class History:
         return position, dict(zip(memories, pipeline.execute(), strict=True))
 
     def _blank(self, source: str, key: str, record: str, name: str) -> bool:
+        """Delete the values of one event; return whether it had content."""
         start = prefix(source)
         self._redis.hdel(f"{start}:event:{key}", "error")  # a traceback may quote values
         body: Any = self._redis.get(f"{start}:body:{key}")
         if body is None:
             return False
         event, _readable = content(source, key, record, name, body)
-        # XX: it may have been forgotten meanwhile
+        # XX: the event may have been forgotten meanwhile
         return bool(self._redis.set(f"{start}:body:{key}", event.blank().body, xx=True))
 
 

@@ -1,4 +1,4 @@
-"""The way in: events that are noted and queued, or known already."""
+"""Accepts events: queues the new ones and recognises the duplicates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,39 +15,41 @@ Via = Literal["push", "pull"]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Events of one source that are to be accepted together."""
+    """Events of one source that the receiver accepts together or not at all."""
 
     source: str
     events: Sequence[Event]
     via: Via
-    #: when the feed was asked for them (`Connection.now`); 0: it was not
+    #: Redis' time in microseconds at which the feed was asked for them; 0 for a push
     asked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a submission: the state in which each of its events was found.
+    """The answer to a submission that was accepted."""
 
-    That of an event which is not known is `new`, that of one which Odoo offers again `offered`.
-    """
-
+    #: The state of each event before: `new` if the receiver did not know it, `offered` if Odoo
+    #: offers it again, else one of the states of `bridgecore.storage`.
     states: Sequence[str]
-    #: reporting has to be started
-    report: bool
+    #: The list of reports was empty and has reports now: the caller must send the message to
+    #: confirm.
+    starts_reports: bool
 
 
 class Inbox:
-    """Events are claimed before anybody is told that they are safe."""
+    """The inboxes of all records. An event is durable when `accept` has returned."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._settings = settings
         self._accept = connection.script("accept")
 
     def accept(self, submissions: Sequence[Submission]) -> list[Accepted | QueueFull]:
-        """Queue the events that are new and note the repeats; each submission wholly or not.
+        """Queue the new events, each submission as a whole; return the answers in the same order.
 
-        A repeat of a handled event puts its outcome on the list of reports again; one that was
-        given up is queued again if Odoo still has it in its feed after it was told so.
+        The answer is QueueFull if the submission has a new event and too many events wait.
+
+        A duplicate of an event that is done or was given up is reported to Odoo again. But an event
+        that was given up is queued again if Odoo's feed offers it after Odoo has got the report.
         """
         alike: dict[tuple[str, Via, int], list[int]] = {}
         for index, submission in enumerate(submissions):
@@ -62,23 +64,23 @@ class Inbox:
                 arguments.append(len(events))
                 for event in events:
                     key = event.key
-                    arguments += (key, event.record, event.event, moment(key), event.body)
+                    arguments += (key, event.record, event.event, committed_at(key), event.body)
             calls.append((source, arguments))
         accepted: dict[int, Accepted | QueueFull] = {}
         answers = self._accept.together(calls)
-        for indices, (report, found) in zip(alike.values(), answers, strict=True):
-            for index, states in zip(indices, found, strict=True):
+        for indices, (starts_reports, answered) in zip(alike.values(), answers, strict=True):
+            for index, states in zip(indices, answered, strict=True):
                 accepted[index] = (
                     QueueFull(retry_after=self._settings.retry_after)
                     if states == 0
-                    else Accepted(states, bool(report))
+                    else Accepted(states, bool(starts_reports))
                 )
         return [accepted[index] for index in range(len(submissions))]
 
 
-def moment(key: str) -> int:
-    """When an event was committed, in microseconds since 1970; what is older counts as that."""
+def committed_at(key: str) -> int:
+    """Return when an event was committed, in microseconds since 1970; 0 if it was before."""
     try:
         return max(0, int(datetime.fromisoformat(key.partition("@")[2]).timestamp() * 1e6))
-    except ValueError:  # no such moment, so no such event either
+    except ValueError:  # a key without a valid timestamp belongs to no event
         return 0

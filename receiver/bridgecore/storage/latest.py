@@ -5,31 +5,33 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bridgecore.storage.claimed import ClaimedEvent
+from bridgecore.storage.claimed_events import ClaimedEvent
 from bridgecore.storage.connection import Connection, prefix
 
 
 class Values(NamedTuple):
-    """Of a record, after an event."""
+    """The values of a record after an event."""
 
+    #: of the event
     timestamp: str
+    #: the event's name
     event: str
-    #: as JSON
+    #: the values as JSON
     fields: str
 
     def __str__(self) -> str:
-        """As it is stored. What comes first says which of two is later."""
+        """The stored text. It begins with the timestamp, which `settle.lua` compares."""
         return " ".join(self)
 
 
 class Latest:
-    """Written together with the end of an event, by `settle.lua`."""
+    """Reads the latest values. `settle.lua` writes them together with the result of an event."""
 
     def __init__(self, connection: Connection) -> None:
         self._redis = connection.redis
 
     def read(self, source: str, records: Sequence[str]) -> dict[str, Values]:
-        """What is known of these records."""
+        """Return the latest values of these records. A record without any is left out."""
         if not records:
             return {}
         found: Any = self._redis.mget(f"{prefix(source)}:latest:{record}" for record in records)
@@ -40,9 +42,10 @@ class Latest:
         }
 
     def after(self, source: str, events: Iterable[ClaimedEvent]) -> list[Values]:
-        """What will be known of the record of each event, one after the other.
+        """Return the values of each event's record after that event, in the order of the events.
 
-        Whoever asks has their leases: nobody else writes what is read for that.
+        The caller must hold the leases of the records. So no other worker changes the stored
+        values meanwhile.
         """
         events = list(events)
         partly_sent = {claimed.lease.name for claimed in events if claimed.is_partial}

@@ -1,4 +1,4 @@
-"""Keeps the leases of this process alive while their owners work."""
+"""Extends the leases of this process while it works."""
 
 import logging
 import os
@@ -14,16 +14,16 @@ log = logging.getLogger(__name__)
 
 
 class HeldLease:
-    """Holds one lease at a time."""
+    """The one lease that a block of `LeaseKeeper.hold` needs at the moment, if any."""
 
     def __init__(self, lease: Lease | None) -> None:
         self.lease = lease
 
 
 class LeaseKeeper:
-    """Extends every held lease three times per period, from one background thread.
+    """Extends every held lease three times per period, in one background thread.
 
-    A process that dies stops extending, and others take over when the period is over.
+    If the process dies, its leases end after a period, and other processes take over.
     """
 
     def __init__(self, leases: Leases, period: float) -> None:
@@ -34,9 +34,10 @@ class LeaseKeeper:
 
     @contextmanager
     def hold(self, lease: Lease | None = None) -> Iterator[HeldLease]:
-        """Extend the lease that the hand holds, as long as the block runs.
+        """Extend a lease as long as the block runs.
 
-        Giving it back is the caller's.
+        The block may set another lease, or none, in the yielded object. The caller gives the
+        leases back.
         """
         self._start()
         held = HeldLease(lease)
@@ -47,7 +48,7 @@ class LeaseKeeper:
             self._held.discard(held)
 
     def _start(self) -> None:
-        # A thread does not survive the fork of a worker's process.
+        # A thread does not survive the fork of a process.
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._held.clear()

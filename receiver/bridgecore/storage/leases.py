@@ -1,4 +1,4 @@
-"""Rights to work on something, which end by themselves if their owner does."""
+"""Leases: rights to work on something for a limited time."""
 
 from typing import NamedTuple
 from uuid import uuid4
@@ -7,18 +7,23 @@ from bridgecore.storage.connection import Connection, prefix
 
 
 class Lease(NamedTuple):
-    """The right to work on something of a source, as long as it is extended."""
+    """The right of one process to work on a record, to pull or to confirm.
+
+    It ends after a period unless its owner extends it.
+    """
 
     source: str
+    #: a record, `sync` or `reports`
     name: str
+    #: random text that only the owner knows
     token: str
 
 
 class Leases:
-    """One owner at a time for each name.
+    """Gives each lease to one owner at a time.
 
     Parameters:
-        period: seconds after which a lease ends if it is not extended.
+        period: seconds after which a lease ends if its owner does not extend it.
     """
 
     def __init__(self, connection: Connection, period: float) -> None:
@@ -27,16 +32,16 @@ class Leases:
         self.milliseconds = int(period * 1000)
 
     def acquire(self, source: str, name: str) -> Lease | None:
-        """A lease that nobody has, or None."""
+        """Return the lease of this name, or None if it has an owner."""
         lease = Lease(source, name, uuid4().hex)
         key = f"{prefix(source)}:lease:{name}"
         free = self._redis.set(key, lease.token, nx=True, px=self.milliseconds)
         return lease if free else None
 
     def extend(self, lease: Lease) -> bool:
-        """Keep a lease for another period; False if it has another owner by now."""
+        """Extend a lease for another period; return False if it was lost."""
         return bool(self._change(lease.source, lease.name, lease.token, self.milliseconds))
 
     def release(self, lease: Lease) -> bool:
-        """Give a lease back; False if it has another owner by now."""
+        """Give a lease back; return False if it was lost."""
         return bool(self._change(lease.source, lease.name, lease.token, 0))

@@ -1,4 +1,4 @@
-"""The stream of handled events, for whoever follows it."""
+"""The live stream: the newest events that are done or dead."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -11,16 +11,16 @@ from bridgecore.config.redis_address import CONNECT_TIMEOUT
 from bridgecore.config.settings import Settings
 from bridgecore.storage.connection import Connection, prefix
 
-#: entries read at once
+#: entries that one call reads at most
 _PAGE = 100
-#: seconds of silence after which a reader hears that nothing happened
+#: seconds after which `AsyncReader.after` returns without an entry
 HEARTBEAT = 10
 #: a position in a stream, as Redis writes it
 _POSITION = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
 
 
 class Handled(NamedTuple):
-    """An entry: the event came to its end."""
+    """One entry of the stream: an event that is done or dead."""
 
     position: str
     key: str
@@ -28,24 +28,24 @@ class Handled(NamedTuple):
 
 
 class LiveStream:
-    """Follows one source. It holds the newest events only; what is older is in the history."""
+    """Reads the stream of a source. Older events are in the history."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._redis = connection.redis
         self._address = settings.redis
 
     def end(self, source: str) -> str:
-        """The position after what has happened until now."""
+        """Return the position of the newest entry."""
         newest: Any = self._redis.xrevrange(_key(source), count=1)
         return str(newest[0][0]) if newest else "0-0"
 
     def newest(self, source: str, count: int) -> list[Handled]:
-        """The last entries, oldest first."""
+        """Return the newest entries, oldest first."""
         entries: Any = self._redis.xrevrange(_key(source), count=count) if count else []
         return [_handled(*entry) for entry in reversed(entries)]
 
     def follow(self, source: str, position: str) -> Iterator[Handled | None]:
-        """What comes after a position; None after some time of silence. Ends never."""
+        """Yield the entries after a position, for ever; None after each second without an entry."""
         while True:
             pages: Any = self._redis.xread({_key(source): position}, _PAGE, block=1000)
             if not pages:
@@ -56,25 +56,25 @@ class LiveStream:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator["AsyncReader"]:
-        """A reader with a connection of its own, which waits without occupying a thread."""
+        """Provide a reader that waits without blocking a thread, on its own connection."""
         redis = self._address.async_client(
             decode_responses=True, socket_connect_timeout=CONNECT_TIMEOUT
         )
         try:
             yield AsyncReader(redis)
         finally:
-            with CancelScope(shield=True):  # also if the reader has gone
+            with CancelScope(shield=True):  # close it also when this task is cancelled
                 await redis.aclose()
 
 
 class AsyncReader:
-    """What `LiveStream.follow` does, without blocking."""
+    """Reads the stream like `LiveStream.follow`, without blocking a thread."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
 
     async def after(self, source: str, position: str) -> Sequence[Handled]:
-        """The next entries, or none after some time of silence."""
+        """Return the next entries, or none after `HEARTBEAT` seconds without an entry."""
         pages: Any = await self._redis.xread(
             {_key(source): position}, _PAGE, block=HEARTBEAT * 1000
         )
@@ -82,6 +82,7 @@ class AsyncReader:
 
 
 def is_position(text: str) -> bool:
+    """Return whether the text is a position that Redis accepts."""
     return bool(_POSITION.fullmatch(text))
 
 

@@ -1,4 +1,4 @@
-"""The outcomes that Odoo is to be told, in their order."""
+"""The reports: results that wait to be sent to Odoo, in order."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -7,17 +7,17 @@ from bridgecore.errors import LeaseLost
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.leases import Lease
 
-#: the lease of whoever tells a source
+#: name of the lease for confirming
 LEASE = "reports"
 
 
 class Report(NamedTuple):
-    """The outcome of an event, for Odoo."""
+    """The result of an event, for Odoo."""
 
     key: str
-    #: its place on the list; a later outcome of the same event has another one
+    #: place in the list; a later result of the same event has another place
     place: int
-    #: why it was given up; None: it was handled
+    #: why the event was given up; None if it is done
     error: str | None = None
 
     @property
@@ -26,9 +26,10 @@ class Report(NamedTuple):
 
 
 class Reports:
-    """The list of a source. Whoever makes it non-empty has to start the telling.
+    """The list of reports of each source.
 
-    Events at even places are done, those at odd ones were given up.
+    The process that adds the first report to an empty list sends the message to confirm. A done
+    event has an even place, one that was given up an odd place.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -36,7 +37,7 @@ class Reports:
         self._confirm = connection.script("confirm")
 
     def first(self, source: str, limit: int) -> list[Report]:
-        """The first outcomes that Odoo is to be told, in order."""
+        """Return the first reports of the list, in order."""
         listed: Any = self._redis.zrange(f"{prefix(source)}:reports", 0, limit - 1, withscores=True)
         reports = [Report(key, int(place)) for key, place in listed]
         errors = self._errors(source, [report.key for report in reports if report.place % 2])
@@ -46,24 +47,25 @@ class Reports:
         ]
 
     def _errors(self, source: str, keys: Sequence[str]) -> dict[str, str]:
-        """Why these were given up; empty, if that is not known any more."""
+        """Return why these events were given up; an empty text if their memory has no error."""
         pipeline = self._redis.pipeline(transaction=False)
         for key in keys:
             pipeline.hget(f"{prefix(source)}:event:{key}", "error")
         return {key: error or "" for key, error in zip(keys, pipeline.execute(), strict=True)}
 
     def confirm(self, lease: Lease, reports: Iterable[Report]) -> int:
-        """Odoo knows these; how many are left. With none left the lease is given back.
+        """Take reports that Odoo has received off the list; return how many remain.
 
-        One that has another outcome by now stays on the list.
+        A report stays on the list if its event has a new result. If the list is empty, this gives
+        the lease back in the same step.
 
         Raises:
-            LeaseLost
+            LeaseLost: another process may be confirming.
         """
         arguments: list[Any] = [lease.token]
         for report in reports:
             arguments += (report.key, report.place)
-        left = int(self._confirm(lease.source, *arguments))
-        if left < 0:
+        remaining = int(self._confirm(lease.source, *arguments))
+        if remaining < 0:
             raise LeaseLost
-        return left
+        return remaining

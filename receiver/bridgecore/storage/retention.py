@@ -1,17 +1,17 @@
-"""What is kept is bounded by age and by number."""
+"""Forgets old events: their number and their age are limited."""
 
 from bridgecore.config.settings import Settings
 from bridgecore.storage.connection import Connection
 
-#: of each kind, that one call of the script forgets: it keeps Redis busy for milliseconds
+#: entries of each kind that one call of the script forgets; a call blocks Redis for milliseconds
 _AT_ONCE = 1000
-#: seconds; a younger memory is not forgotten, however many there are: whoever sent the event
-#: may not know yet that it arrived
+#: Seconds. The receiver forgets no younger memory, however many there are: the sender may not know
+#: yet that the event arrived, and send it again.
 SPARED = 86400
 
 
 class Retention:
-    """Forgets in bulk. No key has an expiry of its own: there is one way to be forgotten."""
+    """Forgets in bulk. No key of an event expires by itself."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._forget = connection.script("forget")
@@ -27,7 +27,7 @@ class Retention:
         ]
 
     def forget(self, source: str) -> int:
-        """Forget what is too old or too much; how many contents, memories and records."""
+        """Forget contents, memories and latest values beyond the limits; return how many in all."""
         total = 0
         while True:
             forgotten: list[int] = self._forget(source, *self._arguments)

@@ -165,7 +165,7 @@ def test_nobody_answers_a_mark(parts):
     parts.push(parts.event(1))
     (claimed,) = parts.storage.batches.claim(parts.source, records(1), 1).batch.events
     with parts.storage.progress.open() as notes:
-        notes.handled(claimed, 1)
+        notes.add_handled(claimed, 1)
         notes.send()
         eventually(lambda: "handled_at" in memory(parts, 1))
         assert not notes._connection.can_read(timeout=0.05)
@@ -189,7 +189,7 @@ def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
 
 def test_what_would_take_long_is_shared(parts, monkeypatch):
     """With one event per batch and a slow handler, half of what waits goes to others each time."""
-    monkeypatch.setattr("bridgecore.handling.pace.MOST", 1)
+    monkeypatch.setattr("bridgecore.handling.pace.MAX_EVENTS", 1)
     monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
     parts.runner.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
@@ -203,7 +203,7 @@ def test_what_would_take_long_is_shared(parts, monkeypatch):
 
 
 def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.handling.pace.MOST", 1)
+    monkeypatch.setattr("bridgecore.handling.pace.MAX_EVENTS", 1)
     monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
     parts.runner.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))

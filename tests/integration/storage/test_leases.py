@@ -1,6 +1,6 @@
 """Who has a record, and what becomes of those who have lost it or come too late."""
 
-from bridgecore.storage.claimed import Result
+from bridgecore.storage.claimed_events import Result
 
 from tests.integration.batching import batches_of, claim, memory, records, settle
 from tests.support import eventually
@@ -58,8 +58,8 @@ def test_the_record_of_a_worker_that_died_is_taken_over(make_parts):
     assert parts.storage.batches.stalled(parts.source, 10) == []  # once per period
     eventually(lambda: parts.runner.run(parts.source, ["res.partner:1"]) or parts.effects)
     assert len(parts.effects) == 1
-    report, reports = settle(parts, dead).report, parts.storage.redis.zcard(parts.key("reports"))
-    assert (report, reports) == (False, 1)  # it comes too late, and does nothing
+    assert not settle(parts, dead).starts_reports  # it comes too late, and does nothing
+    assert parts.storage.redis.zcard(parts.key("reports")) == 1
 
 
 def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_parts):
@@ -81,7 +81,7 @@ def test_a_repeated_end_does_not_end_the_next_event(parts):
     parts.push(parts.event(1), parts.event(2))
     batch = claim(parts)
     for _call in range(2):
-        following = settle(parts, batch, then=["res.partner:1"], limit=1).following.batch
+        following = settle(parts, batch, next_records=["res.partner:1"], limit=1).next_claim.batch
         assert [claimed.event.event_id for claimed in following.events] == [2]
     assert parts.states() == {1: "done", 2: "queued"}
 
@@ -91,7 +91,7 @@ def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
     batches = parts.storage.batches
     batch = batches.claim(parts.source, records(1), 1).batch
     for _call in range(2):
-        following = batches.settle(batch, [], records(2), 1).following.batch
+        following = batches.settle(batch, [], records(2), 1).next_claim.batch
         assert [claimed.event.event_id for claimed in following.events] == [2]
         assert [claimed.attempt for claimed in following.events] == [1]
         assert memory(parts, 2, 2)["attempts"] == "1"
@@ -168,7 +168,7 @@ def test_a_mark_that_comes_late_takes_nothing_back(parts):
     failed = Result(claimed, "failed", batch.now, handled_by=["a", "c"], error="b")
     parts.storage.batches.settle(batch, [failed])
     with parts.storage.progress.open() as notes:
-        notes.succeeded(claimed, "a")
+        notes.add_success(claimed, "a")
         notes.send()
         again = parts.storage.batches.claim(parts.source, records(1), 1).batch
     assert set(again.events[0].handled_by) == {"a", "c"}
@@ -219,7 +219,7 @@ def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
         Result(batch.events[0], "dead", batch.now),
         Result(batch.events[1], "done", batch.now),
     ]
-    assert parts.storage.batches.settle(batch, results).left == ["res.partner:1"]
+    assert parts.storage.batches.settle(batch, results).still_due == ["res.partner:1"]
     inbox = parts.storage.redis.lrange(parts.key("inbox:res.partner:1"), 0, -1)
     assert inbox == [parts.event(1).key, parts.event(3).key]
     assert parts.states() == {1: "queued", 2: "done", 3: "queued"}

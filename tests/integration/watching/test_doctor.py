@@ -20,7 +20,7 @@ def findings(parts, verdict):
 
 
 def test_what_is_good(parts):
-    parts.storage.feeds.read_to_its_end(parts.source)
+    parts.storage.feeds.note_read_to_end(parts.source)
     good = findings(parts, Verdict.GOOD)
     assert good["handlers"] == "1 registered"
     assert "version" in good["redis"]
@@ -101,7 +101,7 @@ def test_dead_letters_and_closed_routes_are_doubtful(make_parts):
     parts.registry.on()(lambda event: 1 / 0)
     parts.push(parts.event(1))
     parts.deliver()
-    parts.storage.feeds.read_to_its_end(parts.source)
+    parts.storage.feeds.note_read_to_end(parts.source)
     doubtful = findings(parts, Verdict.DOUBTFUL)
     assert "BRIDGECORE_ADMIN_TOKEN" in doubtful["admin token"]
     assert "dead-letters list" in doubtful[parts.source]

@@ -22,7 +22,7 @@ EFFECTS = "effects"
 
 @pytest.fixture(params=[1, 100], ids=["one at a time", "all together"])
 def parts(request, make_parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.handling.pace.MOST", request.param)
+    monkeypatch.setattr("bridgecore.handling.pace.MAX_EVENTS", request.param)
     parts = make_parts(lease=0.2, max_attempts=20)
     parts.runner.pace.limit = request.param
 

@@ -1,6 +1,6 @@
-"""How an event gets in.
+"""Accepts events.
 
-In come pushes over HTTP and pages that were pulled from Odoo's feed. Out goes a receipt, sent only
-after the events stand in Redis and the workers have a message about them. No handler is called
-here, and nothing is asked of Odoo.
+Input: pushes over HTTP, and pages that were pulled from Odoo's feed. Output: a receipt, after Redis
+has the events and the workers have a message about them. This package calls no handler and sends
+nothing to Odoo.
 """

@@ -1,4 +1,4 @@
-"""Whose push is this? Standard Webhooks signature, Bearer token or API key."""
+"""Authenticates pushes by Standard Webhooks signature, Bearer token or API key."""
 
 import hmac
 import time
@@ -10,7 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from bridgecore.config.databases import Source
 from bridgecore.errors import NotAuthenticated
 
-#: seconds by which a signature's timestamp may be off, by the standard
+#: seconds by which a signature's timestamp may be off, according to Standard Webhooks
 TOLERANCE = 300
 SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
@@ -27,17 +27,18 @@ class Authenticator:
         ]
 
     def source_of(self, headers: Mapping[str, str], body: bytes) -> Source:
-        """The source whose secret signed the body, else the one whose token was sent.
+        """Return the source whose secret signed the body, else the source whose token was sent.
 
-        A signature that is sent to a source with signing secrets must be valid: its token
-        does not replace it. A source without any is left to its token, because Odoo signs
-        whenever it has a secret, known here or not.
+        If a source has signing secrets and the push has a signature, the signature must be valid:
+        a token does not replace it. If a source has no signing secrets, its token is enough, also
+        with a signature: Odoo may sign with a secret that the receiver does not know.
 
         Parameters:
-            headers: of the request, with lower-case names.
+            headers: headers of the request, with lower-case names.
 
         Raises:
-            NotAuthenticated: only its `reason` says what is wrong with the credentials.
+            NotAuthenticated: the credentials are wrong. Its `reason`, for the log, says how; its
+                message does not.
         """
         signed = "webhook-signature" in headers
         if signed:
@@ -54,7 +55,7 @@ class Authenticator:
         return found
 
     def _reason(self, headers: Mapping[str, str], token: str, owner: Source | None) -> str:
-        """Why a push is refused, without tokens and signatures."""
+        """Return why a push is refused, without quoting tokens and signatures."""
         if "webhook-signature" not in headers:
             if token:
                 return "unknown token"
@@ -68,20 +69,23 @@ class Authenticator:
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
-    """The token of the Authorization header, empty if it has none."""
+    """Return the Bearer token of the Authorization header, empty if there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def matches_any(token: str, secrets: Iterable[SecretStr]) -> bool:
-    """Whether the token is one of the secrets; takes as long for a near miss as for a far one."""
+    """Return whether the token is one of the secrets.
+
+    It takes as long for a similar token as for any other, so its duration tells no secret.
+    """
     given = token.encode()
     hits = [hmac.compare_digest(given, secret.get_secret_value().encode()) for secret in secrets]
     return any(hits)
 
 
 def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
-    # Seconds are whole by the standard; the library would round "1.9" and accept it.
+    # Standard Webhooks wants whole seconds; the library would round "1.9" and accept it.
     if not headers.get("webhook-timestamp", "").isdecimal():
         return False
     try:
@@ -89,14 +93,14 @@ def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> bool
             body, {name: headers.get(name, "") for name in SIGNATURE_HEADERS}, json_parse=False
         )
     except (WebhookVerificationError, ValueError):
-        # ValueError: what the library lets through for a body that is not UTF-8, a signature
-        # without version or one that is not base64.
+        # The library raises a ValueError if the body is not UTF-8, or if a signature has no version
+        # or is not base64.
         return False
     return True
 
 
 def _problem(headers: Mapping[str, str]) -> str:
-    """What is wrong with a signature that was not verified."""
+    """Return why a signature was not accepted."""
     missing = [name for name in ("webhook-id", "webhook-timestamp") if not headers.get(name)]
     if missing:
         return f"{' and '.join(missing)} missing"
@@ -109,4 +113,4 @@ def _problem(headers: Mapping[str, str]) -> str:
         return f"webhook-timestamp is {abs(age)} s in the {place}: check the clocks"
     if not any(part.startswith("v1,") for part in headers["webhook-signature"].split(" ")):
         return "webhook-signature has no signature that begins with 'v1,'"
-    return "the signature matches no signing secret, or the body was changed on its way"
+    return "the signature matches no signing secret, or the body was changed in transit"

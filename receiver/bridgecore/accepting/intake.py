@@ -1,4 +1,4 @@
-"""Lets concurrent requests share one round trip to Redis and one message."""
+"""Accepts the submissions of concurrent requests in groups."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from threading import Semaphore, Thread
 from bridgecore.accepting.acceptance import Acceptance, Receipt
 from bridgecore.storage.inbox import Submission
 
-#: submissions that are accepted together
+#: submissions in one group at most
 GROUP = 100
 
-#: events from which on a group does not wait for the one before it
+#: events from which on a group is stored without waiting for the group before it
 LARGE = 100
 
 _Waiting = tuple[Submission, "asyncio.Future[Receipt]"]
 
 
 class Intake:
-    """Accepts submissions in groups: what arrives while one group is stored is the next.
+    """Groups submissions, so that they share one round trip to Redis and one message.
 
-    No submission waits for others to come. Requests are answered in the event loop, groups
-    are stored in a thread, and the two meet once per group, because each meeting costs more than
-    storing an event.
+    The submissions that arrive while a group is stored are the next group. No submission waits for
+    others to arrive. The event loop answers the requests, a thread stores the groups. They
+    communicate once per group, because that costs more than storing an event.
 
-    Most of the time is spent waiting for Redis, so a large group is stored while the one before it
-    is. Small ones are not: they cost less if they wait and become one.
+    Storing a group is mostly waiting for Redis. So a helper thread stores a large group at the same
+    time as the next one. Small groups wait instead, because one larger group costs less.
     """
 
     def __init__(self, acceptance: Acceptance) -> None:
@@ -38,17 +38,17 @@ class Intake:
         self._loop: asyncio.AbstractEventLoop
 
     def start(self) -> None:
-        """Begin, for the event loop that is running."""
+        """Start the thread. The running event loop will answer the requests."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     async def stop(self) -> None:
-        """Finish what was submitted before."""
+        """Store the submissions that wait, and stop the thread."""
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     async def accept(self, submission: Submission) -> Receipt:
-        """Return when the events are durably queued.
+        """Accept a submission; return its receipt when the events are durably queued.
 
         Raises:
             QueueFull, QueueUnavailable
@@ -76,7 +76,7 @@ class Intake:
         self._loop.call_soon_threadsafe(_answer, group, results)
 
     def _next_group(self) -> list[_Waiting]:
-        """The first waiting submission and what came with it; empty at the end."""
+        """Wait for a submission; return it with the others that wait, or nothing at the end."""
         first = self._queue.get()
         group = [first] if first else []
         while first and len(group) < GROUP:
@@ -85,7 +85,7 @@ class Intake:
             except Empty:
                 break
             if following is None:
-                self._queue.put(None)  # the end, after this group
+                self._queue.put(None)  # for the next call
                 break
             group.append(following)
         return group
@@ -93,7 +93,7 @@ class Intake:
 
 def _answer(group: Sequence[_Waiting], results: Sequence[Receipt | Exception]) -> None:
     for (_, future), result in zip(group, results, strict=True):
-        if future.done():  # whoever asked has gone
+        if future.done():  # the request was cancelled
             continue
         if isinstance(result, Exception):
             future.set_exception(result)

@@ -1,5 +1,5 @@
-"""How an event gets from its record's inbox to the handlers.
+"""Handles events: brings them from the inbox of their record to the handlers.
 
-In come messages that name records with waiting events. Out go results: each event is done, is
-tried again later, or becomes a dead letter. Odoo is never called here.
+Input: messages that name records with queued events. Output: the result of each event: done, failed
+(tried again later) or dead. This package never calls Odoo.
 """

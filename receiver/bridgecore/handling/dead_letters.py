@@ -1,4 +1,4 @@
-"""Replaying and discarding by hand, over HTTP or on the command line."""
+"""Replays and discards dead letters for an operator, over HTTP or on the command line."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,21 @@ from bridgecore.storage import Storage
 
 
 class DeadLetterQueue:
-    """Does it, sends the messages that it needs, and writes it down."""
+    """Changes dead letters, sends the messages for that, and writes the audit log."""
 
     def __init__(self, storage: Storage, messages: Messages) -> None:
         self._storage = storage
         self._messages = messages
 
     def replay(self, source: str, keys: Sequence[str], by: str) -> list[str]:
-        """Queue them again; the keys of those that were dead letters.
+        """Queue dead letters again; return their keys. Keys of other events are passed over.
+
+        Parameters:
+            by: the actor, for the audit log.
 
         Raises:
-            QueueUnavailable: they are queued, but are handled only when they are found waiting.
+            QueueUnavailable: the events are queued, but no message was sent. They are handled
+                when `wake_stalled_records` finds them.
         """
         replayed = self._storage.dead_letters.replay(source, keys)
         done = [key for key, _record in replayed]
@@ -27,7 +31,11 @@ class DeadLetterQueue:
         return done
 
     def discard(self, source: str, keys: Sequence[str], by: str) -> list[str]:
-        """Take them off the list; the keys of those that were on it."""
+        """Discard dead letters; return their keys. Keys of other events are passed over.
+
+        Parameters:
+            by: the actor, for the audit log.
+        """
         done = self._storage.dead_letters.discard(source, keys)
         if done:
             self._storage.audit.note(by, "dead_letters.discarded", source=source, events=done)

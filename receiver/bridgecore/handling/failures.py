@@ -1,4 +1,4 @@
-"""Why an event could not be handled: for the log without values, for its dead letter in full."""
+"""Why an event could not be handled: for the log without values, for Redis with the traceback."""
 
 import traceback
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from bridgecore.handling.registry import Handler
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a handler raised, or what kept one from being called."""
+    """An exception of a handler, or the reason why no handler was called."""
 
     error: BaseException
-    #: None: it did not come to a call
+    #: None if no handler was called
     handler: Handler | None = None
 
     def __str__(self) -> str:
-        """As a log may say it: the exception's own text could quote values of the record."""
+        """The text for the log, without the exception's message: it could quote values."""
         kind = f"error={type(self.error).__name__}"
         if self.handler is None:
             return kind
@@ -23,13 +23,14 @@ class Failure:
 
     @property
     def traceback(self) -> str:
+        """The whole traceback, with the exception's message."""
         try:
             return "".join(traceback.format_exception(self.error))
-        except Exception as error:  # what a foreign exception computes about itself may fail, too
+        except Exception as error:  # the exception's own methods may fail, too
             return f"{type(self.error).__name__} (no traceback: {type(error).__name__})"
 
     def _place(self, handler: Handler) -> str:
-        """Where in the handler's own package it happened, rather than in a library it calls."""
+        """Return the last place in the handler's own package, or else the last place of all."""
         frames = [
             (frame.f_globals.get("__name__", ""), f"{frame.f_code.co_filename}:{line}")
             for frame, line in traceback.walk_tb(self.error.__traceback__)

@@ -1,4 +1,4 @@
-"""The functions that events are handed to, and who gets which."""
+"""The handlers, and which events each of them gets."""
 
 import importlib
 import inspect
@@ -19,32 +19,37 @@ F = TypeVar("F", bound=Function)
 
 ANY = "*"
 _EVENTS = (ANY, *get_args(Name))
-#: what names of models consist of, and what `fnmatch` makes patterns of
+#: the characters of a model's name and of a pattern of `fnmatch`
 _MODELS = re.compile(r"([A-Za-z0-9_.*?]|\[!?[A-Za-z0-9_.-]+\])+")
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function and the events it is for."""
+    """A function, and the events that it gets."""
 
-    #: remembered with an event once the function succeeded; renaming a function repeats it
+    #: Redis remembers this name with an event when the function has succeeded. A function that was
+    #: renamed may get an event again.
     name: str
+    #: name, pattern or `*`
     model: str
+    #: name or `*`
     event: str
     function: Function
 
     def matches(self, model: str, event: str) -> bool:
+        """Return whether the function gets such events."""
         return self.event in (ANY, event) and fnmatchcase(model, self.model)
 
     def __call__(self, event: Event) -> None:
-        """Run it to its end, synchronous or not."""
+        """Call the function; if it is asynchronous, run it to its end."""
         result = self.function(event)
-        if result is not None and inspect.isawaitable(result):  # it takes its time to look
+        # None is the usual result, and isawaitable is slow.
+        if result is not None and inspect.isawaitable(result):
             run_async(result)
 
 
 class Registry:
-    """Handlers in the order of their registration."""
+    """The handlers, in the order of their registration."""
 
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
@@ -57,10 +62,10 @@ class Registry:
             model: `"sale.order"`, a pattern such as `"sale.*"`, or `"*"`.
             event: `"create"`, `"write"`, `"unlink"` or `"*"`.
 
-        The function gets the `Event`; an exception means that it is tried again later.
+        The function gets the `Event`. If it raises an exception, it is called again later.
 
         Raises:
-            TypeError, ValueError: no event would match, or the function cannot take one.
+            TypeError, ValueError: no event would match, or the function cannot be called with one.
         """
         _check_selection(model, event)
 
@@ -69,7 +74,7 @@ class Registry:
             name = f"{function.__module__}.{function.__qualname__}"
             handler = Handler(name, model, event, function)
             if any(known.name == name and known.function is not function for known in self):
-                raise ValueError(f"two handlers are called {name}")
+                raise ValueError(f"two handlers have the name {name}: rename one of them")
             self._handlers.append(handler)
             self._matching.clear()
             return function
@@ -81,16 +86,16 @@ class Registry:
 
     @property
     def problem(self) -> str | None:
-        """What keeps events from having any effect although nothing is wrong, in words."""
+        """Why no event has any effect although no setting is wrong; None if there are handlers."""
         if self._handlers:
             return None
         return (
-            "No handler is registered: events are stored and confirmed to Odoo, and nothing else. "
-            "Name your modules in BRIDGECORE_HANDLERS (see docs/handlers.md)."
+            "No handler is registered: the receiver stores and confirms events and does nothing "
+            "else. Name your modules in BRIDGECORE_HANDLERS (see docs/handlers.md)."
         )
 
     def matching(self, model: str, event: str) -> list[Handler]:
-        """The handlers for this model and event, each function once."""
+        """Return the handlers for this model and event, each function once."""
         found = self._matching.get((model, event))
         if found is None:
             names = {h.name: h for h in self._handlers if h.matches(model, event)}
@@ -99,7 +104,7 @@ class Registry:
 
 
 def _check_selection(model: object, event: object) -> None:
-    """Refuse what would match nothing and say nothing."""
+    """Refuse a selection that would match no event, which nobody would notice."""
     if callable(model):
         raise TypeError("on needs parentheses: write @on() or @on('sale.order', 'write')")
     if not isinstance(model, str) or not _MODELS.fullmatch(model):
@@ -112,29 +117,29 @@ def _check_selection(model: object, event: object) -> None:
 
 
 def _check_function(function: Callable[..., object]) -> None:
-    """Refuse what cannot be called with an event, or would do nothing then."""
+    """Refuse a function that cannot be called with an event, or that would do nothing then."""
     name = getattr(function, "__qualname__", None)
     if name is None:
         raise TypeError(f"{function!r} has no name to remember its successes by; use a function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{name} contains yield, so a call would run nothing of it")
+        raise TypeError(f"{name} contains yield, so calling it would run no code; remove the yield")
     try:
         inspect.signature(function).bind(None)
     except ValueError:
-        pass  # it is built in and does not tell
+        pass  # a built-in function without a known signature
     except TypeError as error:
         raise TypeError(
             f"{name} cannot be called with the event alone ({error}); give it one parameter"
         ) from None
 
 
-#: what the handler modules register in
+#: the handlers of this process; modules of handlers register here
 registry = Registry()
 on = registry.on
 
 
 def load_handlers(modules: Iterable[str]) -> Registry:
-    """Import the modules, also from the working directory, and return what they registered.
+    """Import modules of handlers, also from the working directory; return all registered handlers.
 
     Raises:
         SettingsError: a module cannot be imported.

@@ -1,5 +1,6 @@
-"""The conversations with Odoo.
+"""Talks to Odoo.
 
-In come pages of the feed, which go to `accepting`. Out go confirmations: which events were handled
-and which were given up. No handler is called here, and no other package calls Odoo's feed.
+Input: pages of the feed, which this package gives to `accepting`. Output: reports to Odoo
+that say which events are done and which were given up. This package calls no handler, and no other
+package calls Odoo's feed.
 """

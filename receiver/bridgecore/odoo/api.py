@@ -9,16 +9,17 @@ from bridgecore.config.databases import System
 from bridgecore.errors import OdooRefused, OdooUnavailable
 from bridgecore.reasons import reason
 
-#: also of archived records: that they are is a value like any other
+#: `active_test`: calls see archived records, too; `active` is a field like any other
 CONTEXT = {"active_test": False, "tz": "UTC"}
 
 
 class OdooApi:
-    """Calls methods as the user whom the API key belongs to.
+    """Calls methods of one Odoo database, as the user of the API key.
 
     Raises, from every call:
-        OdooUnavailable: not reachable, too slow, or not an Odoo.
-        OdooRefused: it understood the call and refused it; it had no effect.
+        OdooUnavailable: Odoo is not reachable, is too slow, does not know the key, or the URL
+            belongs to no Odoo.
+        OdooRefused: Odoo refused the call, which had no effect.
     """
 
     def __init__(self, system: System, timeout: tuple[float, float]) -> None:
@@ -26,21 +27,21 @@ class OdooApi:
         self._system = system
         self._timeout = timeout
         self._session = requests.Session()
-        # As an auth object and not as a header: a ~/.netrc would replace the header.
+        # An auth object and not a header, because requests replaces the header if ~/.netrc exists.
         self._session.auth = self._authorize
         if system.database:
             self._session.headers["X-Odoo-Database"] = system.database
 
     def call(self, model: str, method: str, **arguments: Any) -> Any:
-        """Call a method; `ids` are the records that it is called on."""
+        """Call a method. The argument `ids` names the records on which it is called."""
         url = f"{str(self._system.url).rstrip('/')}/json/2/{model}/{method}"
         body = {"context": CONTEXT, **arguments}
         try:
-            # A redirect would carry the key to another address.
+            # No redirects: they would send the key to another address.
             answer = self._session.post(
                 url, json=body, timeout=self._timeout, allow_redirects=False
             )
-        except OSError as error:  # as all of requests' errors are
+        except OSError as error:  # the base class of the errors of requests
             raise OdooUnavailable(f"{url} cannot be reached ({reason(error)}).") from error
         try:
             content = answer.json()
@@ -57,7 +58,7 @@ class OdooApi:
     def search(
         self, model: str, domain: Sequence[Any], fields: Sequence[str], **options: Any
     ) -> list[dict[str, Any]]:
-        """Records that match, with the values of these fields; links as ids."""
+        """Return the records that match, with the values of these fields. Links are ids."""
         found: list[dict[str, Any]] = self.call(
             model, "search_read", domain=list(domain), fields=list(fields), load="", **options
         )

@@ -1,4 +1,4 @@
-"""Tells a source what became of its events, in batches."""
+"""Confirms events: sends the reports of a source to its Odoo."""
 
 import logging
 import time
@@ -14,22 +14,22 @@ from bridgecore.storage.reports import LEASE
 
 log = logging.getLogger(__name__)
 
-#: outcomes in one call
+#: reports in one call of Odoo at most
 BATCH = 500
-#: seconds after which the rest is left to another message: one process tells all sources, and
-#: reads their feeds
+#: Seconds after which a task sends a message for the remaining reports and ends. One process
+#: confirms for all sources and pulls their feeds, so each must get its turn.
 TURN = 2.0
-#: seconds between two calls, unless a whole batch is waiting
+#: seconds between two calls of Odoo, unless a whole batch waits
 PAUSE = 0.1
-#: characters of an error that Odoo shows; the whole traceback stays here
+#: characters of an error that Odoo gets; the whole traceback stays in Redis
 SHORT_ERROR = 500
 
 
 class Confirming:
-    """Sends the outcomes in their order, in one process at a time per source.
+    """Sends reports in order, in one process at a time per source.
 
-    A lone outcome goes at once. What is finished during a call goes with the next one, which waits
-    a moment for more: a call costs Odoo and this process as much as handling many events.
+    The first report is sent at once. Reports that come during a call of Odoo are sent with the next
+    call, which waits `PAUSE` for more of them: a call costs as much as handling many events.
     """
 
     def __init__(
@@ -45,10 +45,12 @@ class Confirming:
         self._feed_of = feed_of
 
     def confirm(self, source: str) -> None:
-        """Tell what is to be told, for a turn. Nothing, if another process is doing it.
+        """Send the reports of a source to Odoo, for one turn.
+
+        If another process holds the lease for it, this does nothing.
 
         Raises:
-            FeedError, QueueUnavailable: the rest is told by a later call.
+            FeedError, QueueUnavailable: the remaining reports wait for a later call.
         """
         lease = self._storage.leases.acquire(source, LEASE)
         if lease is None:
@@ -56,12 +58,12 @@ class Confirming:
         end = time.monotonic() + TURN
         with self._keeper.hold(lease):
             try:
-                while (left := self._batch(lease)) > 0:
+                while (remaining := self._send_batch(lease)) > 0:
                     if time.monotonic() > end:
                         self._storage.leases.release(lease)
                         self._messages.confirm(source)
                         break
-                    if left < BATCH:
+                    if remaining < BATCH:
                         time.sleep(PAUSE)
             except LeaseLost:
                 log.warning("lease lost source=%s name=%s", source, LEASE)
@@ -69,19 +71,19 @@ class Confirming:
                 self._storage.leases.release(lease)
                 raise
 
-    def _batch(self, lease: Lease) -> int:
-        """Tell one batch; how many outcomes are left."""
+    def _send_batch(self, lease: Lease) -> int:
+        """Send one batch of reports; return how many remain."""
         reports = self._storage.reports.first(lease.source, BATCH)
         done = [report.event_id for report in reports if report.error is None]
         failed = {r.event_id: _short(r.error) for r in reports if r.error is not None}
         if reports:
             unknown = self._feed_of(lease.source).mark_processed(done, failed)
-            log.info("acknowledged source=%s done=%s failed=%s", lease.source, done, list(failed))
+            log.info("confirmed source=%s done=%s failed=%s", lease.source, done, list(failed))
             if unknown:
-                log.warning("unknown to Odoo source=%s events=%s", lease.source, unknown)
+                log.warning("events unknown to Odoo source=%s events=%s", lease.source, unknown)
         return self._storage.reports.confirm(lease, reports)
 
 
 def _short(traceback: str) -> str:
-    """The last line of a traceback: the exception and its message."""
+    """Return the last line of a traceback: the exception and its message."""
     return traceback.rstrip().rpartition("\n")[2][:SHORT_ERROR]

@@ -1,4 +1,4 @@
-"""Client of one Odoo database's feed (docs/protocol.md)."""
+"""Client of the feed of one Odoo database (docs/protocol.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,51 +10,58 @@ from bridgecore.config.databases import Source
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
 from bridgecore.reasons import reason
 
-#: characters of what Odoo says of an error
+#: characters of an error message from Odoo that are quoted
 _LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one call of the feed returned; events are still as they came over the wire."""
+    """One page of the feed."""
 
+    #: the events as decoded from JSON, not checked yet
     events: Sequence[Any]
-    #: the cursor of the next call
+    #: the cursor for the next call
     last_id: int
+    #: the feed has more events after this page
     has_more: bool
-    #: the cursor that was sent means nothing to this database (any more)
+    #: events after the cursor that was sent may be missing from the feed: read again from 0
     cursor_expired: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What Odoo has and does not know to be handled."""
+    """The events that Odoo has and that are not confirmed."""
 
+    #: their number
     events: int
     #: seconds since the oldest of them
     age: float
 
 
 class OdooFeed:
-    """Reads events of a source and tells it what became of them.
+    """Reads events of a source and confirms them.
 
     Raises, from all calls:
-        FeedUnavailable: not reachable, too slow, or in trouble of its own.
-        FeedRefused: the key is wrong or lacks a right.
-        FeedError: any other answer.
+        FeedUnavailable: Odoo is not reachable, is too slow, or answered 408, 429 or 5xx.
+        FeedRefused: the feed key is wrong, or its user lacks a right.
+        FeedError: any other answer that is not understood.
     """
 
     def __init__(self, source: Source, timeout: tuple[float, float]) -> None:
         self._source = source
         self._timeout = timeout
         self._session = requests.Session()
-        # As an auth object and not as a header: a ~/.netrc would replace the header.
+        # An auth object and not a header, because requests replaces the header if ~/.netrc exists.
         self._session.auth = self._authorize
         if source.database:
             self._session.headers["X-Odoo-Database"] = source.database
 
     def pull(self, last_event_id: int, limit: int, include_processed: bool) -> Page:
-        """The events after a cursor."""
+        """Return the page after a cursor.
+
+        Parameters:
+            include_processed: also events that were confirmed before.
+        """
         answer = self._call(
             "pull",
             {
@@ -66,7 +73,7 @@ class OdooFeed:
         if answer.get("source", self._source.id) != self._source.id:
             raise FeedError(
                 f"{self._source.url} is database {answer['source']}, but BRIDGECORE_SOURCES "
-                f"calls it {self._source.id}: correct the id or the address."
+                f"says that it is {self._source.id}: correct id or url of this source."
             )
         try:
             events = answer["events"]
@@ -80,7 +87,12 @@ class OdooFeed:
         )
 
     def mark_processed(self, ids: Sequence[int], failed: Mapping[int, str]) -> list[int]:
-        """Confirm handled events and report failed ones (id: error); the ids Odoo doesn't know."""
+        """Confirm events; return the ids that Odoo does not know.
+
+        Parameters:
+            ids: events that are done.
+            failed: events that were given up, with their errors.
+        """
         answer = self._call(
             "mark-processed",
             {
@@ -91,7 +103,7 @@ class OdooFeed:
         return list(answer.get("unknown") or [])
 
     def backlog(self) -> Backlog:
-        """How many events are not confirmed, and for how long."""
+        """Return how many events are not confirmed, and the age of the oldest."""
         answer = self._call("stats", {"days": 1}, method="GET")
         try:
             return Backlog(int(answer["backlog"]), float(answer["oldest_pending_age"] or 0))
@@ -105,7 +117,7 @@ class OdooFeed:
     def _call(self, route: str, body: dict[str, Any], method: str = "POST") -> dict[str, Any]:
         url = f"{str(self._source.url).rstrip('/')}/api/webhooks/{route}"
         try:
-            # A redirect would carry the key to another address.
+            # No redirects: they would send the key to another address.
             response = self._session.request(
                 method,
                 url,
@@ -114,7 +126,7 @@ class OdooFeed:
                 json=body if method == "POST" else None,
                 params=body if method == "GET" else None,
             )
-        except OSError as error:  # as all of requests' errors are
+        except OSError as error:  # the base class of the errors of requests
             raise FeedUnavailable(f"{url} cannot be reached ({reason(error)}).") from error
         if response.status_code in (401, 403):
             raise FeedRefused(
@@ -134,7 +146,7 @@ class OdooFeed:
 
 
 def _why(response: requests.Response) -> str:
-    """What the feed says of its error, as the end of a sentence."""
+    """Return the error message in the answer, as the end of a sentence; empty if it has none."""
     match _json(response):
         case {"error": {"message": str(message)}}:
             return f" ({' '.join(message.split())[:_LONGEST_REASON].rstrip('.')})"
@@ -144,5 +156,5 @@ def _why(response: requests.Response) -> str:
 def _json(response: requests.Response) -> Any:
     try:
         return response.json()
-    except (ValueError, RecursionError):  # also numbers of thousands of digits
+    except (ValueError, RecursionError):  # ValueError also for numbers with thousands of digits
         return None

@@ -1,6 +1,6 @@
 """BridgeCore: receives the changes of Odoo databases, each once and in order.
 
-What a module of handlers needs is here; everything else is the service's own.
+This package exports what handler modules need. All other modules are internal to the receiver.
 """
 
 from bridgecore.concurrency import run_async

@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Computes how long to wait before the next attempt."""
 
 import random
 from collections.abc import Callable
@@ -7,13 +7,14 @@ from collections.abc import Callable
 def delay(
     attempt: int, base: float, cap: float, jitter: Callable[[], float] = random.random
 ) -> float:
-    """Seconds to wait after the given failed attempt (1 = the first).
+    """Return the seconds to wait after a failed attempt.
 
-    `base * 2 ** (attempt - 1)`, at most `cap`, then ±20 % so that what failed together does
-    not come back together.
+    The result is `base * 2 ** (attempt - 1)`, at most `cap`, and then changed by up to ±20 % at
+    random. Without that, events that failed together would be tried again at the same moment.
 
     Parameters:
-        jitter: a number from 0 to 1.
+        attempt: number of the failed attempt; 1 for the first.
+        jitter: returns a random number from 0 to 1.
     """
-    exponent = min(attempt - 1, 60)  # beyond, the cap has long been reached
+    exponent = min(attempt - 1, 60)  # avoids huge numbers; the cap was reached long before
     return min(cap, base * 2.0**exponent) * (0.8 + 0.4 * jitter())

@@ -1,4 +1,4 @@
-"""The one bridge from synchronous tasks to asynchronous code."""
+"""Runs asynchronous code from synchronous code."""
 
 import asyncio
 import contextvars
@@ -11,14 +11,15 @@ T = TypeVar("T")
 
 
 def run_async(awaitable: Awaitable[T]) -> T:
-    """Run to completion and return the result, whether or not this thread has an event loop.
+    """Run an awaitable to its end and return its result.
 
-    A thread whose loop is already running cannot wait for it without blocking it for
-    good, so there the work gets a thread, and a loop, of its own.
+    It also works in a thread whose event loop is running. That loop cannot run the awaitable while
+    this function blocks the thread, so the awaitable gets a thread and a loop of its own.
 
     Raises:
-        TypeError: the argument cannot be awaited (a function that was not called, say).
-        Exception: whatever the awaitable raises.
+        TypeError: the argument cannot be awaited, for example a coroutine function that was not
+            called.
+        Exception: any exception that the awaitable raises.
     """
     if not inspect.isawaitable(awaitable):
         raise TypeError(f"run_async needs an awaitable, not {type(awaitable).__name__}")

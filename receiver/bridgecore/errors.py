@@ -1,16 +1,16 @@
-"""Everything that can go wrong and is somebody's business.
+"""All errors that the receiver raises for its callers, senders and administrators.
 
-The docstring of a class is its default message; `status` and `code` are what an
-HTTP client sees. Messages never contain secrets or values from a request body.
+The docstring of a class is its default message. HTTP clients get `status` and `code`. Messages must
+not contain secrets or values from the body of a request.
 """
 
-# ruff: noqa: N818  # named for what happened; that each is an error, its base says
+# ruff: noqa: N818  # the names say what happened; the base class says that it is an error
 
 from typing import ClassVar
 
 
 class BridgecoreError(Exception):
-    """The receiver could not do what it was asked."""
+    """The receiver could not do what was asked."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "error"
@@ -23,9 +23,9 @@ class BridgecoreError(Exception):
         reason: str | None = None,
     ) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
-        #: seconds after which the same request may succeed; None: no advice
+        #: seconds after which the same request may succeed; None if unknown
         self.retry_after = retry_after
-        #: for the log, which may be told more than whoever asked
+        #: The text for the log. It may say more than the message, which the sender sees.
         self.reason = reason or str(self)
 
 
@@ -43,7 +43,7 @@ class InvalidJson(BridgecoreError):
 
 
 class InvalidEvent(BridgecoreError):
-    """The body is not an event, a batch of events or the form of older senders."""
+    """The body is no event, no batch of events, and no event in the form of older senders."""
 
     status = 422
     code = "invalid_event"
@@ -57,42 +57,42 @@ class NotAuthenticated(BridgecoreError):
 
 
 class ForeignSource(BridgecoreError):
-    """These credentials may post events of their own source only."""
+    """These credentials may post only events of their own source."""
 
     status = 403
     code = "foreign_source"
 
 
 class ReadingClosed(BridgecoreError):
-    """Reading is closed until its token is set."""
+    """This route is closed, because the receiver has no token for it."""
 
     status = 403
     code = "reading_closed"
 
 
 class UnknownSource(BridgecoreError):
-    """No source of this receiver has this id."""
+    """This receiver has no source with this id."""
 
     status = 404
     code = "unknown_source"
 
 
 class NotFound(BridgecoreError):
-    """There is nothing of this name."""
+    """The receiver does not know what was asked for."""
 
     status = 404
     code = "not_found"
 
 
 class InvalidCursor(BridgecoreError):
-    """This cursor is none that a page of events had as its `next`."""
+    """This cursor is wrong: send the `next` of an earlier page, or leave it out."""
 
     status = 422
     code = "invalid_cursor"
 
 
 class BodyTooLarge(BridgecoreError):
-    """The body is larger than BRIDGECORE_MAX_BODY_BYTES allows."""
+    """The body is larger than BRIDGECORE_MAX_BODY_BYTES: send less at once, or raise that."""
 
     status = 413
     code = "body_too_large"
@@ -113,7 +113,7 @@ class QueueUnavailable(BridgecoreError):
 
 
 class LeaseLost(BridgecoreError):
-    """Another worker has taken over, because the lease was not extended in time."""
+    """The lease was not extended in time, so another worker has taken over."""
 
     code = "lease_lost"
 
@@ -131,7 +131,7 @@ class Unreadable(BridgecoreError):
 
 
 class FeedError(BridgecoreError):
-    """Odoo's feed gave an answer that is not understood."""
+    """The receiver does not understand an answer of Odoo's feed."""
 
     code = "feed"
 
@@ -143,31 +143,31 @@ class FeedUnavailable(FeedError):
 
 
 class FeedRefused(FeedError):
-    """Odoo refused the key of the feed."""
+    """Odoo refused the feed key."""
 
     code = "feed_refused"
 
 
 class OdooUnavailable(BridgecoreError):
-    """Odoo's external API cannot be reached, or does not accept the key."""
+    """Odoo's external API cannot be reached, or it does not accept the API key."""
 
     code = "odoo_unavailable"
 
 
 class OdooRefused(BridgecoreError):
-    """Odoo refused a call of its external API."""
+    """Odoo refused a call to its external API."""
 
     code = "odoo_refused"
 
 
 class UnknownSystem(BridgecoreError):
-    """BRIDGECORE_SYSTEMS has no system of this name."""
+    """BRIDGECORE_SYSTEMS has no system with this name."""
 
     code = "unknown_system"
 
 
 class NotReady(BridgecoreError):
-    """The receiver cannot take in events at the moment."""
+    """The receiver cannot accept events at the moment."""
 
     status = 503
     code = "not_ready"

@@ -1,6 +1,6 @@
-"""The event and the three forms in which one arrives.
+"""The class `Event`, and parsing the three forms in which an event arrives (docs/protocol.md).
 
-Pure: knows the wire (docs/protocol.md), not HTTP, Redis or Celery.
+This module does not depend on HTTP, Redis or Celery.
 """
 
 import re
@@ -14,32 +14,31 @@ from msgspec.structs import replace
 
 from bridgecore.errors import ForeignSource, InvalidEvent, InvalidJson
 
-#: Odoo gives a batch of at most this many events, in a push and in a page of the feed.
+#: most events that Odoo sends in one push or in one page of the feed
 MAX_BATCH = 1000
 
-#: How deep values may be nested: what can be taken in can also be read wherever it goes.
+#: How deep values may be nested. All libraries that read an accepted event must manage this depth.
 MAX_DEPTH = 200
 
-#: Where older senders put the id of an event and facts about it.
+#: Older senders put the id of an event, and facts about it, under this name.
 LEGACY_MARK = "_webhook_metadata"
-
 
 _EXACT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
 def exact_timestamp(value: Any) -> str:
-    """ISO 8601 text as UTC to the microsecond, so that equal moments are equal texts.
+    """Return an ISO 8601 time in UTC with microseconds, so that equal times are equal texts.
 
-    A time without zone is UTC, as in Odoo's database.
+    A time without a zone is taken as UTC, as in Odoo's database.
 
     Raises:
-        ValueError: the value is not such a text.
+        ValueError: the value is no text in ISO 8601.
     """
     if not isinstance(value, str):
-        raise ValueError("must be a text in ISO 8601")
+        raise ValueError("must be a time in ISO 8601, as a text")
     try:
         moment = datetime.fromisoformat(value)
-        if _EXACT.fullmatch(value):  # as Odoo writes it; writing it anew would take longer
+        if _EXACT.fullmatch(value):  # the form that Odoo writes; a short cut, for speed
             return value
         if moment.tzinfo not in (None, UTC):
             moment = moment.astimezone(UTC)
@@ -49,7 +48,7 @@ def exact_timestamp(value: Any) -> str:
 
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-#: of a model; Python's `$` alone would let a line break pass
+#: Technical name of a model. Python's `$` alone would let a line break at the end pass.
 Model = Annotated[
     str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.]+(?!\n)$")
 ]
@@ -58,7 +57,7 @@ Name = Literal["create", "write", "unlink"]
 Priority = Literal["high", "medium", "low"]
 
 
-#: as Odoo pushes it; for descriptions of the API
+#: an event as Odoo pushes it, for the API description
 EXAMPLE: dict[str, Any] = {
     "event_id": 4711,
     "source": "0c5d4f6a-0000-4000-8000-000000000001",
@@ -80,14 +79,15 @@ EXAMPLE: dict[str, Any] = {
 class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One committed change of one Odoo record."""
 
-    #: the row of `update.webhook`; unique in its source, until a backup is restored there
+    #: Id of the row in Odoo's `update.webhook`. A database that was restored from a backup uses ids
+    #: again.
     event_id: Id
     #: the Odoo database, by its `database.uuid`
     source: str
     model: Model
     record_id: Id
     event: Name
-    #: of the commit, as by `exact_timestamp`; a text, because it must compare exactly
+    #: Time of the commit, in the form of `exact_timestamp`. A text, so that comparisons are exact.
     timestamp: str
     priority: Priority = "medium"
     category: str = "business"
@@ -97,60 +97,63 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     user_id: int | None = None
     user_name: str | None = None
     company_id: int | None = None
-    #: somebody had it sent or handled again; later events of its record may have come before
+    #: Somebody had the event sent or handled again, so later events of its record may have been
+    #: handled before.
     replayed: bool = False
 
     @cached_property
     def key(self) -> str:
-        """What makes it the same event within its source: a restored database reuses ids."""
+        """Identifies the event within its source. The id alone does not: a restored database uses
+        ids again."""
         return f"{self.event_id}@{self.timestamp}"
 
     @cached_property
     def body(self) -> bytes:
-        """As JSON, for `parse_body`."""
+        """The event as JSON, for `parse_body`."""
         return msgspec.json.encode(self)
 
     @cached_property
     def erases(self) -> bool:
-        """Whether the record's personal data were erased in Odoo; yours have to go, too."""
+        """Whether Odoo erased the personal data of the record; handlers must delete theirs, too."""
         return self._metadata.get("erased") is True
 
     @property
     def is_partial(self) -> bool:
-        """Whether configured fields may be missing, that have the values which they had before.
+        """Whether configured fields may be missing in the payload. Their values did not change.
 
-        So it is if Odoo has reduced the payload; of an older sender's nobody knows.
+        Odoo leaves fields out when it reduces a large payload. A payload of an older sender may
+        lack fields without saying so.
         """
         return self.event == "write" and ("reduced_to" in self._metadata or not self.changed_fields)
 
     @property
     def _metadata(self) -> dict[str, Any]:
-        """What Odoo says about the payload."""
+        """What Odoo says about the payload; empty if it says nothing."""
         metadata = self.payload.get("_metadata")
         return metadata if isinstance(metadata, dict) else {}
 
     def blank(self) -> "Event":
-        """This event without values."""
+        """Return this event without the values of its record."""
         return replace(self, payload={"_metadata": {"erased": True}}, old_values={})
 
     @cached_property
     def record(self) -> str:
-        """The record in its source: what events are put in order for."""
+        """Identifies the record within its source. Events of one record are handled in order."""
         return f"{self.model}:{self.record_id}"
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every repetition of this event, also after the receiver lost its state."""
+        """The same text whenever a handler gets this event, even if the receiver lost its state."""
         return f"{self.source}/{self.key}"
 
 
 def parse_push(body: bytes, source: str) -> list[Event]:
-    """The events of a push: one event, a batch, or the flat form of older senders.
+    """Return the events of a push: one event, a batch, or one event in the form of older senders.
 
-    A batch without events is a ping: it shows that address and credentials are right.
+    A batch without events is a ping: the sender checks its address and credentials.
 
     Parameters:
-        source: whom the credentials of the push belong to.
+        source: the source that the push's credentials belong to.
 
     Raises:
         InvalidJson, InvalidEvent, ForeignSource
@@ -171,10 +174,10 @@ def parse_push(body: bytes, source: str) -> list[Event]:
 
 
 def parse_event(data: Any, source: str, place: str = "") -> Event:
-    """One event of `source`; the feed's `id` is its event id.
+    """Return the event that a JSON object of a push or of the feed describes.
 
     Parameters:
-        place: where it stands in the body, for the error's message.
+        place: position of the object in the body, for error messages.
 
     Raises:
         InvalidEvent, ForeignSource
@@ -182,43 +185,46 @@ def parse_event(data: Any, source: str, place: str = "") -> Event:
     if not isinstance(data, dict):
         raise InvalidEvent(f"{place or 'The event'} must be a JSON object.")
     _check_source(data, source)
-    known = _known(data)
-    known["source"] = source
-    if "event_id" not in known and "id" in data:
-        known["event_id"] = data["id"]
-    if "timestamp" in known:  # else it is missed below
+    fields = _fields_of(data)
+    fields["source"] = source
+    if "event_id" not in fields and "id" in data:  # the feed's name for it
+        fields["event_id"] = data["id"]
+    if "timestamp" in fields:  # `convert` below complains if it is missing
         try:
-            known["timestamp"] = exact_timestamp(known["timestamp"])
+            fields["timestamp"] = exact_timestamp(fields["timestamp"])
         except ValueError as error:
             raise InvalidEvent(f"{_path(place, 'timestamp')}: {error}") from None
     try:
-        event = msgspec.convert(known, Event)
+        event = msgspec.convert(fields, Event)
         too_deep = _is_too_deep(event)
     except msgspec.ValidationError as error:
-        raise InvalidEvent(_in_words(error, place)) from None
+        raise InvalidEvent(_describe(error, place)) from None
     except UnicodeEncodeError:
-        raise InvalidEvent(f"{_path(place)}: UTF-8 cannot express it") from None
+        raise InvalidEvent(
+            f"{_path(place)}: contains characters that UTF-8 cannot express"
+        ) from None
     if too_deep:
         raise InvalidEvent(f"{_path(place)}: values are nested more than {MAX_DEPTH} times")
     return event
 
 
 def parse_body(body: str | bytes) -> Event:
-    """An event from its `body`.
+    """Return the event that `Event.body` has written.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no event.
     """
-    return _BODY.decode(body)
+    return _DECODER.decode(body)
 
 
-_BODY = msgspec.json.Decoder(Event)
+_DECODER = msgspec.json.Decoder(Event)
 _CHOICES = {"event": get_args(Name), "priority": get_args(Priority)}
 
 
-def _in_words(error: msgspec.ValidationError, place: str) -> str:
-    """What is wrong with an event, and where; but not the value."""
-    text, found, where = str(error).rpartition(" - at ")  # the value may have that, too
+def _describe(error: msgspec.ValidationError, place: str) -> str:
+    """Return what is wrong with an event and where, without the wrong value."""
+    # The last " - at " is msgspec's; a value in the text may contain others.
+    text, found, where = str(error).rpartition(" - at ")
     text, where = (text, where.strip("`$").removeprefix(".")) if found else (where, "")
     if where in _CHOICES:
         text = f"must be one of {', '.join(_CHOICES[where])}"
@@ -230,9 +236,9 @@ def _path(*places: str) -> str:
 
 
 def _is_too_deep(event: Event) -> bool:
-    """Whether it could not be read again wherever it goes."""
+    """Return whether the event's values are nested more than `MAX_DEPTH` times."""
     try:
-        # Most events have too few brackets for that.
+        # A short cut: most events have so few brackets that they cannot be nested too deep.
         brackets = event.body.count(b"{") + event.body.count(b"[")
     except RecursionError:
         return True
@@ -252,20 +258,20 @@ def _inner(outer: dict[str, Any] | list[Any]) -> Iterator[Any]:
     return (value for value in values if isinstance(value, dict | list))
 
 
-def _known(data: dict[str, Any]) -> dict[str, Any]:
-    """What it says of an event.
+def _fields_of(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an event that are set in a JSON object.
 
-    Odoo has null where nothing is known; the defaults of the fields say what that means. Older
-    senders also have false for nobody.
+    Null means that Odoo does not know a value; the event then has the default of the field. Older
+    senders also write false for "no user" and "no company".
     """
     return {
         name: value
         for name in Event.__struct_fields__
-        if (value := data.get(name)) is not None and not (value is False and name in _NOBODY)
+        if (value := data.get(name)) is not None and not (value is False and name in _FALSE_IF_NONE)
     }
 
 
-_NOBODY = ("user_id", "user_name", "company_id")
+_FALSE_IF_NONE = ("user_id", "user_name", "company_id")
 
 
 def _check_source(data: Mapping[str, Any], source: str) -> None:
@@ -274,10 +280,11 @@ def _check_source(data: Mapping[str, Any], source: str) -> None:
 
 
 def _from_legacy(data: dict[str, Any]) -> dict[str, Any]:
-    """Facts from the metadata or the top level, values from `data` or the top level.
+    """Return the form of older senders in the form of Odoo's pushes.
 
-    Without `data` the top level is the record's values, whose own `user_id` or `company_id`
-    is not the event's: then only what every event needs is looked for there.
+    The facts about the event are in the metadata or on the top level. The values of the record are
+    in `data` or on the top level. Without `data`, a `user_id` or `company_id` on the top level is a
+    value of the record, so only the required facts are looked for there.
     """
     metadata = data[LEGACY_MARK]
     if not isinstance(metadata, dict):
@@ -285,8 +292,8 @@ def _from_legacy(data: dict[str, Any]) -> dict[str, Any]:
     top = {name: value for name, value in data.items() if name != LEGACY_MARK}
     if "data" in top:
         return {"payload": top.pop("data"), **top, **metadata}
-    on_top = {name: top.pop(name) for name in _NEEDED if name in top and name not in metadata}
+    on_top = {name: top.pop(name) for name in _REQUIRED if name in top and name not in metadata}
     return {"payload": top, **on_top, **metadata}
 
 
-_NEEDED = [field.name for field in msgspec.structs.fields(Event) if field.required]
+_REQUIRED = [field.name for field in msgspec.structs.fields(Event) if field.required]

@@ -1,6 +1,7 @@
-"""Why something cannot be reached, in a few words that may be shown to anybody.
+"""Says in a few words why a server cannot be reached. Anybody may see these words.
 
-What libraries say of it may quote a URL with its password, and often hides what the system said.
+The libraries' own messages may quote a URL with its password. They also often hide the system's
+reason.
 """
 
 import socket
@@ -17,34 +18,34 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeout
 from redis.sentinel import MasterNotFoundError
 
-#: the first that fits
-_WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    ((AuthenticationError, AccessRefused), "it refuses user or password"),
-    (NoPermissionError, "its user lacks a right"),
-    (OutOfMemoryError, "it is full"),
-    (BusyLoadingError, "it is still loading its data"),
-    (MasterNotFoundError, "no Sentinel names a master"),
+#: the reason for each kind of error; the first kind that matches counts
+_REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    ((AuthenticationError, AccessRefused), "wrong user or password"),
+    (NoPermissionError, "the user lacks a right"),
+    (OutOfMemoryError, "its memory is full"),
+    (BusyLoadingError, "still loading its data"),
+    (MasterNotFoundError, "no Sentinel knows the master"),
     (ConnectionRefusedError, "connection refused"),
     (socket.gaierror, "unknown host"),
     ((TimeoutError, RedisTimeout), "no answer in time"),
-    ((ConnectionResetError, BrokenPipeError), "it closed the connection"),
-    (FileNotFoundError, "no such file: the socket, or one that an option ssl_… names"),
+    ((ConnectionResetError, BrokenPipeError), "the server closed the connection"),
+    (FileNotFoundError, "no such file: the socket, or a file that an ssl_… option names"),
 )
 
 
 def reason(error: BaseException) -> str:
-    """What the system or the server said; the type of the error if that is all there is."""
+    """Return the reason that the system or server gave; if there is none, the error's type."""
     for cause in _causes(error):
-        for kind, words in _WORDS:
+        for kind, words in _REASONS:
             if isinstance(cause, kind):
                 return words
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is refused: {cause.verify_message}"
+            return f"certificate not accepted: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
-            return "it does not speak TLS as wanted"
+            return "no TLS connection is possible"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
-        if type(cause) is OSError and cause.args:  # requests': it names a file that is missing
+        if type(cause) is OSError and cause.args:  # from requests; the text names a missing file
             return str(cause)
     return type(error).__name__
 

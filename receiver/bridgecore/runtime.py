@@ -1,4 +1,4 @@
-"""Puts the parts together, once per process."""
+"""Creates the parts of the receiver and connects them, once in each process."""
 
 from functools import cache, cached_property
 
@@ -24,7 +24,7 @@ from bridgecore.storage.lease_keeper import LeaseKeeper
 
 
 class Runtime:
-    """The parts of the receiver; each is made when it is first used."""
+    """The parts of the receiver. Each is created when it is first used."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -76,31 +76,37 @@ class Runtime:
         return DeadLetterQueue(self.storage, self.messages)
 
     def feed(self, source: str) -> OdooFeed:
-        """The feed of a configured source; its connection is kept for the next call."""
+        """Return the client for the feed of a source. It keeps its connection between calls."""
         if source not in self._feeds:
             known = self.settings.sources_by_id[source]
             self._feeds[source] = OdooFeed(known, self.settings.feed_timeout)
         return self._feeds[source]
 
     def copying(self, source: str, target: str, model: str) -> Copying:
-        """Copies records between two configured systems, given by their names.
+        """Return the part that copies records of a model between two systems.
+
+        Parameters:
+            source, target: names of systems in BRIDGECORE_SYSTEMS.
 
         Raises:
-            UnknownSystem
+            UnknownSystem: BRIDGECORE_SYSTEMS has no such system.
         """
         return Copying(self._api(source), self._api(target), model)
 
     def _api(self, name: str) -> OdooApi:
         if name not in self.settings.systems_by_name:
-            raise UnknownSystem(f"BRIDGECORE_SYSTEMS has no system of the name {name!r}.")
+            known = ", ".join(self.settings.systems_by_name) or "none"
+            raise UnknownSystem(
+                f"BRIDGECORE_SYSTEMS has no system with the name {name!r}; it has: {known}."
+            )
         return OdooApi(self.settings.systems_by_name[name], self.settings.feed_timeout)
 
 
 @cache
 def runtime() -> Runtime:
-    """This process' parts, with the settings of its environment.
+    """Return the parts of this process, with the settings of its environment.
 
     Raises:
-        SettingsError
+        SettingsError: a setting is wrong.
     """
     return Runtime(load_settings())

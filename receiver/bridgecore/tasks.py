@@ -1,4 +1,4 @@
-"""The Celery tasks: each is one call of the part that does the work."""
+"""The Celery tasks. Each only calls the part that does the work."""
 
 import logging
 from contextlib import suppress
@@ -13,7 +13,7 @@ from bridgecore.runtime import runtime
 
 log = logging.getLogger(__name__)
 
-#: records that are woken per source and run
+#: most records of a source that one run of the task wakes
 WAKE_LIMIT = 1000
 
 
@@ -21,7 +21,7 @@ WAKE_LIMIT = 1000
 def process_odoo_webhook_event(
     source: str, records: list[str], queue: str = messages.DEFAULT
 ) -> None:
-    """Handle the waiting events of one or many records."""
+    """Handle the waiting events of these records."""
     runtime().runner.run(source, records, queue)
 
 
@@ -29,15 +29,16 @@ def process_odoo_webhook_event(
 def sync_odoo_webhook_events(
     source: str | None = None, reconcile: bool = False, force: bool = False
 ) -> None:
-    """Pull a source's feed; without a source, have each one's pulled by a task of its own.
+    """Pull a source. If `source` is None, send one message for each source instead.
 
     Parameters:
-        force: also from an Odoo that is left alone because it failed.
+        reconcile: pull all unconfirmed events, from the beginning of the feed.
+        force: pull even if the calls to this Odoo have failed and it is being left alone.
     """
     parts = runtime()
     if source is None:
         for known in parts.settings.sources:
-            # When workers cannot keep up, pulls must not pile up.
+            # If workers cannot keep up, these messages must not pile up in the queue.
             parts.messages.pull(known.id, reconcile, expires=parts.settings.pull_interval)
         return
     if not force and parts.odoo_health.is_away(source):
@@ -46,25 +47,25 @@ def sync_odoo_webhook_events(
         with parts.odoo_health.watch(source):
             parts.pulling.pull(source, reconcile)
     except FeedError:
-        pass  # the next run of the schedule tries again
+        pass  # beat starts the next try
     except QueueFull as error:
         log.warning("pull stopped source=%s error=%s", source, error)
 
 
 @shared_task(name=messages.CONFIRM)
 def acknowledge_odoo_webhook_events(source: str) -> None:
-    """Tell Odoo which of its events were handled, and which were given up."""
+    """Send the waiting reports of a source to Odoo: which events were handled or given up."""
     parts = runtime()
     if parts.odoo_health.is_away(source):
         return
-    # The next wake-up tries again.
+    # After an error, `wake_stalled_records` starts the next try.
     with suppress(FeedError, QueueUnavailable), parts.odoo_health.watch(source):
         parts.confirming.confirm(source)
 
 
 @shared_task(name=messages.WAKE)
 def wake_stalled_records() -> None:
-    """Send again what was lost: messages of records that wait, and of outcomes to be told."""
+    """Send messages again that may have been lost: for stalled records, and for waiting reports."""
     parts = runtime()
     for source in parts.settings.sources_by_id:
         stalled = parts.storage.batches.stalled(source, WAKE_LIMIT)
@@ -77,7 +78,7 @@ def wake_stalled_records() -> None:
 
 @shared_task(name=messages.FORGET)
 def forget_old_events() -> None:
-    """Keep what is stored within its bounds."""
+    """Delete old events and surplus dead letters, as the settings say."""
     parts = runtime()
     for source in parts.settings.sources_by_id:
         forgotten = parts.storage.retention.forget(source)
@@ -92,7 +93,10 @@ def forget_old_events() -> None:
 
 @shared_task(name=messages.CLEAN_AUDIT)
 def cleanup_old_audit_logs(days: float | None = None) -> int:
-    """Drop audit records that are older than so many days; how many."""
+    """Delete audit entries that are older than `days`, and return how many there were.
+
+    If `days` is None, the age is BRIDGECORE_AUDIT_RETENTION.
+    """
     parts = runtime()
     seconds = parts.settings.audit_retention if days is None else days * 86400
     dropped = parts.storage.audit.drop_older_than(seconds)
@@ -111,13 +115,17 @@ def sync_data(
 ) -> Result:
     """Copy records of a model from one configured system to another.
 
-    A second run updates what the first one made. With `bidirectional` the other direction
-    follows in the same call; its result stands under `reverse`.
+    A second run updates the copies that the first run made.
 
     Parameters:
-        source, target: names of BRIDGECORE_SYSTEMS.
-        filters: an Odoo domain.
-        fields: names; by default all that can be copied.
+        source, target: names of systems in BRIDGECORE_SYSTEMS.
+        filters: an Odoo domain; by default all records are copied.
+        bidirectional: then also copy from target to source; the result of that is in `reverse`.
+        fields: names of fields; by default all that can be copied.
+
+    Raises:
+        UnknownSystem: BRIDGECORE_SYSTEMS has no such system.
+        OdooUnavailable, OdooRefused: the records copied so far stay.
     """
     parts = runtime()
     result = parts.copying(source, target, model).run(filters or [], bidirectional, fields)

@@ -59,10 +59,10 @@ def test_redis(start_redis, silent, tmp_path):
     assert why_not(f"unix://{tmp_path}/redis.sock").startswith("no such file")
     start_redis(port)
     assert why_not(f"rediss://127.0.0.1:{port}?ssl_ca_certs=/no/ca.pem").startswith("no such file")
-    assert why_not(f"redis://user:other@127.0.0.1:{port}") == "it refuses user or password"
-    assert why_not(f"redis://127.0.0.1:{port}") == "it refuses user or password"
+    assert why_not(f"redis://user:other@127.0.0.1:{port}") == "wrong user or password"
+    assert why_not(f"redis://127.0.0.1:{port}") == "wrong user or password"
     assert why_not(f"rediss://127.0.0.1:{port}") in (
-        "it does not speak TLS as wanted", "it closed the connection", "no answer in time"
+        "no TLS connection is possible", "the server closed the connection", "no answer in time"
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_redis(start_redis, silent, tmp_path):
     ],
 )
 def test_where_a_redis_is_without_its_password(url, where):
-    assert redis_address(url).where == where
+    assert redis_address(url).location == where
 
 
 def feed_error(url: str) -> str:
@@ -94,7 +94,7 @@ def test_odoo(silent, odoo, monkeypatch):
     assert "(unknown host)" in feed_error("http://nowhere.invalid:8069")
     assert "(no answer in time)" in feed_error(f"http://127.0.0.1:{silent}")
     odoo.feed("a").misbehave.append(hang_up)
-    assert "(it closed the connection)" in feed_error(odoo.url("a"))
+    assert "(the server closed the connection)" in feed_error(odoo.url("a"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/ca.pem")
     assert "/no/ca.pem" in feed_error("https://127.0.0.1")
 
@@ -124,7 +124,7 @@ def test_a_command_names_the_redis_that_it_cannot_use(start_redis, monkeypatch):
     runtime.cache_clear()
     said = CliRunner().invoke(main, ["dead-letters", "list"]).output
     runtime.cache_clear()
-    assert f"Redis at 127.0.0.1:{port} cannot be used (it refuses user or password)" in said
+    assert f"Redis at 127.0.0.1:{port} cannot be used (wrong user or password)" in said
     assert "other" not in said
 
 

@@ -1,4 +1,7 @@
-"""The HTTP side of the receiver: one module per kind of route."""
+"""The HTTP API of the receiver: one module for each kind of route.
+
+In come HTTP requests. Out go accepted events, and answers that show what is in Redis.
+"""
 
 from bridgecore.api.app import create_app
 

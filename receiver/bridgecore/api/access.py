@@ -1,4 +1,4 @@
-"""Who may call what."""
+"""Checks whether a request may call a route, and which sources it means."""
 
 from typing import Annotated
 
@@ -11,12 +11,15 @@ from bridgecore.accepting.authentication import matches_any
 from bridgecore.errors import NotAuthenticated, ReadingClosed, UnknownSource
 from bridgecore.runtime import Runtime
 
-_bearer = HTTPBearer(auto_error=False, description="BRIDGECORE_ADMIN_TOKEN")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="The value of `BRIDGECORE_ADMIN_TOKEN`; for a push, one of the `push_tokens`.",
+)
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def parts_of(request: Request) -> Runtime:
-    """The parts of the receiver that this process is made of."""
+    """Return the receiver's parts in this process."""
     parts: Runtime = request.app.state.parts
     return parts
 
@@ -24,42 +27,61 @@ def parts_of(request: Request) -> Runtime:
 Parts = Annotated[Runtime, Depends(parts_of)]
 
 
-def admin(parts: Parts, credentials: Credentials) -> None:
-    """Lets the bearer of the admin token pass."""
-    _require(credentials, {"BRIDGECORE_ADMIN_TOKEN": parts.settings.admin_token})
+def require_admin(parts: Parts, credentials: Credentials) -> None:
+    """Refuse requests without the admin token.
+
+    Raises:
+        ReadingClosed, NotAuthenticated
+    """
+    _require_token(credentials, {"BRIDGECORE_ADMIN_TOKEN": parts.settings.admin_token})
 
 
-def monitor(parts: Parts, credentials: Credentials) -> None:
-    """Lets the bearer of the metrics token pass, and the one of the admin token."""
+def require_monitor(parts: Parts, credentials: Credentials) -> None:
+    """Refuse requests without the metrics token or the admin token.
+
+    Raises:
+        ReadingClosed, NotAuthenticated
+    """
     settings = parts.settings
     tokens = {
         "BRIDGECORE_METRICS_TOKEN": settings.metrics_token,
         "BRIDGECORE_ADMIN_TOKEN": settings.admin_token,
     }
-    _require(credentials, tokens)
+    _require_token(credentials, tokens)
 
 
-def _require(
+def _require_token(
     credentials: HTTPAuthorizationCredentials | None, tokens: dict[str, SecretStr | None]
 ) -> None:
-    """Any of the tokens will do; they are given by the names of their settings."""
+    """Refuse requests that have none of the tokens.
+
+    Parameters:
+        tokens: by the names of their settings.
+    """
     names = " or ".join(tokens)
     known = [token for token in tokens.values() if token is not None and token.get_secret_value()]
     if not known:
-        raise ReadingClosed(f"Reading is closed until {names} is set.")
+        raise ReadingClosed(
+            f"This route is closed, because the receiver has no token for it: set {names} there."
+        )
     if credentials is None or not credentials.credentials:
-        raise NotAuthenticated(f"Send {names} as 'Authorization: Bearer …'.")
+        raise NotAuthenticated(
+            f"The request has no Bearer token: send {names} in the header "
+            "'Authorization: Bearer …'."
+        )
     if not matches_any(credentials.credentials, known):
-        raise NotAuthenticated(f"The Bearer token that was sent is not {names}.")
+        raise NotAuthenticated(
+            f"The Bearer token of the request is wrong: send the value of {names}."
+        )
 
 
 def only_known_parameters(request: Request) -> None:
-    """Lets a query pass whose parameters the route's description names.
+    """Refuse query parameters that the route does not have.
 
-    A misspelt filter that is ignored would return the wrong events.
+    If a misspelt filter were ignored, the answer would hold the wrong events.
 
     Raises:
-        RequestValidationError
+        RequestValidationError: names the unknown parameter.
     """
     if not request.query_params:
         return
@@ -68,19 +90,20 @@ def only_known_parameters(request: Request) -> None:
     known = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
     for name in request.query_params:
         if name not in known:
-            text = f"unknown parameter; known here: {', '.join(known) or 'none'}"
+            text = f"unknown parameter; this route has: {', '.join(known) or 'none'}"
             raise RequestValidationError([{"loc": ("query", name), "msg": text}])
 
 
-#: what each route for administrators depends on; who may not call it learns nothing of the second
-FOR_ADMINS = [Depends(admin), Depends(only_known_parameters)]
+#: The dependencies of all routes for administrators. The token comes first, so that a stranger does
+#: not learn which parameters a route has.
+FOR_ADMINS = [Depends(require_admin), Depends(only_known_parameters)]
 
 
-def chosen_sources(parts: Runtime, source: str | None) -> list[str]:
-    """The one that was named, else all.
+def resolve_sources(parts: Runtime, source: str | None) -> list[str]:
+    """Return a list with this source; if None, with all sources.
 
     Raises:
-        UnknownSource
+        UnknownSource: the receiver has no such source.
     """
     if source is None:
         return list(parts.settings.sources_by_id)
@@ -89,13 +112,16 @@ def chosen_sources(parts: Runtime, source: str | None) -> list[str]:
     return [source]
 
 
-def the_source(parts: Runtime, source: str | None) -> str:
-    """The one that was named, else the only one there is.
+def resolve_source(parts: Runtime, source: str | None) -> str:
+    """Return this source; if None, the only source of the receiver.
 
     Raises:
-        UnknownSource
+        UnknownSource: the receiver has no such source; or None was given, and it has not exactly
+            one source.
     """
-    chosen = chosen_sources(parts, source)
-    if len(chosen) != 1:
-        raise UnknownSource("Name one source; this receiver has several, or none.")
-    return chosen[0]
+    sources = resolve_sources(parts, source)
+    if not sources:
+        raise UnknownSource("This receiver has no source: set BRIDGECORE_SOURCES.")
+    if len(sources) > 1:
+        raise UnknownSource("This receiver has several sources: say which one with `source`.")
+    return sources[0]

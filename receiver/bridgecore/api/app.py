@@ -1,4 +1,4 @@
-"""The application of one API process."""
+"""Builds the web application of an API process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,19 +16,23 @@ from bridgecore.runtime import Runtime
 DESCRIPTION = """
 Receives the changes of Odoo databases, each once and in order.
 
-*Receiving* is for Odoo: its pushes prove themselves by signature, Bearer token or API key.
-Everything else is for administrators and wants `BRIDGECORE_ADMIN_TOKEN` as Bearer token.
-An event's **key** is `<event id>@<timestamp>`; with its source it is the same event for ever.
+**Receiving** is for Odoo. A push authenticates with a signature, a Bearer token or an API key.
+
+**All other routes** are for administrators. Send the value of `BRIDGECORE_ADMIN_TOKEN` as Bearer
+token. `GET /metrics` also accepts `BRIDGECORE_METRICS_TOKEN`; `/health/…` needs no token.
+
+A **source** is one Odoo database, named by its `database.uuid`. The **key** of an event is
+`<event id>@<timestamp>`. Source and key together identify an event for ever.
 """
 
 
 def create_app(parts: Runtime) -> FastAPI:
-    """The application of one API process, made of the given parts."""
+    """Return the application of an API process that uses these parts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.intake.start()
-        async with app.state.refusals.told():
+        async with app.state.refusals.reporting():
             yield
         await app.state.intake.stop()
 
@@ -44,9 +48,10 @@ def create_app(parts: Runtime) -> FastAPI:
     app.state.intake = Intake(parts.acceptance)
     app.state.authenticator = Authenticator(parts.settings.sources)
     app.state.refusals = Refusals(parts.storage)
-    app.state.closing = streaming.Closing()
+    app.state.shutdown = streaming.Shutdown()
     add_error_handlers(app)
-    # Past FastAPI, which costs as much as all that the receiver does; its router describes it.
+    # This route bypasses FastAPI, which would double the time of a push. The router of `receiving`
+    # only adds the route to the API description.
     app.add_route(receiving.PATH, receiving.receive, methods=["POST"])
     modules = (receiving, streaming, reading, dead_letters, operations, metrics, health)
     for module in modules:

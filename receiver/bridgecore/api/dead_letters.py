@@ -1,28 +1,28 @@
-"""Events that were given up."""
+"""The routes for dead letters: events that were given up."""
 
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources, the_source
-from bridgecore.api.models import KEY_EXAMPLE, KEY_PATTERN, WholeEvent, whole
+from bridgecore.api.access import FOR_ADMINS, Parts, resolve_source, resolve_sources
+from bridgecore.api.models import KEY_EXAMPLE, KEY_PATTERN, ApiModel, WholeEvent, whole
 
 router = APIRouter(prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=FOR_ADMINS)
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 
 
-class DeadLetterList(BaseModel):
-    """Newest first, with the traceback of the last attempt."""
+class DeadLetterList(ApiModel):
+    """Dead letters, newest first, each with its content and the traceback of the last attempt."""
 
     success: Literal[True] = True
     dead_letters: list[WholeEvent]
-    #: of all, also those that are not in this list
     total: int
+    """Number of all dead letters that match, also those that are not in this list."""
 
 
-class Selection(BaseModel):
-    """Which dead letters: `keys`, or all of a `model`, or `"all": true`; one of the three."""
+class Selection(ApiModel):
+    """Which dead letters to change. Give exactly one of `keys`, `model` and `"all": true`."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -31,22 +31,24 @@ class Selection(BaseModel):
         },
     )
 
-    #: needed if there are several
     source: str | None = None
-    keys: Annotated[list[Key], Field(max_length=10_000)] = []
-    #: a name or a pattern
+    """The source of the dead letters. Needed if the receiver has several sources."""
+    keys: list[Key] = Field(default=[], max_length=10_000)
+    """Keys of dead letters."""
     model: str | None = None
+    """All dead letters of this model, or of a pattern such as `sale.*`."""
     all: bool = False
+    """All dead letters of the source."""
 
     @model_validator(mode="after")
     def _says_which(self) -> Self:
         if [bool(self.keys), bool(self.model), self.all].count(True) != 1:
-            raise ValueError('Say which: "keys", "model" or "all": true, one of the three.')
+            raise ValueError('Say which: give exactly one of "keys", "model" and "all": true.')
         return self
 
 
-class Changed(BaseModel):
-    """Which of the selected events were dead letters until now."""
+class Changed(ApiModel):
+    """What the request changed."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"success": True, "keys": [KEY_EXAMPLE], "not_dead": []}]}
@@ -54,20 +56,24 @@ class Changed(BaseModel):
 
     success: Literal[True] = True
     keys: list[str]
-    #: keys of the request that were none: unknown, or replayed or discarded before
+    """Keys of the dead letters that the request replayed or discarded."""
     not_dead: list[str]
+    """The other keys of the request: unknown, or replayed or discarded before."""
 
 
 @router.get("")
 def dead_letters(
     parts: Parts,
-    source: Annotated[str | None, Query(description="all by default")] = None,
-    model: Annotated[str | None, Query(description="or a pattern", examples=["sale.*"])] = None,
+    source: Annotated[str | None, Query(description="Only this source. By default all.")] = None,
+    model: Annotated[
+        str | None,
+        Query(description="A model, or a pattern such as `sale.*`.", examples=["sale.*"]),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> DeadLetterList:
-    """Events whose handlers kept failing."""
+    """List dead letters: events that were given up, because their handlers kept failing."""
     store = parts.storage.dead_letters
-    sources = chosen_sources(parts, source)
+    sources = resolve_sources(parts, source)
     found = [known for id_ in sources for known in store.newest(id_, limit, model)]
     found.sort(key=lambda known: known.fields.get("handled_at", ""), reverse=True)
     total = sum(len(store.keys(id_, model)) for id_ in sources)
@@ -76,19 +82,20 @@ def dead_letters(
 
 @router.post("/replay")
 def replay(parts: Parts, selection: Selection) -> Changed:
-    """Queue them again, behind what waits of their records, for as many attempts as a new event.
+    """Queue dead letters again, each behind the waiting events of its record.
 
-    Handlers that succeeded are not called again; the others see `event.replayed`.
+    Each gets as many attempts as a new event. Handlers that succeeded with it are not called again;
+    for the others, `event.replayed` is true.
     """
-    source = the_source(parts, selection.source)
+    source = resolve_source(parts, selection.source)
     keys = _keys(parts, source, selection)
     return _changed(selection, parts.dead_letters.replay(source, keys, "api"))
 
 
 @router.post("/discard")
 def discard(parts: Parts, selection: Selection) -> Changed:
-    """Take them off the list for good. In Odoo they stay failed."""
-    source = the_source(parts, selection.source)
+    """Remove dead letters from the list for good. In Odoo the events stay failed."""
+    source = resolve_source(parts, selection.source)
     keys = _keys(parts, source, selection)
     return _changed(selection, parts.dead_letters.discard(source, keys, "api"))
 

@@ -1,4 +1,4 @@
-"""Every error of the API has the same body: `{"success": false, "error": {code, message}}`."""
+"""Answers all errors in one form: `{"success": false, "error": {code, message}}`."""
 
 import logging
 from http import HTTPStatus
@@ -7,27 +7,30 @@ from typing import Any, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from bridgecore.api.models import ApiModel
 from bridgecore.errors import BridgecoreError, NotReady
 
 log = logging.getLogger(__name__)
 
 
-class ErrorDetail(BaseModel):
-    #: for programs; it does not change
+class ErrorDetail(ApiModel):
+    """What went wrong."""
+
     code: str
-    #: for people
+    """For programs: it never changes."""
     message: str
+    """For people: what is wrong, and what to do. The text may change."""
 
 
-class ErrorBody(BaseModel):
-    """The request had no effect."""
+class ErrorBody(ApiModel):
+    """The answer to every request that failed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -49,13 +52,19 @@ class ErrorBody(BaseModel):
 
 #: for the OpenAPI description of every route
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorBody, "description": "The request is refused."},
-    "5XX": {"model": ErrorBody, "description": "The receiver is in trouble; repeat it later."},
+    "4XX": {
+        "model": ErrorBody,
+        "description": "The request is wrong or refused, and had no effect. `message` says why.",
+    },
+    "5XX": {
+        "model": ErrorBody,
+        "description": "The receiver has a problem. Send the request again later.",
+    },
 }
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Also for routes that do not exist, parameters that are wrong and errors nobody foresaw."""
+    """Give all errors this body, also unknown routes, wrong parameters and unexpected errors."""
 
     @app.exception_handler(BridgecoreError)
     async def known(_request: Request, error: BridgecoreError) -> JSONResponse:
@@ -67,7 +76,7 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RedisConnectionError)
     @app.exception_handler(RedisTimeoutError)
     async def away(request: Request, error: RedisError) -> JSONResponse:
-        text = f"Redis cannot be reached ({type(error).__name__})."
+        text = f"The receiver cannot reach its Redis ({type(error).__name__}): try again later."
         wait = request.app.state.parts.settings.retry_after
         return await known(request, NotReady(text, retry_after=wait))
 
@@ -86,12 +95,16 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> JSONResponse:
-        return _answer(400, "disconnected", "The body did not arrive completely.")
+        return _answer(
+            400,
+            "disconnected",
+            "The connection was closed before the body was complete: send the request again.",
+        )
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected %s", type(error).__name__)
-        return _answer(500, "internal", "The receiver failed; its log says why.")
+        log.error("request failed error=%s", type(error).__name__)
+        return _answer(500, "internal", "The receiver failed unexpectedly: its log says why.")
 
 
 def _answer(status: int, code: str, message: str, headers: Any = None) -> JSONResponse:

@@ -1,9 +1,9 @@
-"""Figures for Prometheus."""
+"""The route for Prometheus."""
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from bridgecore.api.access import Parts, monitor
+from bridgecore.api.access import Parts, require_monitor
 from bridgecore.watching.metrics import exposition
 
 router = APIRouter(tags=["Monitoring"])
@@ -11,10 +11,13 @@ router = APIRouter(tags=["Monitoring"])
 
 @router.get(
     "/metrics",
-    dependencies=[Depends(monitor)],
+    dependencies=[Depends(require_monitor)],
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(parts: Parts) -> Response:
-    """All figures of all processes: they are computed from Redis when they are asked for."""
+    """Return the figures of all processes, on all hosts, in the text format of Prometheus.
+
+    Ask one API process only, and do not add up the figures of several.
+    """
     return Response(exposition(parts), media_type=CONTENT_TYPE_LATEST)

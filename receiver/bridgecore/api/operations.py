@@ -1,29 +1,31 @@
-"""Setting off a pull, and the audit log."""
+"""The routes that start a pull, and that show the audit log."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
-from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
+from bridgecore.api.access import FOR_ADMINS, Parts, resolve_sources
+from bridgecore.api.models import ApiModel
 
 router = APIRouter(prefix="/api/v1", tags=["Operations"], dependencies=FOR_ADMINS)
 
 
-class PullRequest(BaseModel):
-    """Which feeds to read, and how. Without it, all, for what is new."""
+class PullRequest(ApiModel):
+    """Which sources to pull, and how. Without a body, all sources are pulled from their cursors."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
-    #: all by default
     source: str | None = None
-    #: ask for everything unconfirmed from the beginning, not for what is new
+    """Pull only this source. By default all."""
     reconcile: bool = False
+    """True: pull all unconfirmed events, from the beginning of the feed. False: pull only those
+    after the cursor."""
 
 
-class PullStarted(BaseModel):
-    """Workers have been told to pull."""
+class PullStarted(ApiModel):
+    """The workers will pull these sources now."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -35,8 +37,8 @@ class PullStarted(BaseModel):
     sources: list[str]
 
 
-class AuditEntry(BaseModel):
-    """Something that was done by hand or cannot be undone."""
+class AuditEntry(ApiModel):
+    """Something that an administrator did, or that the receiver deleted."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -53,14 +55,18 @@ class AuditEntry(BaseModel):
     )
 
     id: str
+    """Send it as `before` to get older entries."""
     at: datetime
     by: Literal["api", "cli", "receiver"]
+    """`api`: over HTTP. `cli`: with the command `bridgecore`. `receiver`: by itself."""
     action: str
+    """What was done, such as `pull.requested` or `dead_letters.replayed`."""
     facts: dict[str, Any]
+    """Details, which depend on the action."""
 
 
-class AuditLogPage(BaseModel):
-    """Newest first."""
+class AuditLogPage(ApiModel):
+    """A page of the audit log, newest entries first."""
 
     success: Literal[True] = True
     entries: list[AuditEntry]
@@ -68,13 +74,13 @@ class AuditLogPage(BaseModel):
 
 @router.post("/pull", status_code=202)
 def pull(
-    parts: Parts, wanted: Annotated[PullRequest, Body(default_factory=PullRequest)]
+    parts: Parts, request: Annotated[PullRequest, Body(default_factory=PullRequest)]
 ) -> PullStarted:
-    """Have feeds read now, also from an Odoo that is left alone because it failed."""
-    sources = chosen_sources(parts, wanted.source)
+    """Pull now, in a worker. An Odoo that is left alone after failed calls is asked, too."""
+    sources = resolve_sources(parts, request.source)
     for source in sources:
-        parts.messages.pull(source, wanted.reconcile, force=True)
-    parts.storage.audit.note("api", "pull.requested", sources=sources, reconcile=wanted.reconcile)
+        parts.messages.pull(source, request.reconcile, force=True)
+    parts.storage.audit.note("api", "pull.requested", sources=sources, reconcile=request.reconcile)
     return PullStarted(sources=sources)
 
 
@@ -84,10 +90,13 @@ def audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[
         str | None,
-        Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="id of the last entry before"),
+        Query(
+            pattern=r"^[0-9]{1,18}-[0-9]{1,18}$",
+            description="Only older entries: the `id` of the last entry of the page before.",
+        ),
     ] = None,
 ) -> AuditLogPage:
-    """What was done by hand, and what was deleted."""
+    """List what administrators did and what the receiver deleted, newest first."""
     entries = parts.storage.audit.newest(limit, before)
     return AuditLogPage(
         entries=[AuditEntry.model_validate(entry, from_attributes=True) for entry in entries]

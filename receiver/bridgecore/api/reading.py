@@ -1,4 +1,4 @@
-"""What has been received: events, records, sync states."""
+"""The routes for reading: events, the latest values of records, and sync states."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
-from bridgecore.api.access import FOR_ADMINS, Parts, chosen_sources
+from bridgecore.api.access import FOR_ADMINS, Parts, resolve_sources
 from bridgecore.api.models import (
     KEY_EXAMPLE,
     KEY_PATTERN,
+    ApiModel,
     ListedEvent,
     WholeEvent,
     listed,
@@ -30,22 +31,25 @@ Model = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.]{1,128}$", examples=["sale.o
 SourceId = Annotated[str, Path(examples=["0c5d4f6a-0000-4000-8000-000000000001"])]
 
 
-class EventList(BaseModel):
-    """A page, newest first."""
+class EventList(ApiModel):
+    """A page of the list of events, newest first."""
 
     success: Literal[True] = True
     events: list[ListedEvent]
-    #: send it as `cursor` to go on; null at the end. A page may be short and still have one.
     next: str | None
+    """Send it as `cursor` to get the next page. Null at the end of the list. A page that has fewer
+    events than `limit` need not be the last one."""
 
 
-class OneEvent(BaseModel):
+class OneEvent(ApiModel):
+    """One event with its content."""
+
     success: Literal[True] = True
     event: WholeEvent
 
 
-class RecordValues(BaseModel):
-    """The values of its configured fields, as of its last event."""
+class RecordValues(ApiModel):
+    """The latest values of a record, as its last event had them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -62,25 +66,29 @@ class RecordValues(BaseModel):
 
     success: Literal[True] = True
     deleted: bool
-    #: of the change that they are from, Odoo's
+    """True if the record was deleted in Odoo; `values` are then its last ones."""
     timestamp: str
+    """When the last change was committed in Odoo."""
     values: dict[str, Any]
+    """Values of the configured fields."""
 
 
-class SyncState(BaseModel):
-    """How far the events of one model have been handled."""
+class SyncState(ApiModel):
+    """How far the receiver has handled the events of one model."""
 
     model: str
-    #: that were handled or given up
     events: int
+    """Number of events that were handled or given up."""
     last_event_id: int
-    #: of that event, Odoo's
+    """The last of these events."""
     last_timestamp: str
+    """When its change was committed in Odoo."""
     updated_at: datetime | None
+    """When it was handled or given up."""
 
 
-class SourceState(BaseModel):
-    """How far a source has been read and handled."""
+class SourceState(ApiModel):
+    """How far the receiver has read and handled the events of a source."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -106,16 +114,21 @@ class SourceState(BaseModel):
     )
 
     source: str
+    """The Odoo database, by its `database.uuid`."""
     name: str
+    """The `name` of the source in BRIDGECORE_SOURCES."""
     cursor: int
-    #: when its feed was last read to its end
+    """Position in Odoo's feed, up to which the receiver has accepted the events."""
     feed_read_at: datetime | None
-    #: why its Odoo is left alone at the moment
+    """When the feed was last read to its end."""
     feed_error: str | None
+    """Why the last calls to this Odoo failed; null if the last call succeeded."""
     models: list[SyncState]
 
 
-class SyncStates(BaseModel):
+class SyncStates(ApiModel):
+    """How far the receiver has read and handled the events of its sources."""
+
     success: Literal[True] = True
     sources: list[SourceState]
 
@@ -123,19 +136,26 @@ class SyncStates(BaseModel):
 @router.get("/events")
 def events(
     parts: Parts,
-    source: Annotated[str | None, Query(description="all by default")] = None,
-    model: Annotated[str | None, Query(description="or a pattern", examples=["sale.*"])] = None,
+    source: Annotated[str | None, Query(description="Only this source. By default all.")] = None,
+    model: Annotated[
+        str | None,
+        Query(description="A model, or a pattern such as `sale.*`.", examples=["sale.*"]),
+    ] = None,
     record_id: Annotated[int | None, Query(ge=1, lt=2**63, examples=[336])] = None,
     event: Literal["create", "write", "unlink"] | None = None,
-    since: Annotated[datetime | None, Query(description="accepted then or later")] = None,
-    until: Annotated[datetime | None, Query(description="accepted then or earlier")] = None,
+    since: Annotated[
+        datetime | None, Query(description="Only events accepted at this time or later.")
+    ] = None,
+    until: Annotated[
+        datetime | None, Query(description="Only events accepted at this time or earlier.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
 ) -> EventList:
-    """The events accepted last, newest first."""
+    """List events, the last accepted ones first, without their content."""
     wanted = Filter(model, record_id, event, microseconds(since), microseconds(until))
     after = _place(cursor) if cursor else None
-    found, last = parts.storage.history.find(chosen_sources(parts, source), wanted, limit, after)
+    found, last = parts.storage.history.find(resolve_sources(parts, source), wanted, limit, after)
     return EventList(
         events=[listed(known) for known in found], next=_cursor(last) if last else None
     )
@@ -143,20 +163,20 @@ def events(
 
 @router.get("/events/{source}/{key}")
 def event(parts: Parts, source: SourceId, key: Key) -> OneEvent:
-    """One event with its content, and the traceback if its handlers failed."""
+    """Show one event with its content, and the traceback if its handlers failed."""
     return OneEvent(event=whole(find_event(parts, source, key)))
 
 
 def find_event(parts: Parts, source: str, key: str) -> Known:
-    """What is known of one event.
+    """Return what the receiver knows of one event.
 
     Raises:
         UnknownSource, NotFound
     """
-    chosen_sources(parts, source)
+    resolve_sources(parts, source)
     found = parts.storage.history.known([(source, key)])
     if not found:
-        raise NotFound("This event is not known, or not any more.")
+        raise NotFound("This event is not known: it was never accepted, or it has been forgotten.")
     return found[0]
 
 
@@ -167,23 +187,27 @@ def record(
     model: Model,
     record_id: Annotated[int, Path(ge=1, lt=2**63, examples=[336])],
 ) -> RecordValues:
-    """The latest values of one record."""
-    chosen_sources(parts, source)
+    """Show the latest values of one record."""
+    resolve_sources(parts, source)
     for found in parts.storage.latest.read(source, [f"{model}:{record_id}"]).values():
         return RecordValues(
             deleted=found.event == "unlink",
             timestamp=found.timestamp,
             values=msgspec.json.decode(found.fields),
         )
-    raise NotFound("Nothing is known of this record.")
+    raise NotFound(
+        "No values of this record are known: it has no handled event, or its values have been "
+        "forgotten."
+    )
 
 
 @router.get("/sync-states")
 def sync_states(
-    parts: Parts, source: Annotated[str | None, Query(description="all by default")] = None
+    parts: Parts,
+    source: Annotated[str | None, Query(description="Only this source. By default all.")] = None,
 ) -> SyncStates:
-    """How far each source and each model has come."""
-    return SyncStates(sources=[_state(parts, id_) for id_ in chosen_sources(parts, source)])
+    """Show how far the receiver has read each source and handled the events of each model."""
+    return SyncStates(sources=[_state(parts, id_) for id_ in resolve_sources(parts, source)])
 
 
 def _state(parts: Parts, source: str) -> SourceState:

@@ -1,11 +1,12 @@
-"""The endpoint that Odoo pushes to."""
+"""The route that Odoo pushes to."""
 
 from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from bridgecore.api.models import ApiModel
 from bridgecore.errors import BodyTooLarge, BridgecoreError
 from bridgecore.events import EXAMPLE, Event, parse_push
 from bridgecore.storage.inbox import Submission
@@ -21,11 +22,11 @@ _EXAMPLES = {
         "value": {"source": EXAMPLE["source"], "events": [_WITHOUT_SOURCE]},
     },
     "ping": {
-        "summary": "A ping: right address, right credentials?",
+        "summary": "A ping: checks address and credentials",
         "value": {"source": EXAMPLE["source"], "events": []},
     },
     "older": {
-        "summary": "The form of older senders",
+        "summary": "One event in the form of older senders",
         "value": {
             "model": "sale.order",
             "record_id": 336,
@@ -46,8 +47,9 @@ _BATCH_SCHEMA = {
         "events": {"type": "array", "maxItems": 1000, "items": {"type": "object"}},
     },
 }
-#: FastAPI does not know the body, because the signature is of its bytes.
-_BODY = {
+#: Description of the body and headers. FastAPI cannot derive it, because the route reads the raw
+#: bytes to check their signature.
+_OPENAPI = {
     "requestBody": {
         "required": True,
         "content": {
@@ -66,17 +68,17 @@ _BODY = {
             "schema": {"type": "string"},
         }
         for name, text in {
-            "webhook-id": "Standard Webhooks: the same in every attempt",
-            "webhook-timestamp": "Standard Webhooks: whole seconds, of this attempt",
-            "webhook-signature": "Standard Webhooks: `v1,<base64>`, several separated by spaces",
-            "x-api-key": "a push token, instead of a signature",
+            "webhook-id": "Standard Webhooks: id of the message, the same in every attempt",
+            "webhook-timestamp": "Standard Webhooks: time of this attempt, in seconds since 1970",
+            "webhook-signature": "Standard Webhooks: `v1,<base64>`; several separated by spaces",
+            "x-api-key": "One of the `push_tokens` of the source, instead of a signature",
         }.items()
     ],
     "security": [{"HTTPBearer": []}, {}],
 }
 
 
-class Accepted(BaseModel):
+class Accepted(ApiModel):
     """The events of the request are durably queued."""
 
     model_config = ConfigDict(
@@ -85,41 +87,44 @@ class Accepted(BaseModel):
 
     success: Literal[True] = True
     accepted: int
+    """Number of new events."""
     duplicates: int
+    """Number of events that the receiver had accepted before."""
 
 
 async def limited_body(request: Request, limit: int) -> bytes:
-    """The body, unless it is larger than `limit` bytes; then no more of it is read.
+    """Return the body of a request. Stop reading when it is larger than `limit` bytes.
 
     Raises:
-        BodyTooLarge
+        BodyTooLarge: the body is larger, or its Content-Length says so.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise BodyTooLarge
     body = bytearray()
-    async for chunk in request.stream():  # the announced length may be absent
+    async for chunk in request.stream():  # Content-Length may be absent
         body += chunk
         if len(body) > limit:
             raise BodyTooLarge
     return bytes(body)
 
 
-@router.post(PATH, openapi_extra=_BODY, response_model=Accepted)
+@router.post(PATH, openapi_extra=_OPENAPI, response_model=Accepted)
 async def receive(request: Request) -> Response:
-    """Take in one event, a batch `{"source", "events": […]}` or the form of older senders.
+    """Accept one event, a batch `{"source", "events": […]}`, or the form of older senders.
 
-    200 means durably queued, not handled. Repetitions have no effect and are counted as
-    duplicates. 429 and 503 say in `Retry-After` when to come again.
+    200 means that all events are durably queued; they are handled later. Events that the receiver
+    had accepted before are counted as duplicates and have no further effect, so a push may be
+    repeated. After 429 or 503, repeat it when the seconds in `Retry-After` have passed.
     """
-    # No dependency and no model to answer with: they would double what a request costs.
+    # No FastAPI dependencies and no answer model: they would double the time of a request.
     state = request.app.state
     try:
         body = await limited_body(request, state.parts.settings.max_body_bytes)
         source = state.authenticator.source_of(request.headers, body).id
         receipt = await state.intake.accept(Submission(source, parse_push(body, source), "push"))
     except BridgecoreError as error:
-        if error.status < 500:  # else it is the receiver's fault, and logged where it happened
+        if error.status < 500:  # other errors are the receiver's, and are logged where they happen
             state.refusals.note(request, error)
         raise
     return Response(

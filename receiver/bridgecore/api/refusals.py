@@ -1,4 +1,4 @@
-"""Pushes that were refused: what the log says about them, and how many there were."""
+"""Logs and counts the pushes that the API refuses."""
 
 import asyncio
 import logging
@@ -15,17 +15,18 @@ from bridgecore.storage import Storage
 
 log = logging.getLogger(__name__)
 
-#: seconds in which each reason has one line, and one more for how often it came again
+#: Seconds in which each reason gets at most two log lines: one for the first push, and one at the
+#: end with the number of the others.
 PERIOD = 10
-#: as long as Odoo's ids of a message
-_SHOWN = 80
+#: characters of a sender's text in the log; Odoo's `webhook-id` has no more
+_MAX_LOGGED = 80
 
 
 class Refusals:
-    """Logs the first push that is refused for a reason at once, and counts the others.
+    """Logs the first refused push of each reason at once, and counts the others.
 
-    Whoever has no credentials can cause refusals, so they must not be expensive: they are
-    counted in memory, and written to Redis at the end of each period.
+    Anybody can send pushes that are refused, so refusing must be cheap. The refusals are counted in
+    memory. They are written to Redis at the end of each period.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -34,9 +35,13 @@ class Refusals:
         self._reasons: Counter[str] = Counter()
 
     def note(self, request: Request, error: BridgecoreError) -> None:
-        """Log it, unless its reason was logged in this period. To be called in the event loop."""
+        """Count a refused push, and log it unless its reason was logged in this period.
+
+        Not safe to use from several threads: call it in the event loop.
+        """
         self._codes[error.code] += 1
-        # Numbers are no other reason: a sender could choose a new one for each push.
+        # Texts that differ only in numbers are one reason. Otherwise a sender could cause a log
+        # line with each push, by sending another number each time.
         reason = re.sub(r"[0-9]+", "…", error.reason)
         self._reasons[reason] += 1
         if self._reasons[reason] == 1:
@@ -44,14 +49,14 @@ class Refusals:
                 "push refused status=%d code=%s client=%s webhook_id=%s reason=%s",
                 error.status,
                 error.code,
-                _shown(request.client.host if request.client else ""),
-                _shown(request.headers.get("webhook-id", "")),
+                _loggable(request.client.host if request.client else ""),
+                _loggable(request.headers.get("webhook-id", "")),
                 error.reason,
             )
 
     @asynccontextmanager
-    async def told(self) -> AsyncIterator[None]:
-        """While the block runs the periods end, one after the other; the last one with it."""
+    async def reporting(self) -> AsyncIterator[None]:
+        """End a period every `PERIOD` seconds while the block runs, and the last one with it."""
         periods = asyncio.create_task(self._periods())
         try:
             yield
@@ -67,16 +72,19 @@ class Refusals:
     async def _end_period(self) -> None:
         for reason, times in self._reasons.items():
             if times > 1:
-                log.warning("pushes refused, left out=%d reason=%s", times - 1, reason)
+                log.warning("more pushes refused left_out=%d reason=%s", times - 1, reason)
         self._reasons.clear()
         codes, self._codes = self._codes, Counter()
         if codes:
             try:
                 await asyncio.to_thread(self._storage.figures.add_refusals, codes)
-            except RedisError:  # counted with those of the next period
+            except RedisError:  # add them to the next period
                 self._codes.update(codes)
 
 
-def _shown(text: str) -> str:
-    """Foreign text for the log: it cannot begin a line, or another value of this one."""
-    return re.sub(r"[^A-Za-z0-9_.:@-]", "?", text[:_SHOWN]) or "-"
+def _loggable(text: str) -> str:
+    """Return a sender's text in a form that is safe to log.
+
+    The text cannot begin another log line or another `name=value` pair.
+    """
+    return re.sub(r"[^A-Za-z0-9_.:@-]", "?", text[:_MAX_LOGGED]) or "-"

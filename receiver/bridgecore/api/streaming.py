@@ -1,4 +1,4 @@
-"""The live stream: handled events as Server-Sent Events."""
+"""The route for the live stream: handled events as Server-Sent Events."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from redis.exceptions import RedisError
 
-from bridgecore.api.access import FOR_ADMINS, Parts, the_source
+from bridgecore.api.access import FOR_ADMINS, Parts, resolve_source
 from bridgecore.api.models import whole
 from bridgecore.errors import InvalidCursor
 from bridgecore.runtime import Runtime
@@ -26,91 +26,115 @@ T = TypeVar("T")
 router = APIRouter(prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS)
 
 
-class Closing:
-    """Tells streams that the process is asked to end; they would keep it from it."""
+class Shutdown:
+    """Ends live streams when the process shuts down. Without that, an open stream would
+    keep the process running."""
 
     def __init__(self) -> None:
-        self._asked = asyncio.Event()
+        self._begun = asyncio.Event()
 
-    def ask(self) -> None:
-        self._asked.set()
+    def begin(self) -> None:
+        """End all streams."""
+        self._begun.set()
 
-    async def or_result(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What the work returns; None, and the work cancelled, if the end is asked for."""
-        doing = asyncio.ensure_future(work)
-        asked = asyncio.ensure_future(self._asked.wait())
+    async def result_unless_begun(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of `work`. If the shutdown begins first, cancel it; return None."""
+        working = asyncio.ensure_future(work)
+        begun = asyncio.ensure_future(self._begun.wait())
         try:
-            await asyncio.wait({asked, doing}, return_when=asyncio.FIRST_COMPLETED)
-            return None if self._asked.is_set() else doing.result()
+            await asyncio.wait({begun, working}, return_when=asyncio.FIRST_COMPLETED)
+            return None if self._begun.is_set() else working.result()
         finally:
-            asked.cancel()
-            doing.cancel()
-            # Its connection may be closed only when it has let go of it.
+            begun.cancel()
+            working.cancel()
+            # The caller may close the connection to Redis only when the coroutine has stopped using
+            # it.
             with CancelScope(shield=True):
-                await asyncio.wait({asked, doing})
+                await asyncio.wait({begun, working})
 
 
-class Followed(NamedTuple):
+class StreamStart(NamedTuple):
+    """Where a stream begins: after this position in the source's list of handled events."""
+
     source: str
     position: str
 
 
-def followed(
+def stream_start(
     parts: Parts,
-    source: Annotated[str | None, Query(description="needed if there are several")] = None,
-    last_event_id: Annotated[
-        str | None, Header(description="go on after it; browsers send it by themselves")
+    source: Annotated[
+        str | None, Query(description="Needed if the receiver has several sources.")
     ] = None,
-) -> Followed:
-    """What is to be followed, and from where: errors have to come before the first byte.
+    last_event_id: Annotated[
+        str | None,
+        Header(
+            description="`id` of the last event that the client has received. The stream goes on "
+            "after that event. Browsers send it by themselves."
+        ),
+    ] = None,
+) -> StreamStart:
+    """Return where the stream begins.
+
+    This is a dependency of the route, because an error must be raised before the first byte of the
+    answer is sent.
 
     Raises:
         UnknownSource, InvalidCursor
     """
-    chosen = the_source(parts, source)
+    resolved = resolve_source(parts, source)
     if not last_event_id:
-        return Followed(chosen, parts.storage.live.end(chosen))
+        return StreamStart(resolved, parts.storage.live.end(resolved))
     if not is_position(last_event_id):
-        raise InvalidCursor("This Last-Event-ID is none that an event of the stream had as its id.")
-    return Followed(chosen, last_event_id)
+        raise InvalidCursor(
+            "This Last-Event-ID is wrong: send the `id` of an event of the stream, or leave it out."
+        )
+    return StreamStart(resolved, last_event_id)
 
 
 @router.get("/stream", response_class=EventSourceResponse)
 async def stream(
     request: Request,
     parts: Parts,
-    followed: Annotated[Followed, Depends(followed)],
-    model: Annotated[str | None, Query(description="or a pattern", examples=["sale.*"])] = None,
+    start: Annotated[StreamStart, Depends(stream_start)],
+    model: Annotated[
+        str | None,
+        Query(description="A model, or a pattern such as `sale.*`.", examples=["sale.*"]),
+    ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events as they are handled, with their content (`text/event-stream`).
+    """Send each event when it has been handled or given up, with its content.
 
-    Each has an `id`; a client that comes back sends the last one as `Last-Event-ID` and misses
-    nothing, unless more than `BRIDGECORE_MAX_STREAMED_EVENTS` have passed. Comment lines show
-    that the connection lives; it ends when Redis goes away.
+    The answer is a stream of Server-Sent Events (`text/event-stream`).
+
+    Each event has an `id`. A client that connects again sends the last `id` as `Last-Event-ID`. It
+    then misses no event, unless more than `BRIDGECORE_MAX_STREAMED_EVENTS` were handled meanwhile.
+    The stream sends comment lines to show that the connection lives. It ends when the receiver
+    cannot reach its Redis any more.
     """
-    source, position = followed
-    closing: Closing = request.app.state.closing
+    source, position = start
+    shutdown: Shutdown = request.app.state.shutdown
     yield ServerSentEvent(comment="connected")
     try:
         async with parts.storage.live.reader() as reader:
             while True:
-                handled = await closing.or_result(reader.after(source, position))
+                handled = await shutdown.result_unless_begun(reader.after(source, position))
                 if handled is None:
                     return
-                for entry, known in await run_in_threadpool(_wanted, parts, source, handled, model):
+                for entry, known in await run_in_threadpool(
+                    _of_model, parts, source, handled, model
+                ):
                     yield ServerSentEvent(
                         data=whole(known), event=known.event.event, id=entry.position
                     )
                 if handled:
                     position = handled[-1].position
-    except RedisError as error:  # the client comes back, and is answered 503 until Redis is there
+    except RedisError as error:  # the client connects again, and gets 503 until Redis is back
         log.warning("live stream ended source=%s error=%s", source, type(error).__name__)
 
 
-def _wanted(
+def _of_model(
     parts: Runtime, source: str, handled: Sequence[Handled], model: str | None
 ) -> list[tuple[Handled, Known]]:
-    """Those of a model (or a pattern), if it is given, with what is known of them."""
+    """Return the events of a model or pattern (None for all), each with its content."""
     entries = [
         entry
         for entry in handled

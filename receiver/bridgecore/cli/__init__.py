@@ -1,4 +1,4 @@
-"""The command line: running the receiver, and looking after it."""
+"""The command `bridgecore`: runs the receiver, and looks after it."""
 
 import click
 
@@ -8,9 +8,9 @@ from bridgecore.cli import doctor, operations, roles
 @click.group()
 @click.version_option(package_name="bridgecore-receiver")
 def main() -> None:
-    """Receives the changes of Odoo databases, each once and in order.
+    """Receive the changes of Odoo databases, each once and in order.
 
-    Settings are environment variables that start with BRIDGECORE_.
+    Settings are environment variables that start with BRIDGECORE_; docs/settings.md lists them.
     """
 
 

@@ -1,4 +1,4 @@
-"""`python -m bridgecore.cli`: what the supervisor starts."""
+"""Lets the supervisor start a role with `python -m bridgecore.cli`."""
 
 from bridgecore.cli import main
 

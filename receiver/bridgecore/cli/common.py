@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""Helpers that all commands share."""
 
 import logging
 import os
@@ -25,18 +25,19 @@ def _set_data_dir(_context: click.Context, _parameter: click.Parameter, folder: 
         os.environ["BRIDGECORE_DATA_DIR"] = folder
 
 
-#: the one setting that is also an option, because every command beside a `serve` needs it
+#: The only setting that is also an option, because every command needs it to find the Redis of a
+#: running `bridgecore serve`.
 data_dir = click.option(
     "--data-dir",
     type=click.Path(file_okay=False),
     expose_value=False,
     callback=_set_data_dir,
-    help="Of the Redis that `bridgecore serve` brings; or set BRIDGECORE_DATA_DIR.",
+    help="Data folder of `bridgecore serve`, for its own Redis; or set BRIDGECORE_DATA_DIR.",
 )
 
 
-def errors_in_words(command: Callable[P, R]) -> Callable[P, R]:
-    """What goes wrong is a line that says what to do, not a traceback."""
+def errors_as_messages(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command so that known errors end it with a message instead of a traceback."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -45,17 +46,17 @@ def errors_in_words(command: Callable[P, R]) -> Callable[P, R]:
         except BridgecoreError as error:
             raise click.ClickException(str(error)) from error
         except RedisError as error:
-            where = runtime().settings.redis.where
+            location = runtime().settings.redis.location
             raise click.ClickException(
-                f"Redis at {where} cannot be used ({reason(error)}): check BRIDGECORE_REDIS_URL, "
-                "or name the --data-dir of `bridgecore serve`."
+                f"Redis at {location} cannot be used ({reason(error)}): check "
+                "BRIDGECORE_REDIS_URL, or give the --data-dir of your `bridgecore serve`."
             ) from error
 
     return wrapped
 
 
 def start() -> Runtime:
-    """The parts for a role that runs and logs."""
+    """Configure logging, log a warning if no source is set, and return the receiver's parts."""
     parts = runtime()
     configure_logging(parts.settings.log_level, parts.settings.log_format)
     if problem := parts.settings.problem:
@@ -63,11 +64,17 @@ def start() -> Runtime:
     return parts
 
 
-def the_source(parts: Runtime, source: str | None) -> str:
-    """The one that was named, by id or name, else the only one there is."""
+def resolve_source(parts: Runtime, source: str | None) -> str:
+    """Return the id of the source that has this id or name; if None, of the only source.
+
+    Raises:
+        click.UsageError: no source matches, or several do.
+    """
     known = parts.settings.sources
-    named = [s for s in known if source in (None, s.id, s.name)]
-    if len(named) == 1:
-        return named[0].id
+    if not known:
+        raise click.UsageError("No source is configured: set BRIDGECORE_SOURCES.")
+    matching = [s for s in known if source in (None, s.id, s.name)]
+    if len(matching) == 1:
+        return matching[0].id
     names = ", ".join(s.id + (f" ({s.name})" if s.name else "") for s in known)
-    raise click.UsageError(f"Name one source with --source: {names or 'none is configured'}.")
+    raise click.UsageError(f"Name one source with --source: {names}.")

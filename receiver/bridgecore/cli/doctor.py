@@ -1,29 +1,29 @@
-"""`bridgecore doctor`."""
+"""The command `bridgecore doctor`."""
 
 import click
 
-from bridgecore.cli.common import data_dir, errors_in_words
+from bridgecore.cli.common import data_dir, errors_as_messages
 from bridgecore.runtime import runtime
 from bridgecore.watching.doctor import Verdict, examine
 
-_MARKS = {Verdict.GOOD: "ok     ", Verdict.DOUBTFUL: "warning", Verdict.BAD: "ERROR  "}
-_COLOURS = {Verdict.GOOD: "green", Verdict.DOUBTFUL: "yellow", Verdict.BAD: "red"}
+_MARKS = {Verdict.OK: "ok     ", Verdict.WARNING: "warning", Verdict.ERROR: "ERROR  "}
+_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "red"}
 
 
 @click.command()
 @data_dir
-@errors_in_words
+@errors_as_messages
 def doctor() -> None:
-    """Check settings, Redis, workers, and each Odoo; say what to do.
+    """Check settings, Redis, workers and each Odoo, and say what to do.
 
-    The exit status is 1 if something keeps the receiver from working.
+    The exit status is 1 if an ERROR keeps the receiver from working, else 0.
     """
     verdicts = []
     for finding in examine(runtime()):
         mark = click.style(_MARKS[finding.verdict], fg=_COLOURS[finding.verdict])
         click.echo(f"{mark}  {finding.subject}: {finding.text}")
         verdicts.append(finding.verdict)
-    if Verdict.BAD in verdicts:
+    if Verdict.ERROR in verdicts:
         raise SystemExit(1)
 
 

@@ -1,4 +1,4 @@
-"""One role per command, or all of them together."""
+"""The commands that run the receiver: one for each role, and `serve` for all roles."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import time
 
 import click
 
-from bridgecore.cli.common import data_dir, errors_in_words, start
+from bridgecore.cli.common import data_dir, errors_as_messages, start
 from bridgecore.errors import QueueUnavailable
 from bridgecore.queue.messages import WORKERS
 from bridgecore.running import supervisor
@@ -16,41 +16,40 @@ from bridgecore.watching.logs import log_what_celery_prints
 
 log = logging.getLogger(__name__)
 
-#: seconds between two looks whether the broker has come
+#: seconds between two tries to reach the broker
 _BROKER_INTERVAL = 1
-
-log = logging.getLogger(__name__)
 
 
 @click.command()
 @data_dir
-@errors_in_words
+@errors_as_messages
 def serve() -> None:
-    """API, workers and beat in one command.
+    """Run API, workers and beat together.
 
-    Without BRIDGECORE_REDIS_URL or REDIS_URL it brings its own Redis-compatible server. Without
-    --data-dir what that knows ends with the process.
+    If neither BRIDGECORE_REDIS_URL nor REDIS_URL is set, a Redis-compatible server runs with them.
+    It keeps its data in --data-dir; without that, the data are gone when the command ends.
     """
     parts = start()
-    _ = parts.registry  # a wrong handler module ends it here, not in a child
+    _ = parts.registry  # imports the handler modules: an error in one ends the command here
     raise SystemExit(supervisor.serve(parts.settings.data_dir))
 
 
 @click.command()
-@errors_in_words
+@errors_as_messages
 def api() -> None:
-    """The HTTP endpoint."""
-    # The other roles need no web framework, and start faster without.
+    """Run the API: the HTTP endpoint."""
+    # Imported only here: the other roles start faster without a web framework.
     from bridgecore.api.server import run
 
     run(start())
 
 
 @click.command()
-@click.option("--only", type=click.Choice(list(WORKERS)), help="One of the workers.")
-@errors_in_words
+@click.option("--only", type=click.Choice(list(WORKERS)), help="Run only this worker.")
+@errors_as_messages
 def worker(only: str | None) -> None:
-    """The workers: one for events of high priority, one for all, one for calls to Odoo."""
+    """Run the workers: `high` for events of high priority, `default` for all events, `feed` for
+    calls to Odoo."""
     parts = start()
     _ = parts.registry
     if only is None:
@@ -61,40 +60,41 @@ def worker(only: str | None) -> None:
     collect_rarely()
     parts.celery.worker_main(
         [
-            "--quiet",  # no banner: it is no line of a log
+            "--quiet",  # no banner, because it would not look like a log line
             "worker",
             f"--hostname={only}-{os.getpid()}@%h",
             f"--queues={','.join(WORKERS[only])}",
             f"--concurrency={getattr(parts.settings, f'{only}_concurrency')}",
             "--without-gossip",
             "--without-mingle",
-            "--without-heartbeat",  # nobody listens, and without a broker it would wait for ever
+            "--without-heartbeat",  # unused; without a broker, sending it would block for ever
         ]
     )
 
 
 @click.command()
-@errors_in_words
+@errors_as_messages
 def beat() -> None:
-    """The clock that starts pulls. One is enough; several do no harm."""
+    """Run beat, which starts pulls at intervals. One is enough; several do no harm."""
     parts = start()
-    _pull_once(parts)
+    _pull_as_soon_as_possible(parts)
     parts.celery.Beat(quiet=True).run()
 
 
-def _pull_once(parts: Runtime) -> None:
-    """What waits since the last run should not wait for the first tick; the broker is waited for.
+def _pull_as_soon_as_possible(parts: Runtime) -> None:
+    """Start a pull now, so that waiting events need not wait for the first interval to pass.
 
-    The other roles wait, too: after a reboot the broker may be the last to come.
+    Wait for the broker if necessary, as the other roles do: after a reboot the broker may be the
+    last to start.
     """
-    told = False
+    warned = False
     while True:
         try:
             return parts.messages.pull(None)
         except QueueUnavailable as error:
-            if not told:
-                log.warning("waiting for %s: %s", parts.settings.broker_at, error)
-            told = True
+            if not warned:
+                log.warning("waiting for %s: %s", parts.settings.broker_location, error)
+            warned = True
             time.sleep(_BROKER_INTERVAL)
 
 

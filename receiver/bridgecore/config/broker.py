@@ -1,8 +1,8 @@
-"""Where the messages are: Celery's settings for a broker that is a Redis or RabbitMQ.
+"""Turns the broker's URL into Celery's settings. The broker is a Redis or RabbitMQ.
 
-RabbitMQ: `amqp://user:password@host[:port][/vhost]`, or `amqps://…` over TLS, with the options
-`ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` after a `?`. Several nodes of a cluster stand one
-after the other, separated by `;`.
+RabbitMQ: `amqp://user:password@host[:port][/vhost]`, or `amqps://…` over TLS. The options
+`ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` may follow after a `?`. The nodes of a cluster are
+separated by `;`. The module `redis_address` describes the URLs of a Redis.
 """
 
 import ssl
@@ -13,44 +13,48 @@ from bridgecore.config.redis_address import CONNECT_TIMEOUT, SCHEMES, SOCKET_TIM
 
 AMQP_SCHEMES = ("amqp://", "amqps://")
 
-#: seconds after which Redis gives an unacknowledged message to another worker; longer than the
-#: longest retry delay, because a delayed message is unacknowledged until it is due
+#: Seconds after which Redis gives an unacknowledged message to another worker. Longer than the
+#: longest retry delay, because a worker leaves a delayed message unacknowledged until it is due.
 VISIBILITY_TIMEOUT = 3600
 
-#: what amqp calls the options that a Redis URL may have, too
+#: names of the TLS options: in our URLs (the same as for Redis), and in amqp
 _TLS_FILES = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
 
-
-#: until a sender is told that the broker is away; a worker waits for ever all the same
+#: A sender tries to connect once more before it gets the error. Workers ignore this: they wait
+#: for the broker without end.
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 
 
 def broker_settings(url: str) -> dict[str, Any]:
-    """Celery's settings.
+    """Return Celery's settings for the broker at this URL.
 
     Raises:
-        ValueError: the URL cannot be read; the text does not show it, because of its password.
+        ValueError: the URL cannot be read; the error does not show the URL, which may hold a
+            password.
     """
     if url.startswith(AMQP_SCHEMES):
-        return _rabbitmq(url)
+        return _rabbitmq_settings(url)
     if url.startswith(SCHEMES):
-        return _redis(url)
+        return _redis_settings(url)
     known = (*SCHEMES, *AMQP_SCHEMES)
     raise ValueError(f"must start with {', '.join(known[:-1])} or {known[-1]}")
 
 
-def broker_at(url: str) -> str:
-    """Hosts and ports of a broker whose URL can be read, without user and password."""
+def broker_location(url: str) -> str:
+    """Return the broker's hosts and ports, without user and password.
+
+    The URL must be one that `broker_settings` accepts.
+    """
     if url.startswith(SCHEMES):
-        return redis_address(url).where
+        return redis_address(url).location
     return ", ".join(urlsplit(node).netloc.rpartition("@")[2] for node in url.split(";"))
 
 
-def _redis(url: str) -> dict[str, Any]:
+def _redis_settings(url: str) -> dict[str, Any]:
     redis = redis_address(url).for_celery()
     options = {
         "visibility_timeout": VISIBILITY_TIMEOUT,
-        "queue_order_strategy": "priority",  # a worker's queues in their order
+        "queue_order_strategy": "priority",  # a worker empties its queues in their order
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_keepalive": True,
@@ -65,14 +69,14 @@ def _redis(url: str) -> dict[str, Any]:
     }
 
 
-def _rabbitmq(url: str) -> dict[str, Any]:
-    nodes = [_node(node) for node in url.split(";")]
+def _rabbitmq_settings(url: str) -> dict[str, Any]:
+    nodes = [_parse_node(node) for node in url.split(";")]
     tls = nodes[0][1]
     if any(other != tls for _, other in nodes):
-        raise ValueError("all nodes must have the same options of TLS, or none of them")
+        raise ValueError("all nodes must have the same TLS options, or none must have any")
     options = {
-        "confirm_publish": True,  # a message counts as sent when RabbitMQ says so
-        # For what py-amqp would wait without end, such as an answer to its leaving a node.
+        "confirm_publish": True,  # a message counts as sent when RabbitMQ has confirmed it
+        # py-amqp would wait without end for some answers, such as the one to closing a connection.
         "read_timeout": SOCKET_TIMEOUT,
         "write_timeout": SOCKET_TIMEOUT,
         **_ONE_MORE_TRY,
@@ -85,8 +89,8 @@ def _rabbitmq(url: str) -> dict[str, Any]:
     }
 
 
-def _node(url: str) -> tuple[str, dict[str, Any] | None]:
-    """Its URL without options, and those of TLS; None: no TLS."""
+def _parse_node(url: str) -> tuple[str, dict[str, Any] | None]:
+    """Return a node's URL without options, and its TLS options; None if it does not use TLS."""
     bare, _, query = url.partition("?")
     if not bare.startswith(AMQP_SCHEMES):
         raise ValueError("each node must start with amqp:// or amqps://")
@@ -102,8 +106,9 @@ def _node(url: str) -> tuple[str, dict[str, Any] | None]:
         raise ValueError(f"the only options are {', '.join(_TLS_FILES)}")
     if not bare.startswith("amqps://"):
         if given:
-            raise ValueError("options of TLS need amqps://")
+            raise ValueError("TLS options need amqps://")
         return bare, None
-    # Without the first two neither the certificate nor whose it is would be checked.
-    checks = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}  # None: the URL's host
+    # Danger: without these two, py-amqp would check neither the certificate nor its host name.
+    # None stands for the host name in the URL.
+    checks = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
     return bare, {**checks, **{_TLS_FILES[name]: value for name, value in given.items()}}

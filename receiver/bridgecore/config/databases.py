@@ -1,4 +1,4 @@
-"""The Odoo databases that the receiver talks to, as the settings describe them."""
+"""The Odoo databases that the receiver talks to: one class for each kind, with its checks."""
 
 import re
 from typing import Annotated
@@ -15,63 +15,65 @@ from pydantic import (
 from standardwebhooks import Webhook
 
 
-def _root(url: HttpUrl) -> HttpUrl:
+def _check_root_address(url: HttpUrl) -> HttpUrl:
     if url.username or url.password:
-        raise ValueError("must not contain a user or password: addresses appear in logs")
+        raise ValueError("must not contain a user or password, because addresses appear in logs")
     if url.query is not None or url.fragment is not None:
         raise ValueError("must end before a ? or #; name the database in `database` instead")
     return url
 
 
-#: Odoo's root address; paths are appended to it
-OdooUrl = Annotated[HttpUrl, AfterValidator(_root)]
+#: Odoo's root address; the receiver appends the paths
+OdooUrl = Annotated[HttpUrl, AfterValidator(_check_root_address)]
 
 
 class Source(BaseModel):
-    """One Odoo database: where its feed is and how its pushes prove themselves."""
+    """One Odoo database: the address and key of its feed, and the credentials of its pushes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     #: Odoo's `database.uuid`; part of every key in Redis
     id: str
+    #: shown by commands and sync states
     name: str = ""
     url: OdooUrl
     #: sent as X-Odoo-Database, for an Odoo that serves several databases
     database: str = ""
     #: API key of an Odoo user in the group *Webhook receiver*
     feed_key: SecretStr
-    #: `whsec_…`; several while keys are rotated
+    #: `whsec_…`; several while the administrator replaces one by another
     signing_secrets: list[SecretStr] = []
+    #: for senders that cannot sign: a Bearer token or the header X-API-Key
     push_tokens: list[SecretStr] = []
 
     @field_validator("id")
     @classmethod
-    def _of_a_database(cls, id_: str) -> str:
+    def _check_id(cls, id_: str) -> str:
         if not re.fullmatch(r"[0-9A-Za-z._-]+", id_):
             raise ValueError(
-                "put the database.uuid of Odoo here, 36 letters, digits and hyphens; it stands "
-                "under Settings > Technical > System Parameters (developer mode)"
+                "put the database.uuid of Odoo here, 36 letters, digits and hyphens; Odoo shows "
+                "it under Settings > Technical > System Parameters (in developer mode)"
             )
         return id_
 
     @field_validator("feed_key")
     @classmethod
-    def _of_a_user(cls, key: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # what a header can carry
+    def _check_feed_key(cls, key: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # fits into a header
             raise ValueError(
                 "put the key of Odoo's user for the receiver here, 40 digits and letters; an "
-                "administrator makes it with New Webhook Key on the page Webhooks of that user "
-                "(Settings > Users & Companies > Users)"
+                "administrator makes it in Odoo: Settings > Users & Companies > Users, open that "
+                "user, page Webhooks, button New Webhook Key"
             )
         return key
 
     @field_validator("signing_secrets")
     @classmethod
-    def _decodable(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+    def _check_signing_secrets(cls, secrets: list[SecretStr]) -> list[SecretStr]:
         for secret in secrets:
             text = secret.get_secret_value()
             try:
-                Webhook(text)  # which passes over characters that are not base64
+                Webhook(text)  # ignores characters that are not base64, hence the next check
                 if not re.fullmatch(r"[A-Za-z0-9+/]+=*", text.removeprefix("whsec_")):
                     raise ValueError
             except Exception as error:
@@ -83,9 +85,9 @@ class Source(BaseModel):
 
     @field_validator("push_tokens")
     @classmethod
-    def _not_empty(cls, tokens: list[SecretStr]) -> list[SecretStr]:
+    def _check_push_tokens(cls, tokens: list[SecretStr]) -> list[SecretStr]:
         if not all(token.get_secret_value().strip() for token in tokens):
-            raise ValueError("a push token must not be empty")
+            raise ValueError("a push token must not be empty; remove it, or write a token")
         return tokens
 
 
@@ -94,10 +96,10 @@ class System(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    #: part of the external ids that records get in other systems: never change it
+    #: Never change it: it is part of the external ids that copied records have in other systems.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$", max_length=32)]
     url: OdooUrl
     #: sent as X-Odoo-Database, for an Odoo that serves several databases
     database: str = ""
-    #: of a user who may read, create and write what is copied
+    #: of an Odoo user who may read, create and write the copied models
     api_key: SecretStr

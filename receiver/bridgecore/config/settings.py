@@ -18,19 +18,19 @@ from pydantic import (
     model_validator,
 )
 
-from bridgecore.config.broker import broker_at, broker_settings
+from bridgecore.config.broker import broker_location, broker_settings
 from bridgecore.config.databases import Source, System
 from bridgecore.config.environment import read_settings
 from bridgecore.config.redis_address import RedisAddress, embedded_url, redis_address
-from bridgecore.config.setting_errors import in_words
+from bridgecore.config.validation_messages import validation_message
 from bridgecore.errors import SettingsError
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-def _json_like(example: str) -> BeforeValidator:
-    """Reads a text as a list in JSON; the error shows how it should look."""
+def _json_list(example: str) -> BeforeValidator:
+    """Return a validator that reads a JSON list; its error shows the example."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, str):
@@ -46,7 +46,7 @@ def _json_like(example: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _names(value: Any) -> Any:
+def _module_names(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if not value.lstrip().startswith("["):
@@ -54,7 +54,7 @@ def _names(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        raise ValueError("must be module names separated by commas, or a JSON list") from None
+        raise ValueError("must be names of modules, separated by commas, or a JSON list") from None
 
 
 class Settings(BaseModel):
@@ -62,41 +62,42 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    #: state, and the queue unless `broker_url` is set; the module `redis_address` says how it looks
+    #: The Redis that holds the state, and the queue unless `broker_url` is set. The module
+    #: `redis_address` describes the form.
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    #: of the Redis that `bridgecore serve` brings, where no other is named
+    #: data folder of the Redis that `bridgecore serve` starts if no other Redis is set
     data_dir: Path | None = None
-    #: a Redis or RabbitMQ; the module `broker` says how it looks
+    #: A Redis or RabbitMQ that holds the queue. The module `broker` describes the form.
     broker_url: SecretStr | None = None
     sources: Annotated[
-        list[Source], _json_like('[{"id": "<database.uuid>", "url": "https://…", …}]')
+        list[Source], _json_list('[{"id": "<database.uuid>", "url": "https://…", …}]')
     ] = []
     #: databases that `sync_data` copies between
     systems: Annotated[
-        list[System], _json_like('[{"name": "shop", "url": "https://…", "api_key": "…"}]')
+        list[System], _json_list('[{"name": "shop", "url": "https://…", "api_key": "…"}]')
     ] = []
     #: modules whose import registers handlers
-    handlers: Annotated[list[str], BeforeValidator(_names)] = []
+    handlers: Annotated[list[str], BeforeValidator(_module_names)] = []
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    #: opens the routes for administrators; unset: they are closed
+    #: Bearer token for the administrators' routes; they are closed if it is not set
     admin_token: SecretStr | None = None
-    #: opens the metrics, as the admin token does, and nothing else
+    #: Bearer token for the metrics only; the admin token opens them, too
     metrics_token: SecretStr | None = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
-    #: events of one source that wait to be handled, above which more are refused
+    #: With so many waiting events of a source, the receiver refuses further events of it.
     max_queue_depth: Count = 1_000_000
-    #: what a refused sender is told to wait
+    #: the time that the API tells a refused sender to wait
     retry_after: Count = 10
 
     pull_interval: Seconds = 30
     pull_page_size: Annotated[int, Field(ge=1, le=1000)] = 500
-    #: how often the feed is asked for everything unconfirmed, from its beginning
+    #: between two pulls of all unconfirmed events, from the beginning of the feed
     reconcile_interval: Seconds = 600
-    #: (connect, read) of one call to Odoo
-    feed_timeout: Annotated[tuple[float, float], _json_like("[5, 30]")] = (5, 30)
-    #: the longest time for which an Odoo that does not answer is left alone
+    #: of one call to Odoo: to connect, and to wait for the answer
+    feed_timeout: Annotated[tuple[float, float], _json_list("[5, 30]")] = (5, 30)
+    #: the longest pause after failed calls to an Odoo
     feed_backoff_max: Seconds = 120
 
     #: processes that handle events of high priority only
@@ -107,27 +108,30 @@ class Settings(BaseModel):
     feed_concurrency: Count = 1
     max_attempts: Count = 5
     retry_base: Annotated[float, Field(ge=0)] = 2
-    #: far below the broker's visibility timeout, after which a delayed message is repeated
+    #: Must stay far below the broker's visibility timeout: after that the broker sends a delayed
+    #: message again.
     retry_max: Annotated[float, Field(ge=0, le=1800)] = 300
-    #: how long a worker that died holds its record, and a record waits for a message that is lost
+    #: After this time another worker takes over the records of a worker that died, and a record
+    #: whose message was lost counts as stalled.
     lease: Annotated[float, Field(ge=0.2)] = 15
-    #: how often records are looked for whose message was lost
+    #: between two searches for records whose message was lost
     wake_interval: Seconds = 5
 
     #: how long the content of a confirmed event is kept
     event_retention: Seconds = 7 * 86400
-    #: of so many events of one source
+    #: events of one source that are listed, and confirmed events whose content is kept
     max_stored_events: Count = 100_000
     #: how long a confirmed event is still known as a duplicate
     dedupe_retention: Seconds = 30 * 86400
-    #: of so many events of one source, if they were confirmed more than a day ago
+    #: Confirmed events of one source that are known as duplicates. Those of the last day are known
+    #: in any case.
     max_remembered_events: Count = 1_000_000
     dead_retention: Seconds = 90 * 86400
     max_dead_letters: Count = 10_000
     #: how long the latest values of a record are kept after its last event
     record_retention: Seconds = 90 * 86400
     max_records: Count = 100_000
-    #: events that a reader of the live stream may be behind
+    #: events that a reader of the live stream may be behind without missing any
     max_streamed_events: Count = 10_000
     audit_retention: Seconds = 365 * 86400
 
@@ -136,41 +140,44 @@ class Settings(BaseModel):
 
     @field_validator("redis_url")
     @classmethod
-    def _of_redis(cls, url: SecretStr) -> SecretStr:
+    def _check_redis_url(cls, url: SecretStr) -> SecretStr:
         redis_address(url.get_secret_value())
         return url
 
     @field_validator("broker_url")
     @classmethod
-    def _of_a_broker(cls, url: SecretStr | None) -> SecretStr | None:
+    def _check_broker_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             broker_settings(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> "Settings":
+    def _check_uniqueness(self) -> "Settings":
         ids = [source.id for source in self.sources]
         if len(ids) != len(set(ids)):
-            raise ValueError("SOURCES contains the same id twice")
+            raise ValueError("SOURCES contains the same id twice; give each source its own")
         credentials = [
             secret.get_secret_value()
             for source in self.sources
             for secret in {*source.signing_secrets, *source.push_tokens}
         ]
         if len(credentials) != len(set(credentials)):
-            raise ValueError("SOURCES: two sources share a credential, so it names neither")
+            raise ValueError(
+                "SOURCES: two sources share a signing secret or push token, so that the receiver "
+                "could not tell them apart; give each source its own"
+            )
         names = [system.name for system in self.systems]
         if len(names) != len(set(names)):
-            raise ValueError("SYSTEMS contains the same name twice")
+            raise ValueError("SYSTEMS contains the same name twice; give each system its own")
         return self
 
     @property
     def problem(self) -> str | None:
-        """What keeps the receiver from doing anything although nothing is wrong, in words."""
+        """A text for the administrator if these valid settings give the receiver nothing to do."""
         if self.sources:
             return None
         return (
-            "No Odoo database is known, so every push is refused and nothing is pulled: "
+            "No Odoo database is known, so the receiver refuses every push and pulls nothing: "
             "set BRIDGECORE_SOURCES (see docs/settings.md)."
         )
 
@@ -179,9 +186,9 @@ class Settings(BaseModel):
         return redis_address(self.redis_url.get_secret_value())
 
     @property
-    def broker_at(self) -> str:
-        """Where the broker is, for people."""
-        return broker_at((self.broker_url or self.redis_url).get_secret_value())
+    def broker_location(self) -> str:
+        """The broker's hosts and ports, without user and password."""
+        return broker_location((self.broker_url or self.redis_url).get_secret_value())
 
     @cached_property
     def sources_by_id(self) -> dict[str, Source]:
@@ -193,12 +200,13 @@ class Settings(BaseModel):
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment.
+    """Return the settings that the environment sets.
 
-    Without a Redis URL of its own it is `REDIS_URL`, or the Redis that `serve` runs in `data_dir`.
+    If `BRIDGECORE_REDIS_URL` is not set, the Redis is the one at `REDIS_URL`. If that is not set
+    either, it is the one that `bridgecore serve` runs in `data_dir`.
 
     Raises:
-        SettingsError: one line per wrong setting that says what to set, without its value.
+        SettingsError: one line for each wrong setting says what to set, without showing the value.
     """
     texts: dict[str, Any] = dict(read_settings(environment, Settings.model_fields))
     if environment.get("REDIS_URL"):
@@ -208,4 +216,6 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return Settings.model_validate(texts)
     except ValidationError as error:
-        raise SettingsError("\n".join(in_words(item) for item in error.errors())) from None
+        raise SettingsError(
+            "\n".join(validation_message(item) for item in error.errors())
+        ) from None

@@ -1,4 +1,4 @@
-"""One direction of a copy, or both."""
+"""Copies records from one Odoo database to another, and back if asked."""
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 #: records that are read, compared and created together
 PAGE = 200
-#: messages of a result
+#: most error messages in a result
 MESSAGES = 100
 
 
@@ -27,14 +27,17 @@ class Result(TypedDict):
     updated: int
     unchanged: int
     errors: int
-    #: the first ones: id in the source, and what the target said
+    #: the first errors: id of the record in the source, and the message of the target
     messages: list[dict[str, Any]]
-    #: of the other direction, if it was asked for
+    #: the result of the other direction; only if it was asked for
     reverse: NotRequired["Result"]
 
 
 class Copying:
-    """Copies records that match a filter; who has a counterpart is updated, others are created."""
+    """Copies the records that match a filter.
+
+    A record that has a counterpart in the target updates it. Other records are created there.
+    """
 
     def __init__(self, source: OdooApi, target: OdooApi, model: str) -> None:
         self._source = source
@@ -49,29 +52,33 @@ class Copying:
     ) -> Result:
         """Copy from the source to the target; then, if asked, from the target to the source.
 
-        In both directions, of two counterparts that differ the one that was written later wins.
+        With `bidirectional`, if a record and its counterpart differ, the one that was written later
+        replaces the other one. Without it, the source's record always wins.
 
         Parameters:
             filters: an Odoo domain, for both directions.
-            fields: names; None: all that can be copied.
+            fields: names of fields; None for all fields that can be copied.
 
         Raises:
-            OdooUnavailable: what was copied until then stays.
-            OdooRefused: the model cannot be read.
+            OdooUnavailable: an Odoo cannot be reached. The records copied so far stay.
+            OdooRefused: an Odoo does not let the user read the model.
         """
-        forth = _Direction(self._source, self._target, self._model, fields, bidirectional)
-        result = forth.copy(filters, leave_out=())
+        there = _Direction(self._source, self._target, self._model, fields, bidirectional)
+        result = there.copy(filters, leave_out=())
         if bidirectional:
-            back = _Direction(self._target, self._source, self._model, fields, True, tie=False)
-            result["reverse"] = back.copy(filters, leave_out=forth.touched)
+            back = _Direction(
+                self._target, self._source, self._model, fields, True, source_wins_tie=False
+            )
+            result["reverse"] = back.copy(filters, leave_out=there.written)
         return result
 
 
 class _Direction:
-    """
+    """One direction of a copy.
+
     Parameters:
-        newest_wins: a counterpart that was written later is left as it is.
-        tie: who wins if both were written in the same second: whether it is the source.
+        newest_wins: leave a counterpart as it is if it was written later than the record.
+        source_wins_tie: update the counterpart if both were written in the same second.
     """
 
     def __init__(
@@ -81,16 +88,17 @@ class _Direction:
         model: str,
         fields: Sequence[str] | None,
         newest_wins: bool,
-        tie: bool = True,
+        source_wins_tie: bool = True,
     ) -> None:
         self._source, self._target, self._model = source, target, model
-        self._newest_wins, self._tie = newest_wins, tie
+        self._newest_wins, self._source_wins_tie = newest_wins, source_wins_tie
         self._fields = common_fields(source, target, model, fields)
         self._matcher = Matcher(source, target)
-        #: ids in the target that this run has written
-        self.touched: set[int] = set()
-        #: records whose links to others of the model were not known when they were copied
-        self._incomplete: list[int] = []
+        #: ids in the target that this run has created or updated
+        self.written: set[int] = set()
+        #: Ids of records that link to records of the same model which were not copied yet. The
+        #: links are added at the end.
+        self._missing_links: list[int] = []
         self._result: Result = {
             "source": source.name,
             "target": target.name,
@@ -103,12 +111,18 @@ class _Direction:
         }
 
     def copy(self, filters: Sequence[Any], leave_out: Collection[int]) -> Result:
+        """Copy the records that match, except for those with these ids.
+
+        Raises:
+            OdooUnavailable, OdooRefused
+        """
         for page in self._pages(filters):
-            self._copy([record for record in page if record["id"] not in leave_out])
-        # Now the others are there, too. What this adds is part of their first copy.
-        for start in range(0, len(self._incomplete), PAGE):
-            ids = self._incomplete[start : start + PAGE]
-            self._complete(self._read(self._source, [["id", "in", ids]]))
+            self._copy_page([record for record in page if record["id"] not in leave_out])
+        # All records are copied now, so the missing links can be added. They count as part of the
+        # first copy of their record, and not as an update.
+        for start in range(0, len(self._missing_links), PAGE):
+            ids = self._missing_links[start : start + PAGE]
+            self._add_missing_links(self._read(self._source, [["id", "in", ids]]))
         log.info("copied %s", {k: v for k, v in self._result.items() if k != "messages"})
         return self._result
 
@@ -124,7 +138,7 @@ class _Direction:
         names = [field.name for field in self._fields]
         return system.search(self._model, domain, [*names, "write_date"], **options)
 
-    def _copy(self, records: list[dict[str, Any]]) -> None:
+    def _copy_page(self, records: list[dict[str, Any]]) -> None:
         counterparts = self._counterparts(records)
         new = []
         for record, values in self._translated(records):
@@ -135,15 +149,16 @@ class _Direction:
                 self._update(record, counterpart, values)
         self._create(new)
 
-    def _complete(self, records: list[dict[str, Any]]) -> None:
+    def _add_missing_links(self, records: list[dict[str, Any]]) -> None:
         counterparts = self._counterparts(records)
         for record, values in self._translated(records):
             if counterpart := counterparts.get(record["id"]):
                 changes = self._changes(counterpart, values)
-                if changes and counterpart["id"] in self.touched:
+                if changes and counterpart["id"] in self.written:
                     self._write(record["id"], counterpart["id"], changes)
 
     def _counterparts(self, records: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        """Return the counterparts in the target with their values, by the ids of the records."""
         matched = self._matcher.match(self._model, [record["id"] for record in records])
         found = self._read(self._target, [["id", "in", sorted(matched.values())]])
         by_id = {record["id"]: record for record in found}
@@ -152,9 +167,9 @@ class _Direction:
     def _translated(
         self, records: list[dict[str, Any]]
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Each record with its values for the target.
+        """Yield each record with its values for the target.
 
-        A link to something that has no counterpart there is left out: it stays as it is.
+        A link to a record without counterpart is left out, so the target keeps the value it has.
         """
         links = [field for field in self._fields if field.links]
         known: dict[str, dict[int, int]] = {}
@@ -170,13 +185,14 @@ class _Direction:
                     values[field.name] = value
                 elif known[field.relation].keys() >= set(field.linked(value)):
                     values[field.name] = field.translated(value, known[field.relation])
-                elif field.relation == self._model and record["id"] not in self._incomplete:
-                    self._incomplete.append(record["id"])
+                elif field.relation == self._model and record["id"] not in self._missing_links:
+                    self._missing_links.append(record["id"])
             yield record, values
 
     def _changes(self, counterpart: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Return those values that differ from the counterpart's, in the form for `write`."""
         return {
-            field.name: field.written(values[field.name])
+            field.name: field.for_write(values[field.name])
             for field in self._fields
             if field.name in values
             and not field.equals(values[field.name], counterpart[field.name])
@@ -193,21 +209,25 @@ class _Direction:
 
     def _wins(self, record: dict[str, Any], counterpart: dict[str, Any]) -> bool:
         if not self._newest_wins or record["write_date"] == counterpart["write_date"]:
-            return self._tie
+            return self._source_wins_tie
         return bool(record["write_date"] > counterpart["write_date"])
 
     def _write(self, id_: int, counterpart: int, changes: dict[str, Any]) -> bool:
+        """Update the counterpart of a record. Return whether the target accepted that."""
         try:
             self._target.call(self._model, "write", ids=[counterpart], vals=changes)
         except OdooRefused as error:
             self._failed(id_, str(error))
             return False
-        self.touched.add(counterpart)
+        self.written.add(counterpart)
         return True
 
     def _create(self, new: list[tuple[int, dict[str, Any]]]) -> None:
-        """With `load`: it makes a record and its external id in one transaction, so that a run
-        which is cut off leaves no copy behind that the next one does not know."""
+        """Create records with Odoo's `load`.
+
+        `load` creates a record and its external id in one transaction. So if a run breaks off, the
+        next run knows all copies that it made.
+        """
         if not new:
             return
         try:
@@ -216,23 +236,23 @@ class _Direction:
             ids, error = [], str(refused)
         if ids:
             self._result["created"] += len(ids)
-            self.touched.update(ids)
+            self.written.update(ids)
             for (id_, _values), counterpart in zip(new, ids, strict=True):
                 self._matcher.note(self._model, id_, counterpart)
         elif len(new) == 1:
             self._failed(new[0][0], error)
-        else:  # one bad record keeps `load` from making any
+        else:  # `load` creates none of the records if one is wrong: find it by halving
             middle = len(new) // 2
             self._create(new[:middle])
             self._create(new[middle:])
 
     def _load(self, new: list[tuple[int, dict[str, Any]]]) -> tuple[list[int], str]:
-        """The ids of the records that were made: of all or of none, and then why."""
+        """Create all records or none. Return the new ids, or no ids and the error message."""
         used = [f for f in self._fields if any(f.name in values for _, values in new)]
         rows = [
             [
                 f"{MODULE}.{external_id(self._source.name, self._model, id_)}",
-                *(_cell(field, values) for field in used),
+                *(_load_value(field, values) for field in used),
             ]
             for id_, values in new
         ]
@@ -245,8 +265,8 @@ class _Direction:
         self._result["errors"] += 1
         if len(self._result["messages"]) < MESSAGES:
             self._result["messages"].append({"id": id_, "message": message})
-        log.warning("not copied model=%s id=%d", self._model, id_)
+        log.warning("record not copied model=%s id=%d", self._model, id_)
 
 
-def _cell(field: Field, values: dict[str, Any]) -> str:
-    return field.text(values[field.name]) if field.name in values else ""
+def _load_value(field: Field, values: dict[str, Any]) -> str:
+    return field.for_load(values[field.name]) if field.name in values else ""

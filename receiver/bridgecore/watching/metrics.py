@@ -1,7 +1,7 @@
-"""The figures in Redis as Prometheus metrics.
+"""Shows the figures in Redis as Prometheus metrics.
 
-A collector that reads them when it is asked, instead of counters in each process: so they are
-right with any number of processes on any number of hosts, and no process has to answer for others.
+The collector reads Redis when Prometheus asks. Counters in each process would be right for that
+process only; the figures in Redis are those of all processes on all hosts.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,12 +26,12 @@ from bridgecore.errors import (
 from bridgecore.runtime import Runtime
 from bridgecore.storage.figures import Figures
 
-#: name, help, label and its values with the figure of each
+#: name, help text, label, and for each value of the label the name of its figure
 _COUNTERS = (
     ("received", "Events that arrived", "via", {"push": "received:push", "pull": "received:pull"}),
     (
         "duplicates",
-        "Events that were known already",
+        "Events that had been accepted before",
         "via",
         {"push": "duplicates:push", "pull": "duplicates:pull"},
     ),
@@ -41,27 +41,32 @@ _COUNTERS = (
         "via",
         {"push": "refused:push", "pull": "refused:pull"},
     ),
-    ("handled", "Events that came to their end", "outcome", {"done": "done", "dead": "dead"}),
+    (
+        "handled",
+        "Events that were handled (done) or given up (dead)",
+        "outcome",
+        {"done": "done", "dead": "dead"},
+    ),
     ("replayed", "Dead letters that were queued again", "", {"": "replayed"}),
     ("discarded", "Dead letters that were discarded", "", {"": "discarded"}),
     ("pull_errors", "Failed calls to Odoo", "", {"": "feed_errors"}),
 )
-#: shown from 0 on, so that the first one is seen as an increase
+#: Shown even while their count is 0: Prometheus sees the first refusal only as an increase from 0.
 _REFUSALS = (NotAuthenticated, ForeignSource, InvalidJson, InvalidEvent, BodyTooLarge, QueueFull)
 _HISTOGRAMS = (
     ("handling_seconds", "handling", "Time that the handlers of an event took"),
-    ("latency_seconds", "latency", "Time from the acceptance of an event to its end"),
+    ("latency_seconds", "latency", "Time from accepting an event until it was handled or given up"),
 )
 
 
 def exposition(parts: Runtime) -> bytes:
-    """The text that Prometheus reads."""
+    """Return all metrics in the text format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_FromRedis(parts))
+    registry.register(_RedisCollector(parts))
     return generate_latest(registry)
 
 
-class _FromRedis(Collector):
+class _RedisCollector(Collector):
     def __init__(self, parts: Runtime) -> None:
         self._parts = parts
 
@@ -78,7 +83,7 @@ class _FromRedis(Collector):
 
 def _refusals(counts: dict[str, int]) -> Metric:
     family = CounterMetricFamily(
-        "bridgecore_refused_pushes", "Pushes refused, by the code of the answer", labels=["code"]
+        "bridgecore_refused_pushes", "Refused pushes, by error code", labels=["code"]
     )
     for error in _REFUSALS:
         family.add_metric([error.code], counts.get(error.code, 0))
@@ -104,21 +109,24 @@ def _gauges(figures: dict[str, Figures]) -> Iterator[Metric]:
             lambda f: f.behind,
         ),
         "lag_events": (
-            "Events that Odoo does not know to be handled, as it said at the last pull",
+            "Events that are not confirmed in Odoo, as Odoo said at the last pull",
             lambda f: f.backlog,
         ),
         "lag_seconds": (
-            "Time since the oldest of them was committed, as Odoo said at the last pull",
+            "Time since the oldest unconfirmed event was committed, as Odoo said at the last pull",
             lambda f: f.backlog_age,
         ),
-        "unconfirmed": ("Handled events that Odoo has not been told of", lambda f: f.unreported),
+        "unconfirmed": ("Events whose report was not yet sent to Odoo", lambda f: f.unreported),
         "dead_letters": ("Events that were given up", lambda f: f.dead),
         "remembered": ("Confirmed events that are known as duplicates", lambda f: f.remembered),
         "feed_read_age_seconds": (
-            "Time since the feed was last read to its end; NaN: never",
+            "Time since the feed was last read to its end; NaN if never",
             lambda f: float("nan") if f.since_read is None else f.since_read,
         ),
-        "odoo_failures": ("Failed calls to Odoo since the last good one", lambda f: f.failures),
+        "odoo_failures": (
+            "Failed calls to Odoo since the last successful one",
+            lambda f: f.failures,
+        ),
     }
     for name, (text, figure) in gauges.items():
         family = GaugeMetricFamily(f"bridgecore_{name}", text, labels=["source"])

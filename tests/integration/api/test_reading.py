@@ -162,7 +162,7 @@ def test_a_misspelt_parameter_is_refused(parts, admin, method, path, known):
     answer = admin.request(method, f"/api/v1{path.format(source=parts.source)}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
     message = answer.json()["error"]["message"]
-    assert message.startswith(f"query.record: unknown parameter; known here: {known}")
+    assert message.startswith(f"query.record: unknown parameter; this route has: {known}")
 
 
 def test_the_latest_values_of_a_record(parts, admin):
@@ -220,7 +220,7 @@ def test_the_list_of_closed_routes_is_complete(admin):
 def test_they_are_for_the_admin_only(admin, method, path, header):
     answer = admin.request(method, path, headers={"Authorization": header}, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_authenticated")
-    said = "is not " if header == "Bearer token" else "as 'Authorization: Bearer"
+    said = "is wrong" if header == "Bearer token" else "header 'Authorization: Bearer"
     assert said in answer.json()["error"]["message"]
 
 

@@ -115,7 +115,7 @@ def test_a_flood_has_two_lines_per_period_and_is_counted(parts, lines):
     first, other, left_out = lines()
     assert "reason=webhook-timestamp is " in first
     assert "reason=no credentials" in other
-    assert left_out.startswith("pushes refused, left out=49 reason=webhook-timestamp is … s")
+    assert left_out.startswith("more pushes refused left_out=49 reason=webhook-timestamp is … s")
     with TestClient(create_app(parts)) as client:
         after = counted(client)
     assert after.pop("not_authenticated") == before.pop("not_authenticated") + 51

@@ -119,17 +119,25 @@ def test_what_cannot_be_done(run, words, message):
 
 def test_a_pull_by_hand(parts, run):
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
-    assert run("sync") == "2 new events.\n"
-    assert run("sync", "--reconcile", "--source", parts.source) == "0 new events.\n"
+    assert run("pull") == "2 new events.\n"
+    assert run("pull", "--reconcile", "--source", parts.source) == "0 new events.\n"
     parts.odoo.misbehave.append(answer(401))
-    assert "refused the feed key" in run("sync", code=1)
+    assert "refused the feed key" in run("pull", code=1)
+
+
+def test_the_former_name_of_pull_still_works_and_is_not_shown(parts, run):
+    parts.odoo.events = [parts.wire(1)]
+    assert run("sync", "--source", parts.source) == "1 new events.\n"
+    commands = [line.split()[0] for line in run("--help").splitlines() if line.startswith("  ")]
+    assert "pull" in commands
+    assert "sync" not in commands
 
 
 def test_the_doctor(parts, run, monkeypatch):
-    monkeypatch.setattr("bridgecore.watching.doctor._PATIENCE", 0.1)
+    monkeypatch.setattr("bridgecore.watching.doctor._WORKER_TIMEOUT", 0.1)
     output = run("doctor", code=1)
     assert "ok       redis: version" in output
-    assert "ERROR    workers: Nobody serves" in output
+    assert "ERROR    workers: No worker serves" in output
 
 
 def test_redis_that_is_away_is_a_line_and_no_traceback(parts, run, monkeypatch):
@@ -140,6 +148,6 @@ def test_redis_that_is_away_is_a_line_and_no_traceback(parts, run, monkeypatch):
 
     monkeypatch.setattr(parts.storage.live, "newest", away)
     output = run("events", "tail", code=1)
-    where = parts.settings.redis.where
+    where = parts.settings.redis.location
     assert output.startswith(f"Error: Redis at {where} cannot be used (ConnectionError): check")
     assert "--data-dir" in output

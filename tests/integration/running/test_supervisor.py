@@ -139,8 +139,8 @@ def test_other_commands_find_its_redis_in_the_data_folder(serving):
     assert (folder / "redis.sock").stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_mode & 0o077 == 0
 
-    assert serving.run("sync").stdout == "0 new events.\n"
-    by_option = serving.run("sync", "--data-dir", "data", BRIDGECORE_DATA_DIR="")
+    assert serving.run("pull").stdout == "0 new events.\n"
+    by_option = serving.run("pull", "--data-dir", "data", BRIDGECORE_DATA_DIR="")
     assert by_option.stdout == "0 new events.\n"
     second = serving.run("serve", "--data-dir", "data")
     assert (second.returncode, "using" in second.stderr) == (1, True)

@@ -12,7 +12,7 @@ from tests.integration.fake_odoo import answer, hang_up
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(doctor, "_PATIENCE", 0.1)
+    monkeypatch.setattr(doctor, "_WORKER_TIMEOUT", 0.1)
 
 
 def findings(parts, verdict):
@@ -21,24 +21,24 @@ def findings(parts, verdict):
 
 def test_what_is_good(parts):
     parts.storage.feeds.note_read_to_end(parts.source)
-    good = findings(parts, Verdict.GOOD)
-    assert good["handlers"] == "1 registered"
-    assert "version" in good["redis"]
-    assert "0 wait" in good[parts.source]
+    ok = findings(parts, Verdict.OK)
+    assert ok["handlers"] == "1 registered"
+    assert "version" in ok["redis"]
+    assert "0 events wait" in ok[parts.source]
 
 
 def test_nobody_works(parts):
-    bad = findings(parts, Verdict.BAD)
-    assert "odoo.high" in bad["workers"]
-    assert "bridgecore worker" in bad["workers"]
-    assert "bridgecore beat" in bad[parts.source]
+    errors = findings(parts, Verdict.ERROR)
+    assert "odoo.high" in errors["workers"]
+    assert "bridgecore worker" in errors["workers"]
+    assert "bridgecore beat" in errors[parts.source]
 
 
 def test_redis_may_drop_events(parts):
     redis = parts.storage.redis
     redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        assert "noeviction" in findings(parts, Verdict.BAD)["redis"]
+        assert "noeviction" in findings(parts, Verdict.ERROR)["redis"]
     finally:
         redis.config_set("maxmemory-policy", "noeviction")
 
@@ -47,11 +47,11 @@ def test_redis_is_full(parts, admin):
     redis = parts.storage.redis
     redis.config_set("maxmemory", "1mb")
     try:
-        bad = findings(parts, Verdict.BAD)
-        assert "Redis is full" in bad["redis"]
-        assert "maxmemory is 1.00M" in bad["redis"]
-        assert "BRIDGECORE_MAX_STORED_EVENTS" in bad["redis"]
-        assert "workers" not in bad  # the broker is not to blame
+        errors = findings(parts, Verdict.ERROR)
+        assert "Redis is full" in errors["redis"]
+        assert "maxmemory is 1.00M" in errors["redis"]
+        assert "BRIDGECORE_MAX_STORED_EVENTS" in errors["redis"]
+        assert "workers" not in errors  # the broker is not to blame
         answer = admin.get("/health/ready")
         assert (answer.status_code, "Redis is full" in answer.text) == (503, True)
         redis.config_set("maxmemory", "1gb")
@@ -61,15 +61,15 @@ def test_redis_is_full(parts, admin):
 
 
 def test_redis_writes_nothing_to_disk(parts):
-    assert "appendonly" in findings(parts, Verdict.DOUBTFUL)["redis"]
+    assert "appendonly" in findings(parts, Verdict.WARNING)["redis"]
 
 
 def test_redis_is_away():
     parts = Runtime(Settings(redis_url=f"redis://127.0.0.1:{free_port()}/0"))
-    bad = findings(parts, Verdict.BAD)
-    assert "BRIDGECORE_REDIS_URL" in bad["redis"]
-    assert "workers" not in bad  # nothing more can be said
-    assert "BRIDGECORE_SOURCES" in bad["sources"]
+    errors = findings(parts, Verdict.ERROR)
+    assert "BRIDGECORE_REDIS_URL" in errors["redis"]
+    assert "workers" not in errors  # nothing more can be said
+    assert "BRIDGECORE_SOURCES" in errors["sources"]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,11 @@ def test_redis_is_away():
 )
 def test_odoo(parts, misbehaviour, advice):
     parts.odoo.misbehave.extend(misbehaviour)
-    bad = [f.text for f in examine(parts) if (f.verdict, f.subject) == (Verdict.BAD, parts.source)]
-    assert len(bad) == 1  # and nothing of `beat`, which may run
-    assert advice in bad[0]
+    errors = [
+        f.text for f in examine(parts) if (f.verdict, f.subject) == (Verdict.ERROR, parts.source)
+    ]
+    assert len(errors) == 1  # and nothing of `beat`, which may run
+    assert advice in errors[0]
 
 
 def test_no_event_is_taken_or_confirmed_by_the_check(parts):
@@ -96,12 +98,12 @@ def test_no_event_is_taken_or_confirmed_by_the_check(parts):
     assert parts.odoo.processed == []
 
 
-def test_dead_letters_and_closed_routes_are_doubtful(make_parts):
+def test_dead_letters_and_closed_routes_are_warnings(make_parts):
     parts = make_parts(admin_token=None, max_attempts=1)
     parts.registry.on()(lambda event: 1 / 0)
     parts.push(parts.event(1))
     parts.deliver()
     parts.storage.feeds.note_read_to_end(parts.source)
-    doubtful = findings(parts, Verdict.DOUBTFUL)
-    assert "BRIDGECORE_ADMIN_TOKEN" in doubtful["admin token"]
-    assert "dead-letters list" in doubtful[parts.source]
+    warnings = findings(parts, Verdict.WARNING)
+    assert "BRIDGECORE_ADMIN_TOKEN" in warnings["admin token"]
+    assert "dead-letters list" in warnings[parts.source]

@@ -102,7 +102,7 @@ def test_the_host_and_the_certificate_of_rabbitmq_are_checked():
         (broker_settings, "amqp://a;secret", "each node must start with amqp://"),
         (broker_settings, "amqps://a?secret=1", "the only options are ssl_ca_certs"),
         (broker_settings, "amqp://a?ssl_ca_certs=secret", "need amqps://"),
-        (broker_settings, "amqp://a;amqps://b", "the same options of TLS"),
+        (broker_settings, "amqp://a;amqps://b", "the same TLS options"),
     ],
 )
 def test_errors_say_what_to_write_and_show_no_password(read, url, message):

@@ -72,7 +72,9 @@ def test_a_setting_from_a_file(tmp_path):
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(SettingsError, match=r"^BRIDGECORE_ADMIN_TOKEN_FILE: cannot be read"):
+    with pytest.raises(
+        SettingsError, match=r"^BRIDGECORE_ADMIN_TOKEN_FILE: the file cannot be read"
+    ):
         read(ADMIN_TOKEN_FILE=str(tmp_path / "missing"))
 
 

@@ -97,7 +97,7 @@ def test_secrets_are_not_shown(environment):
             [{**SOURCE, "feed_key": "<the API key>"}],
             "BRIDGECORE_SOURCES.0.feed_key: put the key of Odoo's user",
         ),
-        ("BRIDGECORE_SOURCES", [{**SOURCE, "feed_key": ""}], "with New Webhook Key on"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "feed_key": ""}], "button New Webhook Key"),
         (
             "BRIDGECORE_SOURCES",
             [{**SOURCE, "signing_secrets": ["<the signing secret>"]}],
@@ -118,7 +118,7 @@ def test_secrets_are_not_shown(environment):
             "BRIDGECORE_SOURCES.0.url: must end before a ? or #; name the database in `database`",
         ),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "url": "http://odoo/#a"}], "must end before"),
-        ("BRIDGECORE_REDIS_URL", "redis://a/0?foo=1", "BRIDGECORE_REDIS_URL: this kind takes no"),
+        ("BRIDGECORE_REDIS_URL", "redis://a/0?foo=1", "BRIDGECORE_REDIS_URL: this kind of URL"),
         ("BRIDGECORE_SOURCES", [{"id": "a"}], "BRIDGECORE_SOURCES.0.feed_key: is missing"),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "feedkey": "x"}], "0.feedkey: there is no such"),
         (
@@ -128,12 +128,16 @@ def test_secrets_are_not_shown(environment):
         ),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": [""]}], "must not be empty"),
         ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
-        ("BRIDGECORE_SOURCES", [SOURCE, {**SOURCE, "id": "b"}], "share a credential"),
+        (
+            "BRIDGECORE_SOURCES",
+            [SOURCE, {**SOURCE, "id": "b"}],
+            "two sources share a signing secret",
+        ),
         ("BRIDGECORE_PULL_INTERVAL", "soon", "BRIDGECORE_PULL_INTERVAL: must be a number"),
         ("BRIDGECORE_PULL_INTERVAL", "0", "BRIDGECORE_PULL_INTERVAL: must be more than 0"),
         ("BRIDGECORE_FEED_TIMEOUT", "5", "BRIDGECORE_FEED_TIMEOUT: must be JSON like [5, 30]"),
         ("BRIDGECORE_FEED_TIMEOUT", "[5]", "BRIDGECORE_FEED_TIMEOUT.1: is missing"),
-        ("BRIDGECORE_FEED_TIMEOUT", "[1, 2, 3]", "must have no more than 2 parts"),
+        ("BRIDGECORE_FEED_TIMEOUT", "[1, 2, 3]", "must have no more than 2 items"),
         ("BRIDGECORE_PORT", "70000", "BRIDGECORE_PORT: must be at most 65535"),
         ("BRIDGECORE_LOG_FORMAT", "xml", "BRIDGECORE_LOG_FORMAT: must be 'text' or 'json'"),
         (
@@ -153,7 +157,7 @@ def test_secrets_are_not_shown(environment):
             "BRIDGECORE_REDIS_URL: name the master after the hosts",
         ),
         ("BRIDGECORE_BROKER_URL", "rabbit:5672", "BRIDGECORE_BROKER_URL: must start with redis://"),
-        ("BRIDGECORE_HANDLERS", "[", "BRIDGECORE_HANDLERS: must be module names"),
+        ("BRIDGECORE_HANDLERS", "[", "BRIDGECORE_HANDLERS: must be names of modules"),
     ],
 )
 def test_errors_say_what_to_set(environment, name, value, message):

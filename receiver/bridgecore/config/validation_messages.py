@@ -1,11 +1,14 @@
-"""What is wrong with a setting, in words for who set it; pydantic's are for who wrote the model."""
+"""Rewords pydantic's validation errors for the administrator who set the setting.
+
+Pydantic words its errors for the developer who wrote the model.
+"""
 
 from typing import Any
 
 from bridgecore.config.environment import PREFIX
 
-#: by pydantic's type of error; its context fills the braces
-_WORDS = {
+#: message for each of pydantic's error types; the context of the error fills the braces
+_MESSAGES = {
     "missing": "is missing",
     "extra_forbidden": "there is no such field; docs/settings.md lists all",
     "model_type": "must be a JSON object in braces {{}}",
@@ -21,7 +24,7 @@ _WORDS = {
     "literal_error": "must be {expected}",
     "string_type": "must be a text in quotes",
     "list_type": "must be a list in brackets []",
-    "too_long": "must have no more than {max_length} parts",
+    "too_long": "must have no more than {max_length} items",
     "string_too_long": "must have no more than {max_length} characters",
     "string_pattern_mismatch": "must match {pattern}",
     "url_type": "must be an address like https://odoo.example.com",
@@ -30,12 +33,12 @@ _WORDS = {
 }
 
 
-def in_words(item: Any) -> str:
-    """One of pydantic's errors: the setting, the place in it, and what to write, on one line."""
-    words = _WORDS.get(item["type"])
-    message = words.format_map(item.get("ctx", {})) if words else str(item["msg"])
+def validation_message(error: Any) -> str:
+    """Return one line for one of pydantic's errors: setting, place in it, and what to write."""
+    template = _MESSAGES.get(error["type"])
+    message = template.format_map(error.get("ctx", {})) if template else str(error["msg"])
     message = message.removeprefix("Value error, ")
-    if not item["loc"]:
+    if not error["loc"]:
         return PREFIX + message
-    name, *path = (str(part) for part in item["loc"])
+    name, *path = (str(part) for part in error["loc"])
     return f"{'.'.join([PREFIX + name.upper(), *path])}: {message}"

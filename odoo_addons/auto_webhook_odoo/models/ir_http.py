@@ -10,6 +10,13 @@ from odoo.http import Response, request
 #: preferences have no scope and are accepted too (res_users.py, ``_check_credentials``).
 API_KEY_SCOPE = "webhook"
 
+_ORIGINS_PARAMETER = "auto_webhook_odoo.cors_origins"
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Odoo-Database",
+    "Access-Control-Max-Age": "86400",
+}
+
 
 def json_error(status, code, message, headers=None):
     """Return the JSON response that every error of the feed's routes has."""
@@ -33,11 +40,33 @@ class IrHttp(models.AbstractModel):
         cls._authenticate_webhook_key("auto_webhook_odoo.group_webhook_receiver")
 
     @classmethod
+    def _authenticate(cls, endpoint):
+        # browsers ask whether they may without the key that they are going to send
+        if request.httprequest.method == "OPTIONS" and cls._is_webhook_call():
+            response = Response(status=204, headers={"Allow": "GET, POST, OPTIONS"})
+            cls._allow_webhook_origin(response, _PREFLIGHT)
+            werkzeug.exceptions.abort(response)
+        return super()._authenticate(endpoint)
+
+    @classmethod
+    def _post_dispatch(cls, response):
+        result = super()._post_dispatch(response)
+        if cls._is_webhook_call():
+            cls._allow_webhook_origin(response)
+        return result
+
+    @classmethod
     def _handle_error(cls, exception):
         """Answer what fails outside of the feed's own routes as JSON, too."""
         response = super()._handle_error(exception)
-        if not request.httprequest.path.startswith("/api/webhooks/"):
-            return response
+        if cls._is_webhook_call():
+            response = cls._webhook_error(response)
+            cls._allow_webhook_origin(getattr(response, "response", None) or response)
+        return response
+
+    @classmethod
+    def _webhook_error(cls, response):
+        """Return the response as it is if it is no error or JSON already, else an error as JSON."""
         status = getattr(response, "code", None) or getattr(response, "status_code", 500)
         if status < 400 or getattr(response, "mimetype", "") == "application/json":
             return response
@@ -101,3 +130,29 @@ class IrHttp(models.AbstractModel):
         bearer = re.fullmatch(r"bearer\s+(\S+)\s*", headers.get("Authorization", ""), re.IGNORECASE)
         key = bearer.group(1) if bearer else headers.get("X-API-Key", "").strip()
         return None if "\x00" in key else key  # PostgreSQL has no such text
+
+    @classmethod
+    def _is_webhook_call(cls):
+        return request.httprequest.path.startswith("/api/webhooks/")
+
+    @classmethod
+    def _allow_webhook_origin(cls, response, more=()):
+        """Tell the browser that the page may see the response, if it may.
+
+        Never with credentials: a page has to bring a key of its own.
+        """
+        origin = request.httprequest.headers.get("Origin")
+        allowed = request.env["ir.config_parameter"].sudo().get_param(_ORIGINS_PARAMETER) or ""
+        if not origin or not allowed or not hasattr(response, "headers"):
+            return
+        origins = split_origins(allowed)
+        response.headers.add("Vary", "Origin")
+        if "*" in origins or origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+            response.headers.update(dict(more))
+
+
+def split_origins(origins):
+    """Return the origins of the setting."""
+    return re.split(r"[\s,]+", origins.strip()) if origins.strip() else []

@@ -3,7 +3,7 @@ import re
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from .webhook_cors import split_origins
+from .ir_http import split_origins
 
 _ORIGIN = re.compile(r"https?://[^\s/@?#]+|\*")
 

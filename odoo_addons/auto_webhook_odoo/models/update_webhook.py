@@ -261,6 +261,37 @@ class UpdateWebhook(models.Model):
         return page.head | {"events": [json.loads(event) for event in page.events]}
 
     @api.model
+    def _visible(self, table):
+        """Return the SQL condition on events that the current user may see; the superuser, all."""
+        if self.env.su:
+            return SQL("TRUE")
+        conditions = [
+            SQL(
+                "(%(company)s IS NULL OR %(company)s = ANY(%(companies)s))",
+                company=SQL.identifier(table, "company_id"),
+                companies=self.env.user.company_ids.ids,
+            )
+        ]
+        allowed = self.env.user._webhook_models()
+        if allowed is not None:
+            conditions.append(SQL("%s = ANY(%s)", SQL.identifier(table, "model"), allowed))
+        return SQL(" AND ").join(conditions)
+
+    @api.model
+    def _check_models(self, names):
+        """Refuse models that cannot be asked for, because an empty answer would be misleading.
+
+        :raises AccessError: if the user may not see them
+        :raises ValidationError: if there is no such model
+        """
+        allowed = self.env.user._webhook_models()
+        for name in names or ():
+            if allowed is not None and name not in allowed:
+                raise AccessError(self.env._("This user may not read the changes of %s.", name))
+            if name not in self.env and not self.env["webhook.tally"]._knows_model(name):
+                raise ValidationError(self.env._("There is no model %s.", name))
+
+    @api.model
     def _mark_processed(self, event_ids, failures):
         """Confirm events, or keep why their handlers failed. Both may be repeated.
 

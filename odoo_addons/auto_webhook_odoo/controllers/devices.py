@@ -3,7 +3,7 @@ import contextlib
 from odoo import http
 from odoo.http import request
 
-from ..transactions import read_committed
+from ..postgres.transactions import read_committed
 from ..wire.cursor import MAX_CURSOR
 from . import parameters as read
 from .errors import json_errors

@@ -4,7 +4,7 @@ from odoo.http import Response, request
 from ..models.ir_http import json_error
 from ..models.update_webhook import EVENTS
 from ..models.webhook_config import PRIORITIES
-from ..transactions import read_committed
+from ..postgres.transactions import read_committed
 from ..wire.cursor import MAX_CURSOR
 from ..wire.jsontext import dumps
 from . import parameters as read

@@ -21,7 +21,7 @@ from urllib3 import exceptions as errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
-from .addresses import AddressRefusedError, check_address
+from ..wire.addresses import AddressRefusedError, check_address
 
 _CONNECT_TIMEOUT = 5  # seconds; an endpoint that is there accepts long before
 _ADDRESS_TIMEOUT = 1  # seconds that each address of a name gets at least, if there are many

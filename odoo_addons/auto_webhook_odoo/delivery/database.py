@@ -7,7 +7,7 @@ from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.sql_db import Cursor
 
-from ..transactions import use_read_committed
+from ..postgres.transactions import use_read_committed
 
 
 class Limits:

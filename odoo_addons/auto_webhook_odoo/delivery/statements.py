@@ -3,7 +3,7 @@
 The ORM would take several for each, and would not know of rows that others have locked.
 """
 
-from ..planned import Planned
+from ..postgres.planned import Planned
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
 
 # Deliveries that exist are left out by NOT EXISTS and not by ON CONFLICT: that one fails under

@@ -12,10 +12,10 @@ from urllib3 import exceptions as errors
 from urllib3.connection import CertificateError
 from urllib3.util import SKIP_HEADER
 
+from ..wire.addresses import AddressRefusedError
+from ..wire.masking import longest_form, masked
 from ..wire.signature import SECRET_PREFIX, signature_headers
-from .addresses import AddressRefusedError
 from .connections import CertificatesError
-from .masking import longest_form, masked
 
 #: Statuses that say something about the endpoint and nothing about the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})

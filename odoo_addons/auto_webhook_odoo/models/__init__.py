@@ -1,3 +1,10 @@
+"""The tables of the addon, and its extensions of Odoo's models.
+
+A file has the name of its model. A model that is too long for one file has its other parts in
+``<model>_<aspect>.py``; the docstring of its class in the main file names them. Models open no
+network connection and start no thread: that is left to ``delivery/``.
+"""
+
 from . import (
     base,
     ir_http,

@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
-from ..planned import Planned
+from ..capture import statements
 from ..wire.event import EVENT_TABLES, event_json
 from .webhook_config import CATEGORIES, PRIORITIES
 
@@ -20,56 +20,6 @@ class LooseMany2one(fields.Many2one):
 
     def update_db_foreign_key(self, model, column):
         """There is none to update."""
-
-
-# Groups hold what many events of a transaction have in common. Texts of events are joined with line
-# breaks, which JSON text never holds: a list of a thousand parameters takes longer to quote and to
-# parse than its rows to write.
-INSERT_EVENTS = Planned(
-    "webhook_insert_events",
-    {
-        **dict.fromkeys(("group", "record_id", "company_id", "config_id"), "int[]"),
-        **dict.fromkeys(("model", "event", "changed_fields", "priority", "category"), "text[]"),
-        **dict.fromkeys(("payload", "old_values"), "text"),
-        "user_id": "int",
-    },
-    "SETOF int",
-    """
-        WITH event AS (
-            INSERT INTO update_webhook (
-                model, event, changed_fields, priority, category, config_id,
-                record_id, payload, old_values, company_id,
-                user_id, timestamp, is_processed, is_archived
-            )
-            SELECT common.model, common.event, common.changed_fields, common.priority,
-                   common.category, common.config_id,
-                   own.record_id, own.payload, own.old_values, own.company_id,
-                   %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
-              FROM unnest(
-                        %(group)s, %(record_id)s,
-                        string_to_array(%(payload)s, E'\\n'),
-                        string_to_array(%(old_values)s, E'\\n', ''),
-                        %(company_id)s
-                   ) WITH ORDINALITY
-                   AS own(number, record_id, payload, old_values, company_id, position)
-              JOIN unnest(
-                        %(model)s, %(event)s, %(changed_fields)s,
-                        %(priority)s, %(category)s, %(config_id)s
-                   ) WITH ORDINALITY
-                   AS common(model, event, changed_fields, priority, category, config_id, number)
-                ON common.number = own.number
-             ORDER BY own.position
-            RETURNING id
-        ),
-        pending AS (INSERT INTO webhook_feed_pending (id) SELECT id FROM event)
-        SELECT id FROM event ORDER BY id
-    """,
-)
-
-_DELETE_EVENTS = """
-    WITH event AS (DELETE FROM update_webhook WHERE id = ANY(%(ids)s))
-    DELETE FROM webhook_feed_pending WHERE id = ANY(%(ids)s)
-"""
 
 
 class UpdateWebhook(models.Model):
@@ -126,7 +76,8 @@ class UpdateWebhook(models.Model):
     _unprocessed_idx = models.Index("(record_id, id) WHERE is_processed IS NOT TRUE")
 
     def init(self):
-        INSERT_EVENTS.define(self.env.cr)
+        for statement in statements.PLANNED:
+            statement.define(self.env.cr)
 
     @api.depends("model", "record_id", "event")
     def _compute_display_name(self):
@@ -204,7 +155,7 @@ class UpdateWebhook(models.Model):
         :return: the ids of the new rows, in the order of the groups and of their events
         """
         if stale_ids:
-            self.env.cr.execute(_DELETE_EVENTS, {"ids": stale_ids})
+            self.env.cr.execute(statements.DELETE_EVENTS, {"ids": stale_ids})
         self.invalidate_model()
         if not groups:
             return []
@@ -212,7 +163,7 @@ class UpdateWebhook(models.Model):
         parameters = {name: [getattr(group, name) for group in groups] for name in common}
         numbers = [number for number, group in enumerate(groups, 1) for _id in group.record_ids]
         self.env.cr.execute(
-            INSERT_EVENTS.call,
+            statements.INSERT_EVENTS.call,
             {
                 **parameters,
                 "group": _int_array(numbers),

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from odoo.tests import BaseCase, tagged
 
-from ..delivery.addresses import AddressRefusedError, check_address
 from ..delivery.connections import open_connections
 from ..delivery.transport import MAX_RETRY_AFTER, Endpoint, longest_attempt, post
+from ..wire.addresses import AddressRefusedError, check_address
 from .sink import Sink
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

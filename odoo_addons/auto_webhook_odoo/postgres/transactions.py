@@ -1,4 +1,4 @@
-"""Transactions of our own, beside the one that Odoo opens for a request."""
+"""Transactions of the addon, beside the one that Odoo opens for a request."""
 
 import contextlib
 
@@ -8,13 +8,14 @@ from odoo.sql_db import Cursor
 
 
 def use_read_committed(cr):
-    """Have a new cursor's transactions wait for rows and not fail over them.
+    """Make a new cursor's transactions READ COMMITTED: they wait for a locked row and then go on.
 
-    Under Odoo's REPEATABLE READ a row that somebody else has changed is an error, and the request
-    is repeated a few times: too few for many who confirm the same events. To be used where each
-    statement may see more than the one before, and where rows are locked in the order of their ids.
+    Under Odoo's REPEATABLE READ, a row that another transaction has changed is an error. Odoo then
+    repeats the request, but only a few times: too few if many clients confirm the same events. Use
+    this only where each statement may see more than the one before, and where rows are locked in
+    the order of their ids.
     """
-    if isinstance(cr, Cursor):  # Odoo's tests have one transaction for everything
+    if isinstance(cr, Cursor):  # in Odoo's tests all cursors share one transaction
         cr.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
 
 

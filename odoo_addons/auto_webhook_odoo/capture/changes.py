@@ -1,12 +1,14 @@
-"""The changes of one database transaction, and their events.
+"""Notes the changes of one database transaction, and writes their events.
 
-Pre-images belong to the transaction, not to a savepoint: whatever happens in between, what a
-record was when the transaction began stays what it was. They are therefore kept in
-``cr.postcommit.data``, which survives the rollback of a savepoint and ends with the transaction
-(sql_db.py, ``commit`` and ``rollback``). The hook that writes the events is a *pre-commit* hook
-and runs several times, because every savepoint runs it. Each run compares the start of the
-transaction with now and replaces the event that an earlier run wrote for the same record, so
-nothing has to be merged. A savepoint that is rolled back takes its event rows along.
+A *pre-image* holds the values of a record when the transaction began. It belongs to the transaction
+and not to a savepoint: a rolled back savepoint does not change the past. Pre-images are therefore
+kept in ``cr.postcommit.data``, which survives the rollback of a savepoint and ends with the
+transaction (odoo/sql_db.py, ``commit`` and ``rollback``).
+
+A *pre-commit* hook writes the events. It runs several times, because every savepoint runs it. Each
+run compares the start of the transaction with the present, and replaces the event that an earlier
+run wrote for the same record. So no events have to be merged. A savepoint that is rolled back
+removes the event rows that were written within it.
 """
 
 import collections
@@ -23,24 +25,26 @@ _KEY = "auto_webhook_odoo.changes"
 
 
 class TransactionChanges:
-    """What has been touched in one transaction, and what it was before.
+    """The records that one transaction has touched, and their values before.
 
-    Plain data without the cursor: Odoo's test classes make deep copies of ``cr.postcommit.data``.
+    Holds plain data and not the cursor: Odoo's test classes make deep copies of
+    ``cr.postcommit.data``.
     """
 
     def __init__(self):
-        #: {model: {id: {field: raw value when the transaction began}}}, as far as it is needed
+        #: {model: {id: {field: raw value when the transaction began}}}; only fields that may change
         self._before = collections.defaultdict(dict)
         #: {model: ids of records that did not exist when the transaction began}
         self._created = collections.defaultdict(set)
-        #: {model: {id: row of Tracking.query, read right before the record was deleted}}
+        #: {model: {id: row of Tracking.query, read right before the deletion}}
         self._deleted = collections.defaultdict(dict)
-        #: {(model, domain): ids that matched it when they were touched first}
+        #: {(model, domain): ids of the records that matched the domain when they were first
+        #: touched}
         self._matched = collections.defaultdict(set)
-        #: {model: ids touched since the hook last ran}
+        #: {model: ids touched since the last run of the hook}
         self._touched = collections.defaultdict(OrderedSet)
-        #: {(model, id): ids of the event rows written so far}; a savepoint that was rolled back
-        #: may have removed the newest of them and brought an older one back
+        #: {(model, id): ids of the event rows written so far}. The rollback of a savepoint may have
+        #: removed the newest of them and brought an older one back.
         self._written = collections.defaultdict(list)
 
     @classmethod
@@ -51,18 +55,19 @@ class TransactionChanges:
         return cr.postcommit.data[_KEY]
 
     def note_created(self, records):
-        """Call after the INSERT.
+        """Note new records. To be called after their INSERT.
 
-        Computed fields may have been flushed in between (a constraint that searches does that)
-        and the new row taken for an old one; ids are never used twice, so it is none.
+        Computed fields may already have been flushed, for example by a constraint that searches,
+        and ``note_changing`` may then have taken a new row for an old one. Noting the id here
+        corrects that; ids are never used twice.
         """
         self._created[records._name].update(records._ids)
         self._note(records, records._ids)
 
     def note_changing(self, model, ids, names, tracking):
-        """Call before fields of existing records get new values.
+        """Note records whose fields are about to get new values, and read their pre-images.
 
-        :param names: the fields; those that are not compared do not matter
+        :param names: the fields; fields that are not compared are ignored
         """
         names = tracking.compared.intersection(names) | tracking.updated_by_sql
         if not names:
@@ -79,13 +84,13 @@ class TransactionChanges:
             for record_id, values in read_rows(
                 model.env.cr, select_by_ids(model, names), unread
             ).items():
-                # what is known is older than what is in the database now
+                # the values that are known already are older than those in the database now
                 known = before.get(record_id, {})
                 before[record_id] = {**dict(zip(names, values, strict=True)), **known}
         self._note(model, ids)
 
     def note_deleting(self, model, ids, tracking):
-        """Call before records are deleted, by the ORM or by the database."""
+        """Note records that the ORM or the database is about to delete, and read their rows."""
         created, before = self._created[model._name], self._before[model._name]
         old = [record_id for record_id in ids if record_id not in created]
         self._note_matching(model, [i for i in old if i not in before], tracking)
@@ -93,7 +98,7 @@ class TransactionChanges:
         self._note(model, ids)
 
     def unlinked_before(self, model, field_name, ids, other_id):
-        """Correct the pre-image of links that were read after ``other_id`` had been added."""
+        """Remove ``other_id`` from pre-images of links that were read after it had been added."""
         for record_id in ids:
             before = self._before[model._name].get(record_id)
             if before and field_name in before:
@@ -112,7 +117,7 @@ class TransactionChanges:
             self._matched[model._name, domain].update(_matching(model, ids, domain))
 
     def _write_events(self, cr):
-        """Pre-commit hook: write the events of everything touched since the last run."""
+        """Write the events of all records touched since the last run (the pre-commit hook)."""
         cr.precommit.data.pop(_KEY, None)
         touched, self._touched = self._touched, collections.defaultdict(OrderedSet)
         env = api.Environment(cr, SUPERUSER_ID, {"active_test": False})
@@ -130,7 +135,7 @@ class TransactionChanges:
             env["webhook.delivery"]._schedule(instant)
 
     def _net_changes(self, model, ids, tracking):
-        """Return the ``NetChange`` of each record that changed and counts."""
+        """Return a ``NetChange`` for each record that has changed and whose change is recorded."""
         created, before = self._created[model._name], self._before[model._name]
         rows = read_rows(model.env.cr, tracking.query, ids)
         changes, relinked = [], []
@@ -143,7 +148,7 @@ class TransactionChanges:
             elif row is None:
                 event, row = "unlink", self._last_committed(model._name, record_id, tracking)
                 if row is None:
-                    continue  # it was gone before this transaction saw it
+                    continue  # another transaction had deleted it before
             else:
                 event, old = "write", _differences(before.get(record_id, {}), row, tracking)
                 if not old:
@@ -166,6 +171,7 @@ class TransactionChanges:
         return row
 
     def _that_count(self, model, changes, tracking):
+        """Return the changes that the configuration asks for, and mark those that are instant."""
         after = [change.record_id for change in changes if change.event != "unlink"]
         matched = {
             domain: self._matched[model._name, domain] | _matching(model, after, domain)
@@ -181,10 +187,10 @@ class TransactionChanges:
 
 
 def _guard_savepoints(cr):
-    """Have events written before a savepoint that does not flush.
+    """Make the cursor write the events before a savepoint that does not flush.
 
-    If the hook ran within it and it was rolled back, the events of what had happened before would
-    be gone, and nothing would run the hook again.
+    Without this, the hook could write the events of earlier changes within such a savepoint. If the
+    savepoint was rolled back, these events would be lost, and nothing would run the hook again.
     """
     if "savepoint" in vars(cr):
         return
@@ -211,14 +217,14 @@ def _differences(before, row, tracking):
 
 
 def _differ(one, other):
-    # not a number differs even from itself
+    # NaN differs from itself; two NaN are no change
     return one != other and not (one != one and other != other)
 
 
 def _matching(model, ids, domain):
-    """Return the ids of the records that match a domain, as the database is now.
+    """Return the ids of the records that match a domain in the database as it is now.
 
-    Without flushing: this runs in the middle of a flush.
+    Does not flush, because this runs in the middle of a flush.
     """
     if not ids:
         return set()
@@ -229,11 +235,11 @@ def _matching(model, ids, domain):
 
 
 def _collide(model, ids):
-    """Make two transactions that change links of one record collide.
+    """Make two transactions collide that change links of the same record.
 
-    Each sees only its own links under REPEATABLE READ, and links are rows of another table, so
-    nothing conflicts by itself and neither event would show the record's true final values. After
-    this the second one fails, and Odoo runs it again.
+    Under REPEATABLE READ each sees only its own links. Links are rows of another table, so nothing
+    conflicts by itself, and neither event would show the final values of the record. Updating the
+    record's row makes the second transaction fail, and Odoo runs it again.
     """
     if ids:
         model.env.cr.execute(

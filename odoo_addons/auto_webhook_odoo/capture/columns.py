@@ -1,17 +1,18 @@
 """Reads the values of many records as the database holds them.
 
-With SQL and not through the ORM: when a pre-image is needed the ORM's cache already holds the new
-values, and a translated or company-dependent value has to be seen in all its variants.
+It uses SQL and not the ORM. When a pre-image is needed, the ORM's cache already holds the new
+values. And an event compares all languages of a translated value, and all companies of a
+company-dependent value.
 """
 
 from odoo.tools import SQL
 
 
 def column_sql(model, field):
-    """Return the SQL expression of a stored field of the table ``t``, or None if there is none.
+    """Return the SQL expression for a field of the table ``t``, or None if the field is not stored.
 
-    What the ORM cannot tell apart (NULL and 0, NULL and False) is made equal, so that it never
-    counts as a change. Dates come as text, because Python cannot hold all that PostgreSQL can.
+    Values that the ORM does not tell apart (NULL and 0, NULL and False) become equal, so that they
+    never count as a change. Dates come as text: PostgreSQL has dates that Python has not.
     """
     if not field.store:
         return None
@@ -37,7 +38,7 @@ def column_sql(model, field):
         return None
     column = SQL.identifier("t", field.name)
     if field.company_dependent or field.translate:
-        return column  # jsonb with all variants
+        return column  # jsonb, with all languages or companies
     if field.type == "boolean":
         return SQL("coalesce(%s, false)", column)
     if field.type in ("integer", "float", "monetary"):
@@ -48,9 +49,10 @@ def column_sql(model, field):
 
 
 def company_sql(model):
-    """Return the SQL expression of the company of a record, or None if its model knows none.
+    """Return the SQL expression for the company of a record, or None if its model has none.
 
-    A variant has its template's company: no column of its own, but no less secret.
+    A product variant has no such column. It belongs to the company of its template, and its events
+    must be hidden from other companies all the same.
     """
     field = model._fields.get("company_id")
     if field is None or field.comodel_name != "res.company":
@@ -82,7 +84,7 @@ def select_by_ids(model, names):
 
 
 def read_rows(cr, query, ids):
-    """Return ``{id: values}`` of the records that exist, as lists in the order of the query."""
+    """Return ``{id: values}`` of the existing records; values are lists in the query's order."""
     if not ids:
         return {}
     cr.execute(query, [list(ids)])
@@ -90,11 +92,12 @@ def read_rows(cr, query, ids):
 
 
 def _has_file(model, field):
+    """Return the SQL expression that tells whether a binary field holds something."""
     if field.column_type:
         return SQL("%s IS NOT NULL", SQL.identifier("t", field.name))
     return SQL(
         "EXISTS(SELECT FROM ir_attachment a WHERE a.res_id = t.id AND a.res_model = %s"
         " AND a.res_field = %s)",
-        SQL(f"'{model._name}'"),  # names of models and fields are identifiers
+        SQL(f"'{model._name}'"),  # names of models and fields hold no quotes
         SQL(f"'{field.name}'"),
     )

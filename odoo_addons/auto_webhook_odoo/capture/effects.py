@@ -1,10 +1,12 @@
-"""What a change of one model does to recorded records of another, without the ORM telling them.
+"""Finds changes of recorded records that the ORM does not report as such.
 
-- The links of a many2many field are changed from the other side, or by a model of its own on the
+A change of one model may change recorded records of another model:
+
+- The links of a many2many field are changed from the other side, or through a model that has the
   same table.
-- A line is added to or taken from a one2many field that is sent.
-- A record is deleted, and the database deletes what hangs on it, clears what points at it, and
-  removes its links.
+- A line is added to a one2many field that is sent, or taken from it.
+- A record is deleted. The database then deletes records that depend on it, clears many2one columns
+  that point at it, and removes its links.
 """
 
 import collections
@@ -15,8 +17,11 @@ from odoo.tools import SQL
 
 @dataclasses.dataclass(frozen=True)
 class Links:
-    """Rows that link recorded records to others: ``own`` holds the recorded record's id, ``other``
-    the id of a record of the model that this is an effect of."""
+    """The table of a recorded many2many field, seen from another model whose changes affect it.
+
+    ``own`` is the column with the id of the recorded record. ``other`` is the column with the id of
+    a record of the other model.
+    """
 
     model: str
     field: str
@@ -27,7 +32,7 @@ class Links:
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """A many2one column that points at the model that this is an effect of."""
+    """A many2one column of ``model`` that points at the model in question."""
 
     model: str
     field: str
@@ -37,21 +42,21 @@ class Reference:
 
 @dataclasses.dataclass
 class Effects:
-    """What a change of one model does to recorded records of others."""
+    """The effects that changes of one model have on recorded records of other models."""
 
-    #: ``{many2many field: Links}``: written from this side, it changes the other
+    #: ``{many2many field of this model: Links}``: writing the field changes these links
     links: dict = dataclasses.field(default_factory=dict)
-    #: ``{many2one column: [(recorded model, its field)]}``: a row that points at a recorded
-    #: record is part of the value of that field
+    #: ``{many2one column of this model: {(recorded model, its field)}}``: a row that points at a
+    #: recorded record is part of the value of that field
     rows: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(set))
-    #: many2one columns that are cleared, or whose records are deleted, with a record
+    #: many2one columns that the deletion of a record clears, or whose records it deletes
     references: set = dataclasses.field(default_factory=set)
-    #: links that are removed with a record
+    #: links that the deletion of a record removes
     lost_links: set = dataclasses.field(default_factory=set)
 
 
 def find_effects(env, tracking):
-    """Return ``{model: Effects}``, for the models that have any.
+    """Return ``{model: Effects}`` for the models that have any.
 
     :param dict tracking: ``{model: Tracking}``
     """
@@ -68,6 +73,7 @@ def find_effects(env, tracking):
 
 
 def _find_links(env, effects, field):
+    """Add the models from whose side the links of a recorded many2many field change."""
     links = Links(field.model_name, field.name, field.relation, field.column1, field.column2)
     effects[field.comodel_name].lost_links.add(links)
     reverse = (field.relation, field.column2, field.column1)
@@ -84,8 +90,8 @@ def _find_links(env, effects, field):
 
 
 def _find_references(env, effects, tracking):
-    """Add the references through which a deletion reaches a recorded record, at any distance."""
-    pointing = collections.defaultdict(list)  # {model: references at its records}
+    """Add the references through which a deletion reaches a recorded record, over many steps."""
+    pointing = collections.defaultdict(list)  # {model: references to its records}
     for model in env.values():
         if model._abstract or model._transient or not model._auto:
             continue
@@ -107,8 +113,8 @@ def _find_references(env, effects, tracking):
                 if target not in matters:
                     matters.add(target)
                     waiting.append(target)
-    # a deletion that matters makes those matter that cascade to it
-    cascading = collections.defaultdict(list)  # {model that goes along: [(target, reference)]}
+    # If the deletion of a record matters, so does each deletion that cascades to this record.
+    cascading = collections.defaultdict(list)  # {model deleted by cascade: [(target, reference)]}
     for target, references in pointing.items():
         for reference in references:
             if reference.ondelete == "cascade":
@@ -122,7 +128,7 @@ def _find_references(env, effects, tracking):
 
 
 def linked(cr, links, ids):
-    """Return the ids of the recorded records that are linked to the given ones."""
+    """Return the ids of the recorded records that are linked to the given records."""
     return _column(
         cr,
         SQL(
@@ -136,7 +142,7 @@ def linked(cr, links, ids):
 
 
 def pointed_at(model, column, ids):
-    """Return the ids that a many2one column of these records holds in the database."""
+    """Return the ids that a many2one column of the given records holds in the database."""
     return _column(
         model.env.cr,
         SQL(
@@ -150,7 +156,7 @@ def pointed_at(model, column, ids):
 
 
 def pointing_at(model, reference, ids):
-    """Return the ids of the records of ``model`` whose reference points at the given ones."""
+    """Return the ids of the records of ``model`` whose reference points at the given records."""
     column = SQL.identifier(reference.field)
     condition = SQL("%s = ANY(%s)", column, list(ids))
     if reference.company_dependent:  # jsonb: one value for each company
@@ -166,9 +172,10 @@ def pointing_at(model, reference, ids):
 
 
 def commanded_ids(value):
-    """Return the ids of existing records that a value written to a many2many field names.
+    """Return the ids of existing records in a value that is written to a many2many field.
 
-    The forms are those of ``_RelationalMulti.write_batch`` (odoo/orm/fields_relational.py).
+    The forms of such a value are those of ``_RelationalMulti.write_batch``
+    (odoo/orm/fields_relational.py).
     """
     if not value:
         return set()
@@ -186,5 +193,6 @@ def commanded_ids(value):
 
 
 def _column(cr, query):
+    """Return the values of the one column that a query selects."""
     cr.execute(query)
     return [value for (value,) in cr.fetchall()]

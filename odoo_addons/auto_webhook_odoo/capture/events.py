@@ -1,4 +1,4 @@
-"""From net changes to rows of ``update.webhook``."""
+"""Turns net changes into rows of ``update.webhook``."""
 
 import collections
 import dataclasses
@@ -9,14 +9,14 @@ from .companies import language, main_company
 from .names import read_names
 from .rendering import Renderer
 
-#: Bytes of JSON above which a payload is reduced, unless a system parameter says otherwise.
+#: Largest size of a payload, in bytes of JSON, unless the system parameter says otherwise.
 DEFAULT_LIMIT = 256 * 1024
 LIMIT_PARAMETER = "auto_webhook_odoo.payload_limit"
 
 
 @dataclasses.dataclass
 class NetChange:
-    """What a transaction did to one record."""
+    """The difference that a transaction made to one record."""
 
     event: str
     record_id: int
@@ -25,13 +25,13 @@ class NetChange:
     #: {changed field: raw old value}
     old: dict
     instant: bool = False
-    #: said in the payload's ``_metadata``
+    #: content of the payload's ``_metadata``
     metadata: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
 class EventGroup:
-    """Rows of ``update.webhook`` that have most columns in common."""
+    """Events of one model that share most columns of ``update.webhook``."""
 
     model: str
     event: str
@@ -41,18 +41,18 @@ class EventGroup:
     config_id: int | None
     record_ids: list
     company_ids: list
-    #: JSON text; an empty text of old values is written as NULL
+    #: JSON texts; an empty text of old values is written as NULL
     payloads: list
     old_values: list
 
 
 class EventWriter:
-    """Collects the changes of all models of a transaction and writes them with one statement."""
+    """Collects the changes of all models of a transaction, and writes them with one statement."""
 
     def __init__(self, env):
         self._env = env
         self._main = main_company(env)
-        #: shared by all renderers, read in one go
+        #: ``{comodel: {id: name}}``, filled with one query and used by all renderers
         self._names = {}
         #: [(Tracking, Renderer, changes of one kind that concern the same fields)]
         self._alike = []
@@ -68,9 +68,9 @@ class EventWriter:
     def flush(self, stale):
         """Write the events.
 
-        :param list stale: ids of event rows that these replace
-        :return: ``({(model, record id): event id}, [(event id, subscriber ids)])``; the list holds
-            the events to push right after the commit
+        :param list stale: ids of event rows that the new ones replace
+        :return: ``({(model, record id): event id}, [(event id, subscriber ids)])``; the list names
+            the events that are pushed right after the commit
         """
         if not self._alike and not stale:
             return {}, []
@@ -86,6 +86,7 @@ class EventWriter:
         return written, instant
 
     def _read_names(self):
+        """Read the names of all records that the many2one fields in the events point at."""
         wanted = collections.defaultdict(set)
         for tracking, renderer, changes in self._alike:
             companies = _company_ids(tracking, changes)
@@ -95,6 +96,7 @@ class EventWriter:
         self._names.update(read_names(self._env, wanted, language(self._main)))
 
     def _group(self, tracking, renderer, changes):
+        """Return the ``EventGroup`` of changes that concern the same fields."""
         company_ids = _company_ids(tracking, changes)
         payloads, omitted = renderer.objects(*_payloads(tracking, changes), company_ids)
         fields, rows = _old_values(tracking, changes)
@@ -124,9 +126,10 @@ class EventWriter:
         return group
 
     def _reduce(self, group, changes):
-        """Shorten what is too large: first to the changed fields, then to nothing."""
+        """Shorten payloads that are too large, first to the changed fields, then to nothing."""
         limit = payload_limit(self._env)
-        # a character has one to four bytes, so most texts need not be encoded to know
+        # A character has one to four bytes, so most texts need not be encoded to compare their
+        # size.
         if max(map(len, (*group.payloads, *group.old_values))) * 4 <= limit:
             return
         for index, change in enumerate(changes):
@@ -143,7 +146,7 @@ class EventWriter:
 
 
 def payload_limit(env):
-    """Return the bytes of JSON above which a payload is reduced."""
+    """Return the largest size of a payload, in bytes of JSON."""
     parameter = env["ir.config_parameter"].sudo().get_param(LIMIT_PARAMETER)
     return int(parameter) if parameter and parameter.isdecimal() else DEFAULT_LIMIT
 
@@ -154,13 +157,13 @@ def _company_ids(tracking, changes):
 
 
 def _payloads(tracking, changes):
-    """Return fields and rows to render."""
-    width = len(tracking.payload)  # the first of Tracking.read
+    """Return ``(fields, rows)`` of the payloads."""
+    width = len(tracking.payload)  # Tracking.read begins with these
     return tracking.payload, [change.row[:width] for change in changes]
 
 
 def _old_values(tracking, changes):
-    """Return fields and rows to render; no fields if they are not wanted."""
+    """Return ``(fields, rows)`` of the old values; no fields if old values are not sent."""
     fields = tuple(name for name in changes[0].old if name in tracking.told)
     if not tracking.include_old_values:
         fields = ()
@@ -168,5 +171,6 @@ def _old_values(tracking, changes):
 
 
 def _with_metadata(payload, metadata):
+    """Return the JSON text of a payload with ``_metadata`` added."""
     comma = "," if len(payload) > 2 else ""
     return f'{payload[:-1]}{comma}"_metadata":{dumps(metadata)}}}'

@@ -1,14 +1,14 @@
-"""The names of the records that many2one fields point at."""
+"""Reads the names of the records that many2one fields point at."""
 
 from odoo.tools import SQL, Query
 
 
 def read_names(env, wanted, lang):
-    """Return ``{comodel: {id: name}}``; a record that is gone has none.
+    """Return ``{comodel: {id: name}}``. A record that was deleted has no name.
 
-    One query for all comodels. The name is the one that Odoo's ``_rec_name`` declares, and not the
-    display name, which any addon may compute from anything: reading it would run foreign code,
-    and many queries, within every transaction.
+    One query reads the names for all comodels. The name is the field that ``_rec_name`` declares,
+    and not the display name. Any addon may compute the display name from anything, so reading it
+    would run foreign code and many queries in every transaction.
 
     :param dict wanted: ``{comodel: set of ids}``
     :param lang: language of translated names
@@ -33,9 +33,9 @@ def read_names(env, wanted, lang):
 
 
 def name_query(model, lang):
-    """Return ``(SQL, parameters)`` that yields model, id and name, or None if the name is computed.
+    """Return ``(SQL, parameters)`` that selects model, id and name, or None if that is impossible.
 
-    The last parameter, the list of ids, is left out.
+    It is impossible if the name has no column. The caller adds the last parameter, the list of ids.
     """
     name = model._webhook_name_field or model._rec_name
     if not name:

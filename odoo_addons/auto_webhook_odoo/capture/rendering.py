@@ -1,7 +1,8 @@
-"""Turns rows of raw values into JSON text (design: "Values").
+"""Turns rows of raw values into JSON text (docs/protocol.md says how values look).
 
-A transaction that touches many records touches similar ones: most columns hold the same value in
-all rows. Those are serialised once, into a template; only the others are serialised per row.
+Records that one transaction touches resemble each other: most columns hold the same value in all
+rows. Such a column is serialised once, into a template. Only the other columns are serialised for
+each row.
 """
 
 import math
@@ -14,9 +15,9 @@ from .companies import language
 class Renderer:
     """Renders values of one model.
 
-    :param dict names: ``{comodel: {id: name}}``, see ``capture.names``; may be filled after
-        ``pointed_at`` has told what is wanted
-    :param main_company: through which records without a company are seen
+    :param dict names: ``{comodel: {id: name}}``, see ``capture.names``; the caller may fill it
+        after ``pointed_at`` and before ``objects``
+    :param main_company: the company through which records without a company are seen
     """
 
     def __init__(self, model, names, main_company):
@@ -27,15 +28,16 @@ class Renderer:
         self._defaults = {}
 
     def pointed_at(self, fields, rows, company_ids):
-        """Yield ``(comodel, ids)`` of what the many2one fields of the rows point at."""
+        """Yield ``(comodel, ids)`` for the many2one fields of the rows."""
         for name, values in zip(fields, zip(*rows, strict=True), strict=True):
             field = self._model._fields[name]
             if field.type == "many2one":
                 yield field.comodel_name, {*self._variants(field, values, company_ids)} - {None}
 
     def objects(self, fields, rows, company_ids):
-        """Return a JSON object as text for each row, and the fields that became null because
-        JSON cannot express their values.
+        """Return ``(texts, omitted)``: for each row its JSON text, and the fields that became null.
+
+        A field becomes null if JSON cannot express its value.
 
         :param list fields: names, in the order of the values in a row
         :param list company_ids: the company of each record, or None
@@ -57,7 +59,7 @@ class Renderer:
         return [text % values for values in zip(*varying, strict=True)], omitted
 
     def _variants(self, field, values, company_ids):
-        """Return the values as they are seen through the companies; one if all are the same."""
+        """Return the values as the companies see them; only one value if all are the same."""
         if _all_equal(values):
             if not (field.company_dependent or field.translate):
                 return values[:1]
@@ -68,6 +70,7 @@ class Renderer:
         return [self._seen_by(field, *pair) for pair in zip(values, company_ids, strict=True)]
 
     def _texts(self, field, values, omitted):
+        """Return the JSON texts of values, and add the field to ``omitted`` where there is none."""
         encode = self._encoder(field)
         texts = []
         for index, value in enumerate(values):
@@ -80,6 +83,7 @@ class Renderer:
         return texts
 
     def _encoder(self, field):
+        """Return the function that turns a value of the field into JSON text."""
         if field.type == "boolean":
             return lambda value: "true" if value else "false"
         if field.type in ("float", "monetary"):
@@ -94,7 +98,7 @@ class Renderer:
         return _any
 
     def _seen_by(self, field, value, company_id):
-        """Choose the variant of a translated or company-dependent value."""
+        """Return the value of a translated or company-dependent field that a company sees."""
         company_id = company_id or self._main.id
         if field.company_dependent:
             if isinstance(value, dict) and str(company_id) in value:
@@ -110,7 +114,7 @@ class Renderer:
         return self._languages[company_id]
 
     def _default(self, field, company_id):
-        """A company-dependent column holds only what differs from the company's default."""
+        """Return the default of a company, which a company-dependent column does not store."""
         if company_id not in self._defaults:
             defaults = self._main.env["ir.default"].with_company(company_id)
             self._defaults[company_id] = defaults._get_model_defaults(self._model._name)
@@ -137,6 +141,6 @@ def _number(value):
 
 
 def _date(value, suffix=""):
-    if not value[0].isdigit() or value.endswith("BC"):  # infinity, before Christ
+    if not value[0].isdigit() or value.endswith("BC"):  # infinity, or before Christ
         raise ValueError("ISO 8601 has no such date")
     return f'"{value}{suffix}"'

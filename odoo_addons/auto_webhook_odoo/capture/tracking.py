@@ -1,4 +1,4 @@
-"""What is recorded of one model, and how."""
+"""Says which changes of a model are recorded, and how."""
 
 import dataclasses
 import functools
@@ -6,20 +6,24 @@ import re
 
 from .columns import column_sql, company_sql, select_by_ids
 
-#: Field names that hold secrets although Odoo puts no groups on them, such as ``access_token``.
+#: Names of fields that hold secrets although Odoo restricts them to no group, such as
+#: ``access_token``.
 SENSITIVE_NAME = re.compile(r"password|secret|token|key", re.IGNORECASE)
 
-#: The same, where the name does not say so.
+#: Fields that hold secrets although their name does not tell.
 SENSITIVE_FIELDS = frozenset({("ir.config_parameter", "value")})
 
-#: Changed by every write, so never a change by themselves.
+#: Odoo sets these itself, so they are no change by themselves.
 LOG_FIELDS = frozenset({"create_uid", "create_date", "write_uid", "write_date"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Tracking:
-    """How the changes of one model become events. Comes from a ``webhook.config`` or from the
-    class attributes of a model that inherits ``webhook.mixin``; see ``make_tracking``."""
+    """How the changes of one model become events.
+
+    It is made by ``make_tracking``, from a ``webhook.config`` or from the class attributes of a
+    model that inherits ``webhook.mixin``.
+    """
 
     model: str
     events: frozenset
@@ -31,39 +35,42 @@ class Tracking:
     payload: tuple
     #: fields whose change is a change of the record
     compared: frozenset
-    #: compared fields whose old values may be sent; a secret that only decides may not
+    #: compared fields whose old values may be sent; a secret that is only compared is not among
+    #: them
     told: frozenset
-    #: fields that are read together, to compare and to send
+    #: fields that are read, for comparing and for sending
     read: tuple
-    #: how ``read`` is read for many ids
+    #: the query that reads ``read`` for many ids
     query: str
-    #: a write counts only if one of these changed; empty: any that is compared
+    #: a write is recorded only if one of these changed; empty: if any compared field changed
     trigger_fields: frozenset
-    #: a write is sent at once only if one of these changed; empty: any
+    #: a write is instant only if one of these changed; empty: always
     instant_fields: frozenset
-    #: records that count, and records that are sent at once; empty: all
+    #: only records in this domain are recorded; empty: all
     filter_domain: tuple
+    #: only records in this domain are instant; empty: all
     instant_domain: tuple
-    #: updated by raw SQL before the ORM hears of it, so read with every pre-image
+    #: fields that Odoo updates with SQL before the ORM is told, so they are read with every
+    #: pre-image
     updated_by_sql: frozenset
     config_id: int | None = None
-    #: endpoints of instant events; empty: every active one
+    #: subscribers that get instant events; empty: all that are active
     subscriber_ids: tuple = ()
 
     @functools.cached_property
     def position(self):
-        """``{field: its place in a row of query, without the id}``."""
+        """``{field: index in a row of query, the id not counted}``."""
         return {name: index for index, name in enumerate(self.read)}
 
     @property
     def domains(self):
-        """The domains that have to be asked before and after a change."""
+        """The domains to evaluate before and after a change."""
         return [domain for domain in (self.filter_domain, self.instant_domain) if domain]
 
     def counts(self, event, changed, matched):
-        """Tell whether a net change becomes an event.
+        """Return whether a net change becomes an event.
 
-        :param changed: names of the fields that changed
+        :param changed: names of the changed fields
         :param matched: the domains that the record matched before or after the change
         """
         if event not in self.events or (self.filter_domain and self.filter_domain not in matched):
@@ -73,7 +80,7 @@ class Tracking:
         return True
 
     def is_instant(self, event, changed, matched):
-        """Tell whether an event is pushed right after the commit instead of waiting for a pull."""
+        """Return whether an event is pushed right after the commit; others wait for a pull."""
         if self.priority != "high" or not self.instant_send:
             return False
         if self.instant_domain and self.instant_domain not in matched:
@@ -95,21 +102,21 @@ def make_tracking(
 ):
     """Return the ``Tracking`` of a model.
 
-    :param payload_fields: fields to send; empty: every stored field that is neither a file, nor a
-        list of lines, nor sensitive
+    :param payload_fields: fields to send; empty: every stored field except files, lists of lines,
+        and fields that may hold secrets
     """
     payload = tuple(payload_fields) or tuple(
         name for name, field in sorted(model._fields.items()) if _is_default(model, field)
     )
     wanted = {*payload, *trigger_fields, *instant_fields}
-    # a record that leaves the selection has to be noticed, whatever is sent
+    # A record that stops matching a domain must be noticed, whether the field is sent or not.
     wanted |= _asked_about(model, filter_domain) | _asked_about(model, instant_domain)
-    # a file is sent as true or false only, and its content is elsewhere
+    # A file is sent as true or false only, and its content is stored elsewhere.
     compared = {name for name in wanted if model._fields[name].type != "binary"} - LOG_FIELDS
     read = list(dict.fromkeys((*payload, *sorted(wanted))))
     if "company_id" not in read and company_sql(model):
-        read.append("company_id")  # says who may see the event
-    sequence = getattr(model, "_sequence_field", None)  # account's sequence.mixin
+        read.append("company_id")  # decides which users may see the event
+    sequence = getattr(model, "_sequence_field", None)  # of sequence.mixin, in the addon account
     return Tracking(
         model=model._name,
         payload=payload,
@@ -129,6 +136,7 @@ def make_tracking(
 
 
 def _hashable(domain):
+    """Return a domain with tuples in the place of lists."""
     return tuple(_hashable(item) if isinstance(item, (list, tuple)) else item for item in domain)
 
 
@@ -143,13 +151,14 @@ def _asked_about(model, domain):
 
 
 def _is_default(model, field):
+    """Return whether a field is sent if the configuration lists no fields."""
     if field.type in ("binary", "one2many") or field.name in ("id", "parent_path"):
         return False
     return not _is_sensitive(model, field.name) and column_sql(model, field) is not None
 
 
 def _is_sensitive(model, name):
-    """Tell whether a field is sent only if it is listed."""
+    """Return whether a field is sent only if the configuration lists it."""
     if model._fields[name].groups or SENSITIVE_NAME.search(name):
         return True
     return (model._name, name) in SENSITIVE_FIELDS

@@ -3,7 +3,7 @@ import contextlib
 from odoo import http
 from odoo.http import request
 
-from ..transactions import read_committed
+from ..postgres.transactions import read_committed
 from ..wire.cursor import MAX_CURSOR
 from . import parameters as read
 from .errors import json_errors
@@ -15,11 +15,12 @@ _MAX_USER = 2**31 - 1
 
 
 class Devices(http.Controller):
-    """Where the devices of a user stand in the feed. docs/protocol.md describes it."""
+    """The routes by which devices store how far they have read the feed (docs/protocol.md)."""
 
     @feed_route("sync-state")
     @json_errors("GET", "POST")
     def sync_state(self):
+        """Return the state of a device, which is created on first use."""
         given = read.read_parameters(
             ("user_id", "device_id", "app_type", "device_info", "app_version")
         )
@@ -34,6 +35,7 @@ class Devices(http.Controller):
     @feed_route("sync-state/update")
     @json_errors("POST")
     def update(self):
+        """Store the cursor of a device, and return its state."""
         given = read.read_parameters(
             ("user_id", "device_id", "last_event_id", "events_synced", "reset")
         )
@@ -47,6 +49,7 @@ class Devices(http.Controller):
     @feed_route("sync-state/stats")
     @json_errors("GET")
     def stats(self):
+        """Return totals over the devices that the caller may see, and these devices."""
         given = read.read_parameters(("user_id", "device_id"))
         totals = request.env["user.sync.state"]._totals(
             self._user_id(given), read.text(given, "device_id", _MAX_NAME)
@@ -55,7 +58,10 @@ class Devices(http.Controller):
 
     @contextlib.contextmanager
     def _state(self, given, **told):
-        """Yield the state of the device, locked; a device may send several requests at a time."""
+        """Yield the state of a device in a transaction that locks it.
+
+        The lock is there because a device may send several requests at the same time.
+        """
         device_id = read.text(given, "device_id", _MAX_NAME, required=True)
         user = request.env["user.sync.state"]._user_to_act_for(self._user_id(given))
         with read_committed(request.env) as env:

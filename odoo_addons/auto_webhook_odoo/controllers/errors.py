@@ -1,4 +1,4 @@
-"""Errors of the feed's routes: always JSON, never a traceback or a page."""
+"""Errors of the feed's routes: always JSON, never a traceback or an HTML page."""
 
 import functools
 import logging
@@ -14,7 +14,7 @@ _logger = logging.getLogger(__name__)
 
 
 class FeedError(Exception):
-    """The request cannot be served as it is. The message says what to change."""
+    """The feed refuses the request. The message says what the client must change."""
 
     def __init__(self, message, status=400, code="invalid_request"):
         super().__init__(message)
@@ -23,7 +23,7 @@ class FeedError(Exception):
 
 
 def json_errors(*methods):
-    """Decorate a route: refuse other HTTP methods, and answer every error as JSON."""
+    """Decorate a route: refuse HTTP methods other than these, and answer every error as JSON."""
 
     def decorate(route):
         @functools.wraps(route)
@@ -44,11 +44,11 @@ def json_errors(*methods):
             except UserError as error:
                 return json_error(400, "invalid_request", str(error))
             except psycopg2.OperationalError:
-                raise  # a collision of transactions: Odoo rolls back and calls the route again
+                raise  # transactions collided: Odoo rolls back and calls the route again
             except Exception:
-                _logger.exception("The feed failed")
+                _logger.exception("A call of the webhook feed failed.")
                 request.env.cr.rollback()
-                return json_error(500, "internal_error", "Odoo failed; its log says why.")
+                return json_error(500, "internal_error", "Odoo failed. Its log says why.")
 
         return wrapped
 

@@ -4,7 +4,7 @@ from odoo.http import Response, request
 from ..models.ir_http import json_error
 from ..models.update_webhook import EVENTS
 from ..models.webhook_config import PRIORITIES
-from ..transactions import read_committed
+from ..postgres.transactions import read_committed
 from ..wire.cursor import MAX_CURSOR
 from ..wire.jsontext import dumps
 from . import parameters as read
@@ -13,11 +13,12 @@ from .routing import JSON, feed_route, success
 
 
 class Feed(http.Controller):
-    """The pull side. docs/protocol.md describes it."""
+    """The routes for reading the feed and confirming events (docs/protocol.md)."""
 
     @feed_route("pull")
     @json_errors("GET", "POST")
     def pull(self):
+        """Return the next page of the feed."""
         given = read.read_parameters(
             ("last_event_id", "limit", "models", "events", "priority", "include_processed")
         )
@@ -29,13 +30,14 @@ class Feed(http.Controller):
             priority=read.strings(given, "priority", dict(PRIORITIES)),
             include_processed=read.boolean(given, "include_processed", True),
         )
-        # the stored JSON of the events is passed on without being parsed
+        # The events are stored as JSON. They go into the answer without being parsed.
         body = f'{dumps(page.head)[:-1]},"events":[{",".join(page.events)}]}}'
         return Response(body, content_type=JSON)
 
     @feed_route("mark-processed", auth="webhook_receiver")
     @json_errors("POST")
     def mark_processed(self):
+        """Confirm events, and store why receivers gave up on others."""
         given = read.read_parameters(("event_ids", "failed"))
         event_ids, failed = read.event_ids(given, "event_ids"), read.failures(given, "failed")
         with read_committed(request.env) as env:
@@ -45,6 +47,7 @@ class Feed(http.Controller):
     @feed_route("stats")
     @json_errors("GET")
     def stats(self):
+        """Return figures about the feed, for monitoring."""
         given = read.read_parameters(("days",))
         days = read.integer(given, "days", 7, 1, read.MAX_DAYS)
         return success(**request.env["update.webhook"]._stats(days))
@@ -52,6 +55,7 @@ class Feed(http.Controller):
     @feed_route("health", auth="public")
     @json_errors("GET", "POST")
     def health(self):
+        """Tell that Odoo is there, and the version of the addon."""
         module = request.env.ref("base.module_auto_webhook_odoo").sudo()
         return Response(
             dumps({"status": "ok", "version": module.installed_version}), content_type=JSON
@@ -59,4 +63,5 @@ class Feed(http.Controller):
 
     @feed_route("<path:_path>", auth="public")
     def unknown(self, _path):
-        return json_error(404, "not_found", "There is no such call; see docs/protocol.md.")
+        """Answer every other path below ``/api/webhooks/``."""
+        return json_error(404, "not_found", "There is no such call. See docs/protocol.md.")

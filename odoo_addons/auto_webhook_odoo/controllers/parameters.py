@@ -1,4 +1,4 @@
-"""Checks what a client sent before anything is done with it."""
+"""Reads and checks what a client sent, before a route does anything with it."""
 
 import json
 
@@ -7,7 +7,7 @@ from odoo.http import request
 from ..wire.jsontext import dumps
 from .errors import FeedError
 
-MAX_BODY = 10 * 1024 * 1024  # bytes; 100,000 ids with an error text each fit
+MAX_BODY = 10 * 1024 * 1024  # bytes; room for 100,000 ids with an error text each
 MAX_PAGE = 1000
 MAX_DAYS = 3650
 
@@ -15,8 +15,8 @@ MAX_DAYS = 3650
 def read_parameters(known):
     """Return the parameters of a request: the query of a GET, the JSON object of a POST.
 
-    :param known: the names that the call knows; others are refused, because a misspelt filter
-        that is ignored would return the wrong events
+    :param known: the names of the call's parameters. Others are refused: a misspelt filter that is
+        ignored would return the wrong events.
     :raises FeedError: 400, 413 or 415
     """
     http = request.httprequest
@@ -27,7 +27,7 @@ def read_parameters(known):
 
 
 def _read_query(http):
-    # a parameter that is repeated is a list: to leave out all but one would return too little
+    # A repeated parameter is a list. Keeping only one of its values would return too few events.
     given = http.args.to_dict(flat=False)
     return {name: values if len(values) > 1 else values[0] for name, values in given.items()}
 
@@ -35,12 +35,12 @@ def _read_query(http):
 def _read_json(http):
     if http.mimetype != "application/json":
         raise FeedError("Send JSON with 'Content-Type: application/json'.", 415, "not_json")
-    # not a limit of the route: Odoo would answer with a page
+    # This is not a limit of the route, because Odoo would answer with an HTML page.
     if (http.content_length or 0) > MAX_BODY or len(body := http.get_data(cache=False)) > MAX_BODY:
         raise FeedError(f"The body is larger than {MAX_BODY} bytes.", 413, "too_large")
     try:
         parameters = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:  # ValueError: also text that is not UTF-8
+    except (ValueError, RecursionError) as error:  # ValueError: also for bytes that are not UTF-8
         raise FeedError("The body is not valid JSON.", code="invalid_json") from error
     if not isinstance(parameters, dict):
         raise FeedError("The body must be a JSON object.")
@@ -48,7 +48,7 @@ def _read_json(http):
 
 
 def integer(parameters, name, default, minimum, maximum):
-    """Return an integer parameter; GET sends it as text.
+    """Return an integer parameter. GET sends it as text.
 
     :raises FeedError: 400
     """
@@ -61,7 +61,7 @@ def integer(parameters, name, default, minimum, maximum):
 
 
 def boolean(parameters, name, default):
-    """Return a true/false parameter; GET sends it as text.
+    """Return a true/false parameter. GET sends it as text.
 
     :raises FeedError: 400
     """
@@ -74,9 +74,9 @@ def boolean(parameters, name, default):
 
 
 def strings(parameters, name, allowed=None):
-    """Return a list of texts; GET sends them separated by commas, or one by one.
+    """Return a list of texts. GET sends it separated by commas, or as a repeated parameter.
 
-    :param allowed: the only values there are; None for any
+    :param allowed: the values that are accepted; None for any
     :raises FeedError: 400
     """
     value = parameters.get(name)
@@ -94,7 +94,7 @@ def strings(parameters, name, allowed=None):
 
 
 def text(parameters, name, longest, required=False):
-    """Return a text parameter; None if it is not given, or empty.
+    """Return a text parameter, or None if it is missing or empty.
 
     :raises FeedError: 400
     """
@@ -107,7 +107,7 @@ def text(parameters, name, longest, required=False):
 
 
 def text_or_object(parameters, name, longest):
-    """Return a text parameter, or an object as JSON text; None if it is not given, or empty.
+    """Return a text parameter, or an object as JSON text, or None if it is missing or empty.
 
     :raises FeedError: 400
     """
@@ -115,8 +115,8 @@ def text_or_object(parameters, name, longest):
     if isinstance(value, dict):
         try:
             value = dumps(value)
-        except (ValueError, RecursionError) as error:  # ValueError: NaN, which json.loads accepts
-            raise FeedError(f"'{name}' holds what JSON cannot express.") from error
+        except (ValueError, RecursionError) as error:  # NaN, which json.loads accepts
+            raise FeedError(f"'{name}' holds a value that JSON cannot express.") from error
     return text({name: value}, name, longest)
 
 
@@ -144,14 +144,18 @@ def failures(parameters, name):
         error = item.get("error")
         if not isinstance(error, str):
             raise FeedError(f"'error' in '{name}' must be a text.")
-        # mended and not refused: an odd text must not keep a whole batch unconfirmed
+        # The text is mended, not refused: an odd text must not keep a whole batch unconfirmed.
         found[_event_id(item.get("id"))] = _encodable(error).replace("\x00", "")
     return found
 
 
 def _storable(name, value):
-    if "\x00" in value or value != _encodable(value):  # PostgreSQL has no such text
-        raise FeedError(f"'{name}' holds characters that no text can have.")
+    """Return the text.
+
+    :raises FeedError: if PostgreSQL cannot store it
+    """
+    if "\x00" in value or value != _encodable(value):  # PostgreSQL stores neither
+        raise FeedError(f"'{name}' holds a character that cannot be stored.")
     return value
 
 
@@ -161,7 +165,8 @@ def _encodable(value):
 
 
 def _event_id(value):
-    # one that is larger than any of ours is unknown; refusing it would hold up its whole batch
+    # An id that is too large for the database is unknown. To refuse it would keep its whole batch
+    # unconfirmed.
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise FeedError("Event ids are positive integers.")
     return value

@@ -1,3 +1,5 @@
+"""What all routes of the feed have in common."""
+
 from odoo import http
 from odoo.http import Response
 
@@ -7,7 +9,13 @@ JSON = "application/json"
 
 
 def feed_route(path, auth="webhook_consumer"):
-    """A route that takes any method, so that a wrong one is answered as JSON, too."""
+    """Declare a route of the feed.
+
+    The route accepts every HTTP method; ``errors.json_errors`` refuses wrong ones as JSON.
+
+    :param auth: ``webhook_consumer``, ``webhook_receiver`` (see ``models/ir_http.py``) or
+        ``public``
+    """
     return http.route(
         f"/api/webhooks/{path}",
         type="http",
@@ -18,5 +26,5 @@ def feed_route(path, auth="webhook_consumer"):
 
 
 def success(**answer):
-    """Return the response of a call that went well."""
+    """Return the response to a call that succeeded."""
     return Response(dumps({"success": True, **answer}), content_type=JSON)

@@ -1,3 +1,7 @@
-"""What happens after the commit: taking events to the endpoints of subscribers."""
+"""What the addon does after the commit: it sends deliveries to the endpoints of subscribers.
 
-from . import dispatcher, sender, transport
+In: deliveries that are due. Out: HTTP requests, and their outcomes in the database. No transaction
+is open while an endpoint is talked to, and no error in here reaches the user who made the change.
+"""
+
+from . import connections, database, dispatcher, sender, statements, transport

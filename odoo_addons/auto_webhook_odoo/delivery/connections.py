@@ -1,10 +1,13 @@
-"""HTTP connections that may be opened to an address that a person typed in.
+"""HTTP connections to addresses that an administrator typed in.
 
-Every address is checked before it is connected to, and no name is looked up again in between: one
-that resolves differently the second time (DNS rebinding) gains nothing. A request has one deadline
-for everything, from connecting to the last byte of the answer: a timeout of a socket begins anew
-with every address, every TLS record and every byte, and an endpoint that sends one every few
-seconds would outlast its lease. Works with urllib3 1.26 and 2.
+Each IP address is checked right before the connection to it is opened, and the name is not looked
+up again in between. A name that resolves differently the second time (DNS rebinding) gains nothing.
+
+A request has one deadline for everything, from connecting to the last byte of the answer. The
+timeout of a socket would not do: it begins anew with every address, every TLS record and every
+byte, so an endpoint that sends a byte every few seconds would outlast its lease.
+
+The module works with urllib3 1.26 and 2.
 """
 
 import functools
@@ -21,30 +24,30 @@ from urllib3 import exceptions as errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
-from .addresses import AddressRefusedError, check_address
+from ..wire.addresses import AddressRefusedError, check_address
 
-_CONNECT_TIMEOUT = 5  # seconds; an endpoint that is there accepts long before
-_ADDRESS_TIMEOUT = 1  # seconds that each address of a name gets at least, if there are many
+_CONNECT_TIMEOUT = 5  # seconds; a reachable endpoint accepts long before
+_ADDRESS_TIMEOUT = 1  # seconds that each address of a name gets at least
 _TLS_RECORD = 16384  # bytes
 
 
 class CertificatesError(ValueError):
-    """The file with the trusted certificates cannot be used; the text says which."""
+    """The file with the trusted certificates cannot be used; the text names the file."""
 
 
 def open_connections(allow_private, verify_ssl):
-    """Return an object that keeps its connections and refuses addresses.
+    """Return a pool of connections that are kept alive and checked.
 
-    It uses no proxy of the environment: with one in between it could not tell which address is
-    talked to. Not ``requests``: it takes half a millisecond more, a fifth of the time that an event
-    takes from the commit to the endpoint.
+    The pool uses no proxy of the environment, because behind a proxy it could not tell which
+    address it talks to. It does not use ``requests``, which takes half a millisecond more: a fifth
+    of the time between the commit and the endpoint.
     """
     return _Connections(allow_private, verify_ssl)
 
 
 class _Connections(urllib3.PoolManager):
     def __init__(self, allow_private, verify_ssl):
-        super().__init__(timeout=_CONNECT_TIMEOUT)  # each request has its own
+        super().__init__(timeout=_CONNECT_TIMEOUT)  # each request sets its own
         self.pool_classes_by_scheme = {
             "http": _guarded(HTTPConnectionPool, allow_private),
             "https": functools.partial(_secure_pool, allow_private, verify_ssl),
@@ -53,8 +56,8 @@ class _Connections(urllib3.PoolManager):
     def urlopen(self, method, url, *, timeout, **options):
         """Send one request and return its response, whose body is not read yet.
 
-        :param timeout: seconds that everything together may take, what is read later included.
-            Only looking up a name cannot be interrupted, but nothing is sent if that took longer.
+        :param timeout: seconds for everything together, including reading the body later. Looking
+            up a name cannot be interrupted, but nothing is sent if the look-up took longer.
         """
         deadline = time.monotonic() + timeout
         send = functools.partial(
@@ -67,16 +70,16 @@ class _Connections(urllib3.PoolManager):
         )
         try:
             return send(timeout=urllib3.Timeout(total=timeout))
-        except _StaleConnectionError:  # its pool has dropped it
+        except _StaleConnectionError:  # the pool has dropped it; a new one is opened
             left = _seconds_until(deadline)
         return send(timeout=urllib3.Timeout(total=left))
 
 
 def _secure_pool(allow_private, verify_ssl, *args, **options):
-    """Return a pool whose connections share one TLS context: it takes long to load."""
+    """Return a pool whose connections share one TLS context, because loading one is slow."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify_ssl else ssl.CERT_NONE)
     if verify_ssl:
-        # the names that requests, and everything that uses OpenSSL, know for a private authority
+        # by these variables requests and OpenSSL find the certificates of a private authority
         names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
         bundle = next(filter(None, map(os.environ.get, names)), None) or certificates()
         try:
@@ -88,6 +91,8 @@ def _secure_pool(allow_private, verify_ssl, *args, **options):
 
 
 def _guarded(pool_class, allow_private):
+    """Return a pool class of urllib3 whose connections have ``_Guarded`` before their class."""
+
     class Connection(_Guarded, pool_class.ConnectionCls):
         may_be_private = allow_private
 
@@ -98,6 +103,10 @@ def _guarded(pool_class, allow_private):
 
 
 def _seconds_until(deadline):
+    """Return the seconds that are left until the deadline.
+
+    :raises TimeoutError: if it has passed
+    """
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("the request took too long")
@@ -105,8 +114,10 @@ def _seconds_until(deadline):
 
 
 class _StaleConnectionError(Exception):
-    """A connection that was kept had been closed meanwhile, which says nothing about the endpoint.
-    No OSError, see ``AddressRefusedError``."""
+    """The endpoint had closed a kept connection meanwhile, which says nothing about the endpoint.
+
+    It is no OSError, for the reason that ``AddressRefusedError`` gives.
+    """
 
 
 class _NoAnswerError(http.client.RemoteDisconnected):
@@ -121,7 +132,7 @@ class _TimelyResponse(http.client.HTTPResponse):
 
 
 class _TimelySocket:
-    """The one method of a socket that ``http.client.HTTPResponse`` uses."""
+    """Has the one method of a socket that ``http.client.HTTPResponse`` calls."""
 
     def __init__(self, sock):
         self._sock = sock
@@ -131,9 +142,11 @@ class _TimelySocket:
 
 
 class _TimelyReader(io.RawIOBase):
+    """Reads from a socket until a deadline."""
+
     def __init__(self, sock):
         self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)  # keeps the socket open until it is read
+        self._file = sock.makefile("rb", buffering=0)  # keeps the socket open meanwhile
         self._deadline = time.monotonic() + sock.gettimeout()
         self._begun = False
 
@@ -159,7 +172,7 @@ class _TimelyReader(io.RawIOBase):
 
 
 class _Guarded:
-    """What is put before a connection class of urllib3."""
+    """Goes in front of a connection class of urllib3: checks addresses and keeps the deadline."""
 
     response_class = _TimelyResponse
     may_be_private = False
@@ -167,7 +180,7 @@ class _Guarded:
 
     @property
     def timeout(self):
-        """Seconds until the deadline. urllib3 sets what is left of the total before each step."""
+        """Seconds until the deadline. Before each step urllib3 sets what is left of the total."""
         return max(self._deadline - time.monotonic(), 0.001)  # 0 means without blocking
 
     @timeout.setter
@@ -182,7 +195,10 @@ class _Guarded:
             raise errors.ConnectTimeoutError(str(error)) from error
 
     def _new_conn(self):
-        """Unlike that of urllib3, share the time between the addresses, and refuse some."""
+        """Return a connected socket, or raise the error of the last address.
+
+        Unlike urllib3, this checks each address, and shares the time among the addresses of a name.
+        """
         found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM)
         deadline = min(self._deadline, time.monotonic() + _CONNECT_TIMEOUT)
         failure = None
@@ -208,7 +224,7 @@ class _Guarded:
         return sock
 
     def request(self, *args, **options):
-        """Send headers and body together: one packet for most, and one wake-up of the endpoint."""
+        """Send headers and body together, which saves packets and wakes the endpoint only once."""
         self._parts = []
         super().request(*args, **options)
         if self.sock is None:
@@ -219,7 +235,8 @@ class _Guarded:
                 self.sock.settimeout(_seconds_until(self._deadline))
                 self.sock.sendall(data[start : start + _TLS_RECORD])
         except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return  # it may have answered before it had read everything: reading tells
+            # The endpoint may have answered before it had read everything: getresponse() tells.
+            return
 
     def send(self, data):
         self._parts.append(data)

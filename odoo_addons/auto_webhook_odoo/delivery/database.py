@@ -7,21 +7,22 @@ from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.sql_db import Cursor
 
-from ..transactions import use_read_committed
+from ..postgres.transactions import use_read_committed
 
 
 class Limits:
-    """What the lanes of one process may take from the pool, which is there for its requests."""
+    """The share of Odoo's connection pool for the lanes of one process. Requests need the rest."""
 
     def __init__(self):
-        #: transactions of all lanes at the same time
+        #: how many transactions all lanes may have open at the same time
         self.together = threading.BoundedSemaphore(4)
-        #: lanes that keep a connection while they wait: opening one takes as long as a claim
+        #: how many lanes may keep a connection while they wait; opening one takes as long as a
+        #: claim
         self.kept = threading.BoundedSemaphore(2)
 
 
 class Database:
-    """A database as one lane sees it. To be closed."""
+    """The connection of one lane to its database. The lane must close it."""
 
     def __init__(self, name, limits=None):
         self._name = name
@@ -33,16 +34,17 @@ class Database:
     def transaction(self, each_statement=False):
         """Yield an environment in a transaction of its own.
 
-        READ COMMITTED: a row that another process has claimed or recorded meanwhile is then looked
-        at again and passed over; under Odoo's REPEATABLE READ it is an error.
+        The transaction is READ COMMITTED: if another process has claimed or recorded a row
+        meanwhile, PostgreSQL looks at the row again and passes over it. Under Odoo's REPEATABLE
+        READ this would be an error.
 
-        :param each_statement: each is a transaction (autocommit), which saves the round trips that
-            begin and end one
+        :param each_statement: make each statement its own transaction (autocommit), which saves the
+            round trips that begin and end a transaction
         """
         with self._limits.together:
             try:
                 cr = self._open()
-                if isinstance(cr, Cursor):  # Odoo's tests have one transaction for everything
+                if isinstance(cr, Cursor):  # in Odoo's tests all cursors share one transaction
                     cr.connection.autocommit = each_statement
                 yield api.Environment(cr, SUPERUSER_ID, {})
                 cr.commit()  # pylint: disable=invalid-commit  # its own cursor
@@ -53,7 +55,7 @@ class Database:
                 self.close()
 
     def close(self):
-        """Give back the connection; an open transaction is rolled back."""
+        """Give the connection back; an open transaction is rolled back."""
         cursor, self._cursor = self._cursor, None
         try:
             if cursor:

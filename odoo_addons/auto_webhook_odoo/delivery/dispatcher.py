@@ -1,4 +1,4 @@
-"""Claim, send, record: each step on its own, so that no transaction is open during HTTP."""
+"""Claims, sends and records deliveries, in separate steps: no transaction is open during HTTP."""
 
 import collections
 import dataclasses
@@ -9,15 +9,15 @@ from typing import NamedTuple
 from ..wire.message import batch, batch_message_id, extended, message_id
 from .transport import post
 
-#: Seconds that a claim may be worked on; its lease lasts for these plus one attempt.
+#: Seconds that a process may work on a claim. The lease lasts that long plus one attempt.
 LEASE_MARGIN = 30
 
-#: Bytes of events in one batch; one event alone may be larger.
+#: Bytes of events in one batch; a single event may be larger.
 _MAX_BATCH = 1024 * 1024
 
 
 class Leased(NamedTuple):
-    """A delivery that this process may send."""
+    """A delivery that this process has claimed."""
 
     id: int
     attempts: int
@@ -30,20 +30,20 @@ class Leased(NamedTuple):
     #: the event as JSON text
     event: str
     leased_until: datetime.datetime
-    #: it has to wait for an earlier one after all, and is not leased
+    #: the delivery must wait for an earlier one of its record after all, and is not leased
     held: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """Deliveries of one subscriber that this process has leased."""
+    """The deliveries of one subscriber that this process has claimed together."""
 
     subscriber_id: int
-    #: seconds until more may be due, None if nothing waits; told if nothing could be claimed
+    #: seconds until more may be due, None if none waits; set only if nothing was claimed
     wait: float | None = None
     endpoint: object = None
     source: str = ""
-    #: ``Leased``, in the order of events
+    #: ``Leased``, in the order of their events
     deliveries: list = dataclasses.field(default_factory=list)
 
 
@@ -51,8 +51,8 @@ def deliver(database, subscriber_id, connections_for):
     """Send all deliveries to a subscriber that are due and that no other process is sending.
 
     :param database: ``database.Database``
-    :param connections_for: ``connections.open_connections``, or what remembers its results
-    :return: seconds until more are due, or None if nothing waits
+    :param connections_for: ``connections.open_connections``, or a function that caches its results
+    :return: seconds until more deliveries are due, or None if none waits
     """
     settled = ()
     while True:
@@ -70,15 +70,17 @@ def deliver(database, subscriber_id, connections_for):
 
 
 def send(connections, claim, stop_at):
-    """Send the deliveries of a claim, as few messages as possible.
+    """Send the deliveries of a claim, in as few messages as possible.
 
-    A refused batch is sent again event by event, and only those attempts count: one poisonous event
-    must not take the others along. What has failed before goes alone from the start. Stops when the
-    endpoint fails (the next ones would fail too) and when the lease is about to end (another
-    process may take them over then).
+    A refused batch is sent again event by event, and only these attempts count: one event that the
+    endpoint refuses must not use up the attempts of the others. A delivery that has failed before
+    is sent alone from the start.
 
-    :param stop_at: moment (``time.monotonic``) after which nothing more may be begun
-    :return: ``{delivery id: Outcome}`` of those that were attempted
+    Sending stops when the endpoint fails, because the next messages would fail too. It also stops
+    when the lease is about to end, because another process may claim the deliveries then.
+
+    :param stop_at: moment (``time.monotonic``) after which no message may be begun
+    :return: ``{delivery id: Outcome}`` of the deliveries that were attempted
     """
     outcomes, failing_records = {}, set()
     messages = collections.deque(_messages(claim))
@@ -99,7 +101,7 @@ def send(connections, claim, stop_at):
 
 
 def _messages(claim):
-    """Yield lists of deliveries to be sent together."""
+    """Yield lists of deliveries that are sent together."""
     together, size = [], 0
     for delivery in claim.deliveries:
         if delivery.attempts:
@@ -119,10 +121,10 @@ def _messages(claim):
 
 
 def _request(source, message):
-    """Return ``(webhook-id, body)``; a lone event is no batch."""
+    """Return ``(webhook-id, body)``. A single event is sent without a batch around it."""
     names = [delivery.event_name for delivery in message]
     events = [
-        # later events of the record may have come before
+        # the endpoint may have got later events of the record before a replay
         extended(delivery.event, replayed=True) if delivery.replayed else delivery.event
         for delivery in message
     ]

@@ -1,10 +1,10 @@
 """The fast path: threads that deliver right after a commit.
 
-Each endpoint has a *lane*, a thread of its own, so one that hangs keeps no other waiting. Lanes
-belong to the process and are started by the first commit that needs them: in prefork mode the
-master loads registries before it forks, and a thread does not survive a fork. A lane also knows
-when its next retry is due. It only shortens the wait: whatever it misses (killed process, restart)
-the cron delivers.
+Each endpoint has a *lane*, a thread of its own, so an endpoint that hangs delays no other. Lanes
+belong to their process. The first commit that needs a lane starts it: in prefork mode the master
+loads registries before it forks, and a thread does not survive a fork. A lane also sleeps until its
+next retry is due. Lanes only shorten the wait: the cron delivers whatever they miss, for example
+because a process was killed.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ _logger = logging.getLogger(__name__)
 
 _KEY = "auto_webhook_odoo.wake_sender"
 
-# Seconds. A thread that is woken waits for the interpreter's lock until this one comes to wait for
-# something, often for two milliseconds. This lets it put its question to the database first.
+# Seconds. Python runs a woken thread only when the waking thread waits for something, often two
+# milliseconds later. This pause lets the lane send its query to the database first.
 _GIVE_WAY = 0.0001
 
 _LINGER = 60  # seconds that an idle lane keeps its connection open
-_PAUSE_AFTER_ERROR = 5  # seconds; an error is ours or the database's, not the endpoint's
-_MOST_ERRORS = 5  # in a row; then the lane ends, and the cron starts another
+_PAUSE_AFTER_ERROR = 5  # seconds; for errors of the addon or the database, not of the endpoint
+_MOST_ERRORS = 5  # in a row; then the lane ends, and the cron starts a new one
 
 
 def wake_sender(cr, subscriber_ids):
@@ -44,15 +44,16 @@ def wake_sender(cr, subscriber_ids):
 
 
 def wake(dbname, subscriber_ids):
-    """Look for due deliveries of these subscribers. Returns at once, and never raises."""
+    """Make the lanes of these subscribers look for due deliveries. Return at once; never raise."""
     if _is_prefork_master():
         return
     try:
         idle = [_Lanes.of_process().wake(dbname, subscriber_id) for subscriber_id in subscriber_ids]
         if any(idle):
             time.sleep(_GIVE_WAY)
-    except RuntimeError:  # no more threads; an error here would fail a request that is committed
-        _logger.exception("Webhooks cannot be sent right now; the cron will do it.")
+    except RuntimeError:
+        # No thread can be started. To raise would fail a request whose changes are committed.
+        _logger.exception("No thread could be started to send webhooks; the cron will send them.")
 
 
 def wait_until_idle(dbname, timeout):
@@ -61,8 +62,11 @@ def wait_until_idle(dbname, timeout):
 
 
 def _is_prefork_master():
-    """Tell whether this process will fork: a thread that is at work then leaves its locks and
-    connections to the children. Modules that are installed at its start make it commit changes."""
+    """Return whether this process is the one that forks Odoo's workers.
+
+    If it had a running thread, its children would inherit the locks and connections of the thread.
+    The master does commit changes, when it installs modules at its start.
+    """
     running = server.server
     return isinstance(running, server.PreforkServer) and running.pid == os.getpid()
 
@@ -82,7 +86,7 @@ class _Lanes:
 
     def __init__(self):
         self._pid = os.getpid()
-        #: guards the state of the lanes, too
+        #: also protects the state of the lanes
         self.lock = threading.Lock()
         self.some_idle = threading.Condition(self.lock)
         #: {(database, subscriber id): lane}
@@ -90,12 +94,12 @@ class _Lanes:
         self.limits = Limits()
 
     def wake(self, *key):
-        """Wake a lane, and tell whether it was idle."""
+        """Wake a lane, and return whether it was idle."""
         with self.lock:
             lane = self.lanes.get(key)
             if lane is None:
                 lane = _Lane(self, key)
-                lane.start()  # if there are no more threads, the next call begins anew
+                lane.start()  # if this fails, the next call tries it again
                 self.lanes[key] = lane
             lane.woken = True
             lane.called.notify()
@@ -116,7 +120,7 @@ class _Lane(threading.Thread):
 
     def __init__(self, lanes, key):
         super().__init__(name=f"webhook.lane.{key[1]}", daemon=True)
-        self.dbname = key[0]  # Odoo shows it in the thread's log lines
+        self.dbname = key[0]  # Odoo shows it in the log lines of the thread
         self.called = threading.Condition(lanes.lock)
         self.woken = self.busy = False
         self._lanes, self._key = lanes, key
@@ -130,19 +134,20 @@ class _Lane(threading.Thread):
                     wait = deliver(database, self._key[1], connections_for)
                     errors = 0
                 except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                    # most likely the connection was kept while PostgreSQL was restarted
+                    # most likely PostgreSQL was restarted while the connection was kept
                     errors += 1
                     wait = 0 if errors == 1 else _PAUSE_AFTER_ERROR
-                    _logger.warning("The database is away; webhooks are tried again.")
-                except Exception:  # the lane must outlive whatever happens to one claim
+                    _logger.warning("The database is away; webhooks will be tried again.")
+                except Exception:  # no error of one claim may end the lane
                     errors += 1
                     wait = _PAUSE_AFTER_ERROR if errors < _MOST_ERRORS else None
                     _logger.exception("Sending webhooks failed; they will be tried again.")
 
     def _wait_for_work(self, wait):
-        """Return True when woken or when ``wait`` seconds are over.
+        """Return True when the lane is woken or ``wait`` seconds are over.
 
-        Return False, and end, if nothing is waiting (``wait`` is None) and nobody wakes the lane.
+        If no delivery waits (``wait`` is None) and nothing wakes the lane for a while, return
+        False: the lane ends.
         """
         with self._lanes.lock:
             self.busy = False

@@ -1,13 +1,14 @@
-"""What is done to the deliveries of a subscriber, each with one statement.
+"""The SQL statements that schedule, claim and record deliveries, one statement for each step.
 
-The ORM would take several for each, and would not know of rows that others have locked.
+The ORM would need several statements for a step, and could not pass over rows that other processes
+have locked.
 """
 
-from ..planned import Planned
+from ..postgres.planned import Planned
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
 
-# Deliveries that exist are left out by NOT EXISTS and not by ON CONFLICT: that one fails under
-# REPEATABLE READ if the sender has just updated the row, and the user would wait for the retry.
+# Existing deliveries are excluded with NOT EXISTS and not with ON CONFLICT. Under REPEATABLE READ,
+# ON CONFLICT fails if the sender has just updated the row, and the user would wait for the retry.
 SCHEDULE = Planned(
     "webhook_schedule",
     {"event_ids": "int[]", "choices": "int[]", "dry_run": "text"},
@@ -35,7 +36,7 @@ SCHEDULE = Planned(
                        )
                  ORDER BY earlier.id DESC
                  LIMIT 1
-               ) scheduled ON TRUE  -- it has taken along all before it
+               ) scheduled ON TRUE  -- all before this one have deliveries already
           JOIN update_webhook event
             ON event.model = instant.model AND event.record_id = instant.record_id
            AND event.id BETWEEN coalesce(scheduled.id + 1, 0) AND instant.id
@@ -50,7 +51,7 @@ SCHEDULE = Planned(
     """,
 )
 
-#: Columns of ``webhook_subscriber`` that make an ``Endpoint``.
+#: The columns of ``webhook_subscriber`` that make an ``Endpoint``, in its order.
 ENDPOINT = """
     url, auth_type, coalesce(auth_token, '') AS auth_token,
     coalesce(api_key_header, '') AS api_key_header,
@@ -85,17 +86,18 @@ def _admitted(condition):
     """  # noqa: S608  # constants
 
 
-# An endpoint that fails, or has a rate limit, is locked: two processes must not both send the one
-# probe, or each a second's worth. Not FOR UPDATE: that would hold up events that begin to wait for
-# the endpoint.
+# The row of an endpoint that fails or has a rate limit is locked. Otherwise two processes could
+# both send the one probe, or each send the events of a whole second. The lock is not FOR UPDATE,
+# which would block transactions that create deliveries for the endpoint.
 #
-# The first deliveries that are due are leased, in the order of the index, so that it does not
-# matter how many wait. One whose record has an earlier delivery elsewhere (leased by another
-# process, or waiting for its retry) is put off until that one is due; when it is settled, it wakes
-# those it held up. LATERAL and arrays, because the planner knows nothing of a table just filled.
+# The statement leases the first due deliveries in the order of the index, so its cost does not
+# depend on how many wait. A delivery may have an earlier one of its record elsewhere: leased by
+# another process, or waiting for its retry. It is then put off until the earlier one is due; when
+# that one is settled, it wakes the later ones. LATERAL and arrays are there because the planner has
+# no statistics of a table that has just been filled.
 #
-# The commit does not wait for the disk: a lease that a crash of PostgreSQL forgets only means that
-# the delivery is sent again, as after a crash of the sender.
+# The commit does not wait for the disk. If PostgreSQL crashes and forgets a lease, the delivery is
+# sent again, as after a crash of the sender.
 CLAIM = Planned(
     "webhook_claim",
     {"subscriber_id": "int", "messages": "int", "margin": "float", "overrun": "float"},
@@ -134,7 +136,7 @@ CLAIM = Planned(
                     SELECT CASE WHEN leased_until IS NULL THEN next_attempt_at
                                 ELSE least(next_attempt_at, statement_timestamp()
                                            AT TIME ZONE 'UTC' + interval '5 seconds')
-                           END AS next_attempt_at  -- it may have just been settled
+                           END AS next_attempt_at  -- it may just have been settled
                       FROM webhook_delivery
                      WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                        AND model = due.model AND record_id = due.record_id
@@ -189,8 +191,9 @@ CLAIM = Planned(
     """,  # noqa: S608  # constants
 )
 
-# What was delivered is delivered. Any other outcome counts only while the lease is still ours;
-# whoever has taken the delivery over will tell what came of it.
+# A delivery that an endpoint accepted is recorded as delivered in any case. Every other outcome
+# counts only while this process still holds the lease: another process that has claimed the
+# delivery since will record its own outcome.
 RECORD = Planned(
     "webhook_record",
     {
@@ -219,7 +222,7 @@ RECORD = Planned(
                    THEN statement_timestamp() AT TIME ZONE 'UTC' END
           FROM outcome
          WHERE delivery.id = outcome.id
-           AND delivery.id = ANY(%(id)s)  -- or the planner reads the whole table
+           AND delivery.id = ANY(%(id)s)  -- otherwise the planner reads the whole table
            AND (outcome.state = 'delivered'
                 OR delivery.state = 'pending' AND delivery.leased_until = %(leased_until)s)
         RETURNING delivery.id, delivery.state
@@ -232,9 +235,10 @@ RELEASE = """
      WHERE id = ANY(%s) AND state = 'pending' AND leased_until = %s
 """
 
-# To be run in a transaction of its own: what began to wait for a delivery before it was settled is
-# seen then, and what another process is just putting off is waited for. The past hour lets them go
-# before the others of their record. Nothing waits for a replay.
+# Must run in a transaction of its own, after the one that settled the deliveries. It then sees
+# deliveries that began to wait before that, and waits for rows that another process is just putting
+# off. The past hour sorts the woken deliveries before the later ones of their record. No delivery
+# waits for a replay.
 WAKE_LATER = Planned(
     "webhook_wake_later",
     {"settled": "int[]"},

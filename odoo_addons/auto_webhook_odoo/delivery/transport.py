@@ -1,4 +1,4 @@
-"""One attempt over HTTP. Knows nothing of the ORM, so no transaction can be open meanwhile."""
+"""One attempt over HTTP. The module knows no ORM, so no transaction can be open meanwhile."""
 
 import base64
 import dataclasses
@@ -12,39 +12,39 @@ from urllib3 import exceptions as errors
 from urllib3.connection import CertificateError
 from urllib3.util import SKIP_HEADER
 
+from ..wire.addresses import AddressRefusedError
+from ..wire.masking import longest_form, masked
 from ..wire.signature import SECRET_PREFIX, signature_headers
-from .addresses import AddressRefusedError
 from .connections import CertificatesError
-from .masking import longest_form, masked
 
-#: Statuses that say something about the endpoint and nothing about the event.
+#: Statuses that are caused by the endpoint and not by the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 
-#: Seconds; an endpoint that asks for more is asked again all the same.
+#: Seconds. If an endpoint asks for a longer pause, the pause is this long all the same.
 MAX_RETRY_AFTER = 24 * 3600
 
-_OVERRUN = 5  # seconds; a busy machine is late
+_OVERRUN = 5  # seconds by which a busy machine may be late
 _RESPONSE_EXCERPT = 2048  # bytes of a response that are kept
 
 
 def longest_attempt(timeout):
-    """Return the seconds after which an attempt has sent its last byte and has come to an end.
+    """Return the seconds after which an attempt has ended and has sent its last byte.
 
-    Only a name server can make it last longer (the system's resolver cannot be interrupted; it
-    gives up by ``/etc/resolv.conf``), and then nothing is sent.
+    Only a name server can make it last longer: Python cannot interrupt the system's resolver, which
+    gives up as ``/etc/resolv.conf`` says. In that case nothing is sent.
     """
     return timeout + _OVERRUN
 
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """Where and how to deliver. A copy of a subscriber's settings, free of the ORM."""
+    """Where and how to deliver: a copy of a subscriber's settings, independent of the ORM."""
 
     url: str
     auth_type: str
     auth_token: str
     api_key_header: str
-    #: the newest first; while a key is being replaced both sign
+    #: the newest first; while an old secret is still valid, both sign
     signing_secrets: list
     #: seconds for the whole attempt
     timeout: float
@@ -55,7 +55,7 @@ class Endpoint:
 
     @property
     def secrets(self):
-        """Texts that must not be shown, whatever an endpoint answers."""
+        """Texts that must not be shown, whatever an endpoint answers; the longest first."""
         token = self.auth_token
         texts = {token, base64.b64encode(token.encode()).decode(), *self.signing_secrets}
         texts.update(secret.removeprefix(SECRET_PREFIX) for secret in self.signing_secrets)
@@ -66,28 +66,29 @@ class Endpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of one attempt."""
+    """The result of one attempt."""
 
     delivered: bool
     status: int | None = None
-    #: in words, None if it was delivered
+    #: in words; None if the endpoint accepted the message
     error: str | None = None
-    #: what the endpoint said, at most 2 kB, without secrets
+    #: the answer of the endpoint, at most 2 kB, without secrets
     response: str = ""
     #: milliseconds
     duration: int = 0
-    #: the endpoint is at fault, not the event: the attempt is not counted against the event
+    #: the endpoint caused the failure, not the event, so the attempt is not counted against the
+    #: event
     endpoint_failed: bool = False
-    #: seconds that the endpoint asked to be left alone
+    #: seconds for which the endpoint asked to get no messages
     retry_after: int | None = None
     #: the endpoint accepted the connection, but did not read the message and answer it in time
     timed_out: bool = False
 
 
 def post(connections, endpoint, message_id, body):
-    """POST ``body`` once and tell what came of it; never raises for what the network does.
+    """POST ``body`` once and return the ``Outcome``. Failures of the network raise no error.
 
-    :param connections: what ``connections.open_connections`` returns
+    :param connections: the result of ``connections.open_connections``
     :param bytes body: JSON, sent exactly as it is
     """
     started = time.monotonic()
@@ -99,7 +100,7 @@ def post(connections, endpoint, message_id, body):
             headers=_headers(endpoint, message_id, body),
             timeout=endpoint.timeout,
         )
-    except Exception as error:  # http.client and idna have errors of their own for odd answers
+    except Exception as error:  # http.client and idna raise errors of their own for odd answers
         text = _describe(error)
         return Outcome(
             False,
@@ -142,19 +143,19 @@ def _headers(endpoint, message_id, body):
 
 
 def _read_excerpt(response, secrets):
-    """Return the beginning of a response, without secrets.
+    """Return the beginning of a response's body, without secrets.
 
-    A short one is then complete, and its connection can be used again; a longer one is cut off
+    A short body is read completely, so its connection can be used again. A longer body is cut off
     together with its connection.
     """
-    # without the header urllib3 builds no decoders: thousands of them fit into one
+    # Without the header urllib3 builds no decoders. A header can name thousands of them.
     encoding = response.headers.pop("Content-Encoding", "identity")
     try:
         excerpt = response.read(_RESPONSE_EXCERPT + longest_form(secrets), decode_content=False)
-    except Exception:  # the status is known and is what counts
+    except Exception:  # the status is known, and it decides
         excerpt = b""
     finally:
-        if not response.closed:  # which it is after its last byte
+        if not response.closed:  # it is closed after its last byte
             response.close()
         response.release_conn()
     if excerpt and encoding.strip().lower() != "identity":
@@ -163,7 +164,7 @@ def _read_excerpt(response, secrets):
 
 
 def _describe(error):
-    """Say in words why nothing came back, without what a URL or a header may hold."""
+    """Return in words why there is no answer, without anything that a URL or a header may hold."""
     for kinds, text in _FAILURES:
         for cause in _causes(error):
             if isinstance(cause, kinds):
@@ -172,6 +173,7 @@ def _describe(error):
 
 
 def _causes(error):
+    """Yield an error and the errors that led to it."""
     while error:
         yield error
         error = error.__cause__ or error.__context__
@@ -180,9 +182,9 @@ def _causes(error):
 _TIMED_OUT = "The endpoint did not answer in time."
 _DROPPED = "The endpoint refused or dropped the connection."
 
-#: What urllib3 wraps counts: its own errors differ between its versions.
+#: The error that urllib3 wraps decides, because urllib3's own errors differ between its versions.
 _FAILURES = (
-    ((AddressRefusedError, CertificatesError), ""),  # they say it themselves
+    ((AddressRefusedError, CertificatesError), ""),  # their own text says it
     (
         (ssl.SSLCertVerificationError, CertificateError),
         "The certificate of the endpoint could not be verified.",
@@ -198,7 +200,7 @@ _FAILURES = (
 _MEANINGS = {
     400: "the endpoint does not understand the message.",
     401: "the endpoint does not accept the credentials or the signature.",
-    403: "the endpoint forbids it.",
+    403: "the endpoint does not allow this request.",
     404: "there is no endpoint at this address.",
     410: "the endpoint wants no more messages.",
     413: "the message is too large for the endpoint.",
@@ -209,14 +211,14 @@ _MEANINGS = {
 
 
 def _meaning(status):
-    """Say what a status means for a webhook."""
+    """Return in words what a status means for a webhook."""
     if 300 <= status < 400:
-        return f"HTTP {status}: the endpoint redirects, which is not followed. Use its new address."
+        return f"HTTP {status}: the endpoint redirects to another address. Enter that one as URL."
     return f"HTTP {status}: {_MEANINGS.get(status, 'the endpoint failed.')}"
 
 
 def _retry_after(response):
-    """Return the seconds of a ``Retry-After`` header (RFC 9110, 10.2.3), a number or a date."""
+    """Return the seconds in a ``Retry-After`` header, a number or a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     if value.isascii() and value.isdecimal():
         seconds = int(value[:10])
@@ -230,10 +232,10 @@ def _retry_after(response):
 
 
 def _seconds(date):
-    """Return the seconds since the epoch of an HTTP date, None if it is none."""
+    """Return the seconds since the epoch of an HTTP date, or None if the text is no date."""
     try:
         return email.utils.mktime_tz(email.utils.parsedate_tz(date))
-    except Exception:  # there are many for what is no date
+    except Exception:  # the parser raises many kinds of errors for other texts
         return None
 
 

@@ -1,27 +1,32 @@
+"""The tables of the addon, and its extensions of Odoo's models.
+
+A file has the name of its model. A model that is too long for one file has its other parts in
+``<model>_<aspect>.py``; the docstring of its class in the main file names them. Models open no
+network connection and start no thread: that is left to ``delivery/``.
+"""
+
 from . import (
     base,
     ir_http,
     ir_model_fields,
     res_config_settings,
+    res_users,
     update_webhook,
+    update_webhook_monitoring,
+    update_webhook_retention,
     user_sync_state,
     webhook_attempt,
     webhook_config,
-    webhook_cors,
     webhook_delivery,
-    webhook_feed,
-    webhook_feed_access,
     webhook_feed_break,
+    webhook_feed_position,
     webhook_job,
     webhook_key_failure,
     webhook_mixin,
     webhook_replay,
-    webhook_retention,
     webhook_snapshot,
-    webhook_stats,
     webhook_subscriber,
     webhook_subscriber_credentials,
     webhook_subscriber_health,
     webhook_tally,
-    webhook_unconfirmed,
 )

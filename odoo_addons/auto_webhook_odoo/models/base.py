@@ -6,22 +6,22 @@ from ..capture.names import name_query
 
 
 class Base(models.AbstractModel):
-    """Notices what the ORM does to recorded records, always before it does it.
+    """Notices what the ORM does to recorded records, always before the ORM does it.
 
-    These are the innermost methods through which all changes pass (odoo/orm/models.py):
-    ``_create`` is the one INSERT, ``_write_multi`` the one UPDATE of columns (recomputed fields
-    included), ``unlink`` the one DELETE. Links of many2many fields are no columns; they are
-    written by ``write``, by ``_create`` and by ``_compute_field_value``.
+    The methods here are the innermost ones that all changes pass through (odoo/orm/models.py):
+    ``_create`` is the only INSERT, ``_write_multi`` the only UPDATE of columns (recomputed fields
+    included), ``unlink`` the only DELETE. Links of many2many fields are no columns. ``write``,
+    ``_create`` and ``_compute_field_value`` write them.
 
-    ``_webhook_capture`` is one cached lookup and ends the matter for all models that neither are
-    recorded nor have an effect on one that is.
+    For all models that are not recorded and do not affect a recorded one, the price is one cached
+    look-up, ``_webhook_capture``.
     """
 
     _inherit = "base"
 
-    #: False for the models of this addon: recording them would record the recording itself
+    #: False for the models of this addon: recording them would record the recording itself.
     _webhook_recordable = True
-    #: stored field that names a record in the payload of others; None: ``_rec_name``
+    #: The stored field that names a record in the events of other records; None: ``_rec_name``.
     _webhook_name_field = None
 
     @api.model
@@ -60,7 +60,7 @@ class Base(models.AbstractModel):
         tracking, effects = self._webhook_capture()
         if not (tracking or effects):
             return super()._compute_field_value(field)
-        # one method may compute several fields, and is called for the first of them
+        # One method may compute several fields. Odoo calls it for the first of them.
         names = [
             computed.name
             for computed in self.pool.field_computed.get(field, (field,))
@@ -76,7 +76,7 @@ class Base(models.AbstractModel):
         return super()._compute_field_value(field)
 
     def _update_field_translations(self, field_name, *args, **kwargs):
-        # writes with SQL
+        # Odoo writes translations with SQL.
         if tracking := self._webhook_capture()[0]:
             changes = TransactionChanges.of(self.env.cr)
             changes.note_changing(self, self._ids, [field_name], tracking)
@@ -89,7 +89,7 @@ class Base(models.AbstractModel):
         return super().unlink()
 
     def _webhook_capture(self):
-        """Return ``(Tracking, Effects)`` of this model, each or both None."""
+        """Return ``(Tracking, Effects)`` of this model; each may be None."""
         if self._abstract or self._transient or not self._webhook_recordable:
             return None, None
         return self.env["webhook.config"]._capture(self._name)
@@ -97,9 +97,11 @@ class Base(models.AbstractModel):
     @api.model
     @tools.ormcache("lang")
     def _webhook_name_query(self, lang):
+        """Return the cached result of ``capture.names.name_query``."""
         return name_query(self, lang)
 
     def _webhook_is_links(self, name):
+        """Return whether a field is a stored many2many field."""
         field = self._fields.get(name)
         return field is not None and field.type == "many2many" and field.store
 
@@ -111,17 +113,17 @@ class Base(models.AbstractModel):
             TransactionChanges.of(self.env.cr).note_changing(model, ids, names, tracking)
 
     def _webhook_note_links(self, effects, ids, vals):
-        """Note the records that are linked from this side: those that are, and will be."""
+        """Note the records that are linked to these ones now, or will be after the change."""
         for name in effects.links.keys() & vals.keys():
             links = effects.links[name]
-            if links.other == links.own:  # another field of the recorded model itself
+            if links.other == links.own:  # another field of the recorded model, on the same table
                 self._webhook_note(links.model, ids, [links.field])
                 continue
             affected = commanded_ids(vals[name]).union(linked(self.env.cr, links, ids))
             self._webhook_note(links.model, affected, [links.field])
 
     def _webhook_compute_links(self, links, ids, compute, field):
-        """Compute many2many fields; who is linked by them is known only afterwards."""
+        """Compute many2many fields. Which records they link is known only afterwards."""
         cr, changes = self.env.cr, TransactionChanges.of(self.env.cr)
         before = {(found, i): set(linked(cr, found, [i])) for found in links for i in ids}
         for (found, _id), affected in before.items():
@@ -133,7 +135,7 @@ class Base(models.AbstractModel):
             changes.unlinked_before(self.env[found.model], found.field, added, record_id)
 
     def _webhook_note_parents(self, effects, ids, vals_list):
-        """Note the records to whose lines or links these rows belong, and will belong."""
+        """Note the recorded records whose lines or links these rows are now, or will be."""
         for column, parents in effects.rows.items():
             if not any(column in vals for vals in vals_list):
                 continue
@@ -144,9 +146,9 @@ class Base(models.AbstractModel):
                 self._webhook_note(model_name, affected, [field_name])
 
     def _webhook_note_deleting(self, model_name, ids, seen):
-        """Note records that are about to be deleted, and all that the database does with them.
+        """Note records that are about to be deleted, and all that the database does because of it.
 
-        :param dict seen: ``{model: ids}`` noted already; references may run in circles
+        :param dict seen: ``{model: ids}`` noted already, because references may form a circle
         """
         known = seen.setdefault(model_name, set())
         ids = [record_id for record_id in ids if record_id not in known]
@@ -166,7 +168,7 @@ class Base(models.AbstractModel):
         for links in effects.lost_links:
             self._webhook_note(links.model, linked(self.env.cr, links, ids), [links.field])
         for reference in effects.references:
-            # the database may not have heard yet of what has just begun to point here
+            # References that have just begun to point here may not be in the database yet.
             self.env[reference.model].flush_model([reference.field])
             affected = pointing_at(self.env[reference.model], reference, ids)
             if reference.ondelete == "cascade":

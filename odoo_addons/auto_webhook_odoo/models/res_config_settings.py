@@ -3,12 +3,14 @@ import re
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from .webhook_cors import split_origins
+from .ir_http import split_origins
 
 _ORIGIN = re.compile(r"https?://[^\s/@?#]+|\*")
 
 
 class ResConfigSettings(models.TransientModel):
+    """The addon's settings; each is kept in a system parameter."""
+
     _inherit = "res.config.settings"
 
     webhook_archive_days = fields.Integer(
@@ -30,14 +32,14 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="auto_webhook_odoo.payload_limit",
         default=262144,
         help="A larger payload is reduced to the fields that changed, and if that is still too "
-        "large to nothing. The payload says so.",
+        "large, to nothing. The payload says that it was reduced.",
     )
     webhook_warn_hours = fields.Integer(
         string="Warn of Unconfirmed Events After (hours)",
         config_parameter="auto_webhook_odoo.warn_hours",
         default=24,
         help="Webhook managers get an activity if an event has not been confirmed by a receiver "
-        "for so long. 0: never.",
+        "for this long. 0: never.",
     )
     webhook_cors_origins = fields.Char(
         string="Web Pages That May Read the Feed",
@@ -53,8 +55,8 @@ class ResConfigSettings(models.TransientModel):
                 if not _ORIGIN.fullmatch(origin):
                     raise ValidationError(
                         self.env._(
-                            "%s is no origin. Give scheme and host, such as "
-                            "https://app.example.com, without a path.",
+                            "%s is no origin. Enter scheme and host without a path, such as "
+                            "https://app.example.com",
                             origin,
                         )
                     )

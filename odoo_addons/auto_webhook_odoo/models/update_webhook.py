@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
-from ..planned import Planned
+from ..capture import statements
 from ..wire.event import EVENT_TABLES, event_json
 from .webhook_config import CATEGORIES, PRIORITIES
 
@@ -14,69 +14,23 @@ EVENTS = [("create", "Created"), ("write", "Changed"), ("unlink", "Deleted")]
 class LooseMany2one(fields.Many2one):
     """A many2one without a foreign key.
 
-    Events are history: deleting a user neither waits for them nor changes them. Checking three
-    keys for each event would also be a good part of what recording costs.
+    Events are history: deleting a user must neither wait for them nor change them. Checking three
+    foreign keys for each event would also be a good part of the cost of recording.
     """
 
     def update_db_foreign_key(self, model, column):
-        """There is none to update."""
-
-
-# Groups hold what many events of a transaction have in common. Texts of events are joined with line
-# breaks, which JSON text never holds: a list of a thousand parameters takes longer to quote and to
-# parse than its rows to write.
-INSERT_EVENTS = Planned(
-    "webhook_insert_events",
-    {
-        **dict.fromkeys(("group", "record_id", "company_id", "config_id"), "int[]"),
-        **dict.fromkeys(("model", "event", "changed_fields", "priority", "category"), "text[]"),
-        **dict.fromkeys(("payload", "old_values"), "text"),
-        "user_id": "int",
-    },
-    "SETOF int",
-    """
-        WITH event AS (
-            INSERT INTO update_webhook (
-                model, event, changed_fields, priority, category, config_id,
-                record_id, payload, old_values, company_id,
-                user_id, timestamp, is_processed, is_archived
-            )
-            SELECT common.model, common.event, common.changed_fields, common.priority,
-                   common.category, common.config_id,
-                   own.record_id, own.payload, own.old_values, own.company_id,
-                   %(user_id)s, statement_timestamp() AT TIME ZONE 'UTC', FALSE, FALSE
-              FROM unnest(
-                        %(group)s, %(record_id)s,
-                        string_to_array(%(payload)s, E'\\n'),
-                        string_to_array(%(old_values)s, E'\\n', ''),
-                        %(company_id)s
-                   ) WITH ORDINALITY
-                   AS own(number, record_id, payload, old_values, company_id, position)
-              JOIN unnest(
-                        %(model)s, %(event)s, %(changed_fields)s,
-                        %(priority)s, %(category)s, %(config_id)s
-                   ) WITH ORDINALITY
-                   AS common(model, event, changed_fields, priority, category, config_id, number)
-                ON common.number = own.number
-             ORDER BY own.position
-            RETURNING id
-        ),
-        pending AS (INSERT INTO webhook_feed_pending (id) SELECT id FROM event)
-        SELECT id FROM event ORDER BY id
-    """,
-)
-
-_DELETE_EVENTS = """
-    WITH event AS (DELETE FROM update_webhook WHERE id = ANY(%(ids)s))
-    DELETE FROM webhook_feed_pending WHERE id = ANY(%(ids)s)
-"""
+        """Do nothing, because there is no foreign key."""
 
 
 class UpdateWebhook(models.Model):
     """The event table: one row for the net change of one record in one transaction.
 
-    Rows are written with SQL by ``capture.changes``, in the transaction of the change itself,
-    and are the source of truth for both ways out, push and pull.
+    ``capture.changes`` writes the rows with SQL, in the transaction of the change itself. Push and
+    pull both read them.
+
+    This file holds the fields, and how events are written, read by the feed, and confirmed.
+    ``update_webhook_retention.py`` archives and deletes old events, and
+    ``update_webhook_monitoring.py`` holds figures and warnings.
     """
 
     _name = "update.webhook"
@@ -89,7 +43,8 @@ class UpdateWebhook(models.Model):
     model = fields.Char(required=True, readonly=True)
     record_id = fields.Integer(string="Record ID", required=True, readonly=True, aggregator=None)
     event = fields.Selection(EVENTS, required=True, readonly=True)
-    # JSON as text: written once, sent as it is, and a third cheaper to insert than jsonb
+    # JSON as text: it is written once and sent as it is, and inserting it costs a third less than
+    # jsonb.
     payload = fields.Text(readonly=True, help="The values of the record after the change (JSON).")
     changed_fields = fields.Text(readonly=True, help="Names of the fields that changed (JSON).")
     old_values = fields.Text(
@@ -98,7 +53,7 @@ class UpdateWebhook(models.Model):
     priority = fields.Selection(PRIORITIES, required=True, readonly=True)
     category = fields.Selection(CATEGORIES, required=True, readonly=True)
     timestamp = fields.Datetime(required=True, readonly=True, help="When the change was saved.")
-    user_id = LooseMany2one("res.users", readonly=True, help="Who made the change.")
+    user_id = LooseMany2one("res.users", readonly=True, help="The user who made the change.")
     company_id = LooseMany2one("res.company", readonly=True, help="Company of the record.")
     config_id = LooseMany2one("webhook.config", readonly=True, string="Configuration")
     is_processed = fields.Boolean(
@@ -119,14 +74,15 @@ class UpdateWebhook(models.Model):
     seq = fields.Integer(
         string="Feed Position",
         compute="_compute_seq",
-        help="Position in the feed; empty until the event is first asked for.",
+        help="Position in the feed. Empty until the feed is read after the change.",
     )
     delivery_ids = fields.One2many("webhook.delivery", "event_id", string="Deliveries")
 
     _unprocessed_idx = models.Index("(record_id, id) WHERE is_processed IS NOT TRUE")
 
     def init(self):
-        INSERT_EVENTS.define(self.env.cr)
+        for statement in statements.PLANNED:
+            statement.define(self.env.cr)
 
     @api.depends("model", "record_id", "event")
     def _compute_display_name(self):
@@ -150,7 +106,7 @@ class UpdateWebhook(models.Model):
         }
 
     def action_erase(self):
-        """Ask whether to blank what the events of this record hold."""
+        """Open the dialogue that erases the values in the events of this record."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
@@ -166,9 +122,10 @@ class UpdateWebhook(models.Model):
 
     @api.model
     def _confirm(self, event_ids):
-        """Count events as processed.
+        """Mark events as processed.
 
-        In the order of ids, so that two confirmations that overlap cannot deadlock.
+        Locks them in the order of their ids, so that two confirmations of the same events cannot
+        deadlock.
         """
         self.env.cr.execute(
             """
@@ -197,14 +154,14 @@ class UpdateWebhook(models.Model):
 
     @api.model
     def _insert_events(self, groups, stale_ids):
-        """Write all events of a transaction with one statement, after a savepoint with two.
+        """Write all events of a transaction with one statement, or two if some replace others.
 
         :param list groups: ``capture.events.EventGroup`` objects
-        :param list stale_ids: rows written earlier in this transaction that these replace
+        :param list stale_ids: rows written earlier in this transaction that the new ones replace
         :return: the ids of the new rows, in the order of the groups and of their events
         """
         if stale_ids:
-            self.env.cr.execute(_DELETE_EVENTS, {"ids": stale_ids})
+            self.env.cr.execute(statements.DELETE_EVENTS, {"ids": stale_ids})
         self.invalidate_model()
         if not groups:
             return []
@@ -212,7 +169,7 @@ class UpdateWebhook(models.Model):
         parameters = {name: [getattr(group, name) for group in groups] for name in common}
         numbers = [number for number, group in enumerate(groups, 1) for _id in group.record_ids]
         self.env.cr.execute(
-            INSERT_EVENTS.call,
+            statements.INSERT_EVENTS.call,
             {
                 **parameters,
                 "group": _int_array(numbers),
@@ -220,7 +177,7 @@ class UpdateWebhook(models.Model):
                 "company_id": _int_array(i for group in groups for i in group.company_ids),
                 "payload": "\n".join(text for group in groups for text in group.payloads),
                 "old_values": "\n".join(text for group in groups for text in group.old_values),
-                # the user who acts, and not the one whose rights the code has taken
+                # The user who acts, not the user whose rights the code has taken with sudo.
                 "user_id": self.env.cr.transaction.default_env.uid,
             },
         )
@@ -249,30 +206,64 @@ class UpdateWebhook(models.Model):
         """Return the next page of the feed, as ``/api/webhooks/pull`` does.
 
         :param int last_event_id: cursor: ``last_id`` of the page before, 0 for the start
-        :param int limit: events per page
+        :param int limit: how many events the page holds at most
         :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
         :return: the dictionary that docs/protocol.md describes
         """
         if type(last_event_id) is not int or type(limit) is not int or not 0 < limit < 2**31:
-            raise ValidationError(self.env._("Cursor and limit of the feed are whole numbers."))
+            raise ValidationError(
+                self.env._("Cursor and limit must be whole numbers, the limit from 1.")
+            )
         if any(isinstance(wanted, str) for wanted in filters.values()):
-            raise ValidationError(self.env._("Filters of the feed are lists."))
+            raise ValidationError(self.env._("Filters of the feed must be lists."))
         page = self.env["webhook.feed.position"]._read_page(last_event_id, limit, **filters)
         return page.head | {"events": [json.loads(event) for event in page.events]}
 
     @api.model
+    def _visible(self, table):
+        """Return the SQL condition for events that the current user may see (superuser: all)."""
+        if self.env.su:
+            return SQL("TRUE")
+        conditions = [
+            SQL(
+                "(%(company)s IS NULL OR %(company)s = ANY(%(companies)s))",
+                company=SQL.identifier(table, "company_id"),
+                companies=self.env.user.company_ids.ids,
+            )
+        ]
+        allowed = self.env.user._webhook_models()
+        if allowed is not None:
+            conditions.append(SQL("%s = ANY(%s)", SQL.identifier(table, "model"), allowed))
+        return SQL(" AND ").join(conditions)
+
+    @api.model
+    def _check_models(self, names):
+        """Refuse models that the user cannot ask for. An empty answer would be misleading.
+
+        :raises AccessError: if the user may not see the events of a model
+        :raises ValidationError: if a model does not exist
+        """
+        allowed = self.env.user._webhook_models()
+        for name in names or ():
+            if allowed is not None and name not in allowed:
+                raise AccessError(self.env._("This user may not read the changes of %s.", name))
+            if name not in self.env and not self.env["webhook.tally"]._knows_model(name):
+                raise ValidationError(self.env._("There is no model %s.", name))
+
+    @api.model
     def _mark_processed(self, event_ids, failures):
-        """Confirm events, or keep why their handlers failed. Both may be repeated.
+        """Confirm events, and store why receivers gave up on others. Both may be repeated.
 
         :param list event_ids: events whose handlers succeeded
         :param dict failures: ``{event id: error}``
-        :return: ``(number of events that are processed now, list of unknown ids)``
+        :return: ``(number of these events that are processed now, list of unknown ids)``
         """
         named = {*event_ids, *failures}
         possible = [event_id for event_id in named if event_id < 2**31]  # ids are int4
         cr = self.env.cr
         visible = self._visible("update_webhook")
-        # all of them in the order of ids, or a confirmation here and a failure there could deadlock
+        # All rows are locked in the order of their ids. Otherwise a confirmation and a failure
+        # could deadlock.
         cr.execute(
             SQL(
                 "SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s"
@@ -298,4 +289,8 @@ class UpdateWebhook(models.Model):
 
 
 def _int_array(values):
+    """Return integers as the text of a PostgreSQL array.
+
+    psycopg2 passes a text on faster than a list.
+    """
     return "{%s}" % ",".join("NULL" if value is None else str(value) for value in values)  # noqa: UP031

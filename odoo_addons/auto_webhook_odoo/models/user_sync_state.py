@@ -10,15 +10,15 @@ _MAX_LISTED = 1000
 
 
 class BigInteger(fields.Integer):
-    """An integer as large as a cursor."""
+    """An integer column that is large enough for a cursor."""
 
     _column_type = ("int8", "int8")
 
 
 class UserSyncState(models.Model):
-    """How far a device of a user has read the feed, so that it can go on from there.
+    """How far a device of a user has read the feed. The device can go on from there.
 
-    Devices know nothing of each other, and what one has read is not thereby processed.
+    Devices are independent of each other. That a device has read an event does not confirm it.
     """
 
     _name = "user.sync.state"
@@ -29,7 +29,7 @@ class UserSyncState(models.Model):
 
     user_id = fields.Many2one("res.users", required=True, readonly=True, ondelete="cascade")
     device_id = fields.Char(
-        required=True, readonly=True, help="The name that the device gave itself."
+        required=True, readonly=True, help="The name by which the device calls itself."
     )
     app_type = fields.Char(string="App", readonly=True)
     app_version = fields.Char(readonly=True)
@@ -38,7 +38,7 @@ class UserSyncState(models.Model):
         string="Cursor",
         readonly=True,
         aggregator=None,
-        help="How far the device has read the feed. Not the number of an event.",
+        help="How far the device has read the feed. This is not the number of an event.",
     )
     last_sync_time = fields.Datetime(string="Last Synchronisation", readonly=True)
     sync_count = fields.Integer(string="Synchronisations", readonly=True)
@@ -47,7 +47,7 @@ class UserSyncState(models.Model):
         string="Active",
         default=True,
         readonly=True,
-        help=f"Off as soon as the device has not been heard of for {_ACTIVE_DAYS} days.",
+        help=f"Switched off when the device has not called for {_ACTIVE_DAYS} days.",
     )
 
     _device_unique = models.UniqueIndex("(user_id, device_id)")
@@ -56,20 +56,20 @@ class UserSyncState(models.Model):
         """Have devices read the feed from its beginning."""
         if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
             raise AccessError(self.env._("Only webhook managers may reset devices."))
-        self.check_access("read")  # or they would reset those of other companies, too
+        self.check_access("read")  # or they could reset devices of other companies
         self.sudo().last_event_id = 0
 
     @api.model
     def _user_to_act_for(self, user_id=None):
         """Return the user whose devices are meant, by default the current one.
 
-        :raises AccessError: if these are nobody else's business
+        :raises AccessError: if the current user may not act for this user
         :raises ValidationError: if there is no such user
         """
         if user_id in (None, self.env.uid):
             return self.env.user
         if not self.env.user.has_group("auto_webhook_odoo.group_webhook_receiver"):
-            raise AccessError(self.env._("Devices of other users are for receivers only."))
+            raise AccessError(self.env._("Only webhook receivers may act for other users."))
         user = self.env["res.users"].sudo().browse(user_id).exists()
         if not user.active or not user.company_ids & self.env.user.company_ids:
             raise ValidationError(self.env._("There is no user %s.", user_id))
@@ -77,9 +77,9 @@ class UserSyncState(models.Model):
 
     @api.model
     def _touch(self, user_id, device_id, app_type=None, app_version=None, device_info=None):
-        """Return the state of a device, locked; it is created on first use.
+        """Return the state of a device, locked. It is created on first use.
 
-        What the device says about itself is kept; None is what it does not say.
+        What the device says about itself is stored; None keeps the stored value.
         """
         self.env.cr.execute(
             """
@@ -112,9 +112,10 @@ class UserSyncState(models.Model):
         return state
 
     def _advance(self, cursor, events_synced, reset=False):
-        """Note that the device has read up to the cursor, or starts again there.
+        """Note that the device has read up to the cursor.
 
-        :raises ValidationError: if the feed is not that long
+        :param bool reset: accept a cursor that lies before the stored one
+        :raises ValidationError: if the cursor is beyond the end of the feed
         """
         self.ensure_one()
         end = self.env["webhook.feed.break"]._end()
@@ -151,7 +152,7 @@ class UserSyncState(models.Model):
 
     @api.model
     def _totals(self, user_id=None, device_id=None):
-        """Return totals and devices, of those that the current user may see."""
+        """Return totals and the devices, of the devices that the current user may see."""
         domain = []
         if user_id is not None:
             domain.append(("user_id", "=", self._user_to_act_for(user_id).id))
@@ -173,7 +174,7 @@ class UserSyncState(models.Model):
 
     @api.autovacuum
     def _gc_inactive(self):
-        """Mark devices that have not been heard of for long."""
+        """Mark devices inactive that have not called for a long time."""
         before = fields.Datetime.now() - timedelta(days=_ACTIVE_DAYS)
         silent = [("is_active", "=", True), ("write_date", "<", before)]
         self.search(silent).is_active = False

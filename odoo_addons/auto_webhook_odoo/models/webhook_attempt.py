@@ -4,8 +4,8 @@ from odoo import api, fields, models
 class WebhookAttempt(models.Model):
     """One HTTP try of a delivery.
 
-    Kept for deliveries that do not succeed at once: for the others, the delivery itself says it
-    all, and a row for each would cost as much as the delivery.
+    Attempts are kept only for deliveries that do not succeed at once. For the others the delivery
+    itself says everything, and a row for each would cost as much as the delivery.
     """
 
     _name = "webhook.attempt"
@@ -23,18 +23,18 @@ class WebhookAttempt(models.Model):
         string="Answer",
         readonly=True,
         aggregator=None,
-        help="The number that the endpoint answered with; 200 to 299 mean that it accepted. "
+        help="HTTP status of the endpoint's answer; 200 to 299 mean that it accepted the message. "
         "Empty: no answer came.",
     )
     duration = fields.Integer(string="Duration (ms)", readonly=True, aggregator="avg")
     error = fields.Text(readonly=True)
     response = fields.Text(
-        readonly=True, help="The first 2 kB of what the endpoint answered, without secrets."
+        readonly=True, help="The first 2 kB of the endpoint's answer, without secrets."
     )
 
     @api.model
     def _log(self, deliveries, outcomes):
-        """Keep what came of the attempts.
+        """Store attempts, unless they were a first one that succeeded.
 
         :param deliveries: as in ``Claim``
         :param dict outcomes: ``{delivery id: Outcome}``

@@ -9,7 +9,7 @@ from ..capture.columns import column_sql
 from ..capture.effects import find_effects
 from ..capture.tracking import make_tracking
 
-#: in ``cr.postcommit.data``: this transaction has changed the configuration
+#: Key in ``cr.postcommit.data``, present if this transaction has changed a configuration.
 _OWN_CHANGES = "auto_webhook_odoo.config"
 _NOTHING = (None, None)
 
@@ -23,6 +23,12 @@ CATEGORIES = [
 
 
 class WebhookConfig(models.Model):
+    """Which changes of a model are recorded, and how they are sent.
+
+    Each process caches the configurations as ``Tracking`` and ``Effects`` of all models. A change
+    of a configuration empties the caches of all processes; the registry is not rebuilt.
+    """
+
     _name = "webhook.config"
     _description = "Webhook Configuration"
     _order = "model_name"
@@ -57,8 +63,8 @@ class WebhookConfig(models.Model):
         PRIORITIES,
         default="medium",
         required=True,
-        help="How important these changes are to those who receive them. Only changes of high "
-        "priority can be sent instantly.",
+        help="How important these changes are to the receivers. Only changes of high priority can "
+        "be sent instantly.",
     )
     instant_send = fields.Boolean(
         help="Push these changes to the subscribers right after they are saved. All other "
@@ -68,10 +74,10 @@ class WebhookConfig(models.Model):
         CATEGORIES,
         default="business",
         required=True,
-        help="Sent with every event, for receivers to sort by.",
+        help="Sent with every event, so that receivers can sort events by it.",
     )
     include_old_values = fields.Boolean(
-        default=True, help="Send what the changed fields held before, next to the new values."
+        default=True, help="Send the old values of changed fields next to the new ones."
     )
     payload_field_ids = fields.Many2many(
         "ir.model.fields",
@@ -94,7 +100,7 @@ class WebhookConfig(models.Model):
         string="Only Records",
         default="[]",
         help="Record only changes of these records. A change counts if the record matched before "
-        "it or matches after it, so a record that leaves the selection is still reported once.",
+        "it or matches after it, so a record that stops matching is still reported once.",
     )
     instant_domain = fields.Char(
         string="Instant Only Records",
@@ -110,9 +116,9 @@ class WebhookConfig(models.Model):
     )
     subscriber_ids = fields.Many2many(
         "webhook.subscriber",
-        ondelete="restrict",  # an empty list means all of them
+        ondelete="restrict",  # if the list became empty, all subscribers would be meant
         string="Subscribers",
-        help="Who gets the instant events of this model. Leave empty for all subscribers.",
+        help="The endpoints that get the instant events of this model. Leave empty for all.",
     )
 
     _model_unique = models.Constraint(
@@ -168,15 +174,19 @@ class WebhookConfig(models.Model):
             config._check_domain(config.instant_domain)
 
     def _check_domain(self, domain):
-        """Check that a domain, as text, selects records of this model.
+        """Check that the text of a domain selects records of this model.
 
-        :raises ValidationError: if not
+        :raises ValidationError: if it does not
         """
         try:
             self.env[self.model_name]._search(literal_eval(domain or "[]"))
         except Exception as error:
             raise ValidationError(
-                self.env._("%(domain)s cannot be used: %(error)s", domain=domain, error=error)
+                self.env._(
+                    "The filter %(domain)s cannot be used: %(error)s",
+                    domain=domain,
+                    error=error,
+                )
             ) from error
 
     @api.model_create_multi
@@ -196,13 +206,13 @@ class WebhookConfig(models.Model):
         return result
 
     def _tracking_changed(self):
-        """Make every process read the configuration anew; the registry stays as it is."""
+        """Make every process read the configuration again, once this transaction is committed."""
         registry, data = self.env.registry, self.env.cr.postcommit.data
         if _OWN_CHANGES not in data:
 
             def publish():
                 registry.clear_cache()
-                registry.signal_changes()  # a shell or a script does not signal by itself
+                registry.signal_changes()  # a shell or a script would not signal by itself
 
             self.env.cr.postcommit.add(publish)
         data[_OWN_CHANGES] = {}
@@ -210,7 +220,7 @@ class WebhookConfig(models.Model):
     @api.model
     def _stop_recording(self):
         """Record nothing more in this transaction, whatever is configured."""
-        self.env.cr.flush()  # writes the events until now
+        self.env.cr.flush()  # writes the events of earlier changes
         self._tracking_changed()
         self.env.cr.postcommit.data[_OWN_CHANGES] = {"captures": {}}
 
@@ -221,7 +231,7 @@ class WebhookConfig(models.Model):
 
     @api.model
     def _capture(self, model_name):
-        """Return ``(Tracking, Effects)`` of a model, each or both None."""
+        """Return ``(Tracking, Effects)`` of a model; each may be None."""
         own = self.env.cr.postcommit.data.get(_OWN_CHANGES)
         captures = self._committed_captures() if own is None else self._own_captures(own)
         return captures.get(model_name, _NOTHING)
@@ -229,19 +239,20 @@ class WebhookConfig(models.Model):
     def _own_captures(self, cache):
         """Return ``{model: (Tracking, Effects)}`` as this transaction has configured it."""
         if "captures" not in cache:
-            cache["captures"] = {}  # what is read now is not recorded
+            cache["captures"] = {}  # reading may flush changes, which must not be recorded now
             cache["captures"] = self._read_captures()
         return cache["captures"]
 
     @tools.ormcache()
     def _committed_captures(self):
-        """Return ``{model: (Tracking, Effects)}`` for all processes and transactions.
+        """Return ``{model: (Tracking, Effects)}`` as it is committed, for all transactions.
 
-        Read with a new cursor: an older transaction would bring back what others have changed
-        since it began. A change while it is read empties the cache, and it is read again.
+        A new cursor reads it: an older transaction would bring back the state before changes that
+        others have committed since. If a change empties the cache meanwhile, the configuration is
+        read again.
         """
         if not self.pool.ready:
-            return self._read_captures()  # the tables may be locked by this very transaction
+            return self._read_captures()  # this very transaction may have locked the tables
         try:
             while True:
                 token = self._cache_token()
@@ -250,15 +261,16 @@ class WebhookConfig(models.Model):
                     captures = self.with_env(self.env(cr=cr, su=True, context={}))._read_captures()
                 if token is self._cache_token():
                     return captures
-        except psycopg2.errors.LockNotAvailable:  # uninstalling, or a field is being added
+        except psycopg2.errors.LockNotAvailable:  # the addon is being uninstalled, or a field added
             return self._read_captures()
 
     @tools.ormcache()
     def _cache_token(self):
-        """Return an object that is replaced whenever the cache is emptied."""
+        """Return an object that is a new one whenever the cache was emptied."""
         return object()
 
     def _read_captures(self):
+        """Return ``{model: (Tracking, Effects)}`` as the environment's transaction sees it."""
         if not self._is_installed():
             return {}
         tracking = self._all_tracking()
@@ -267,7 +279,7 @@ class WebhookConfig(models.Model):
         return {name: (tracking.get(name), effects.get(name)) for name in names}
 
     def _all_tracking(self):
-        """Return ``{model: Tracking}``. A configuration overrides what a class declares."""
+        """Return ``{model: Tracking}``. A configuration replaces what a class declares."""
         models = self.sudo().env
         declared = {
             name: models[name]._webhook_declared_tracking()
@@ -285,8 +297,11 @@ class WebhookConfig(models.Model):
         return {name: found for name, found in (declared | configured).items() if found}
 
     def _is_installed(self):
-        """Tell whether the table is there with all its columns: while the addon is installed or
-        updated, other models are written to before it is."""
+        """Return whether the table exists with all of its columns.
+
+        While the addon is being installed or updated, Odoo writes to other models before it creates
+        them.
+        """
         columns = tools.sql.table_columns(self.env.cr, self._table)
         return all(
             field.name in columns
@@ -295,6 +310,7 @@ class WebhookConfig(models.Model):
         )
 
     def _get_tracking(self):
+        """Return the ``Tracking`` that this configuration describes."""
         self.ensure_one()
         switches = {"create": self.on_create, "write": self.on_write, "unlink": self.on_unlink}
         return make_tracking(
@@ -314,6 +330,7 @@ class WebhookConfig(models.Model):
         )
 
     def _names(self, listed):
-        # the constraints, which refuse fields of other models, run after the cache may be filled
+        """Return the names of the listed fields that the model has."""
+        # The cache may be filled before the constraints run that refuse fields of other models.
         known = self.env[self.model_name]._fields
         return sorted(name for name in listed.mapped("name") if name in known)

@@ -9,28 +9,28 @@ from ..delivery.dispatcher import LEASE_MARGIN, Claim, Leased
 from ..delivery.transport import Endpoint, longest_attempt
 
 STATES = [
-    ("pending", "Pending"),  # waits for its next attempt, or is being sent right now
+    ("pending", "Pending"),  # waits for its next attempt, or is being sent
     ("delivered", "Delivered"),  # the endpoint accepted it
     ("dead", "Dead"),  # given up after the last attempt
-    ("cancelled", "Cancelled"),  # withdrawn by an administrator, or a dry run
+    ("cancelled", "Cancelled"),  # a manager cancelled it, or it was a dry run
 ]
 
 _CRON_SECONDS = 50  # a run ends before the next is due
 
-_MOST_SELECTED = 20_000  # Odoo's web client passes no more ids to a button
+_MOST_SELECTED = 20_000  # deliveries; Odoo's web client passes no more ids to a button
 
-_MESSAGES = 4  # that one claim fills: fewer claims, but more to repeat after a crash
+_MESSAGES = 4  # that one claim fills; more would mean fewer claims, but more repeats after a crash
 
-_OF_ENDPOINT = len(dataclasses.fields(Endpoint))  # columns of a claim
+_OF_ENDPOINT = len(dataclasses.fields(Endpoint))  # columns at the beginning of a claim's rows
 
-_LOOKS = 20  # batches that one claim looks at if all they hold has to wait for earlier events
+_LOOKS = 20  # batches that a claim looks at while all of their deliveries must wait
 
 
 class WebhookDelivery(models.Model):
     """One event on its way to one subscriber.
 
-    ``next_attempt_at`` is also the lease: claiming a delivery moves it into the future. A process
-    that dies while sending needs no cleaning up; the delivery simply becomes due again.
+    ``next_attempt_at`` is also the lease: claiming a delivery moves it into the future. If a
+    process dies while it sends, nothing has to be cleaned up: the delivery becomes due again.
     """
 
     _name = "webhook.delivery"
@@ -44,41 +44,41 @@ class WebhookDelivery(models.Model):
     subscriber_id = fields.Many2one(
         "webhook.subscriber", required=True, readonly=True, ondelete="cascade", index=True
     )
-    # copies from the event: the claim looks for earlier deliveries of the same record
+    # copied from the event, because the claim looks for earlier deliveries of the same record
     model = fields.Char(required=True, readonly=True)
     record_id = fields.Integer(string="Record ID", required=True, readonly=True, aggregator=None)
     state = fields.Selection(STATES, required=True, readonly=True, default="pending")
     confirmed = fields.Boolean(
         related="event_id.is_processed",
         string="Confirmed",
-        help="The receiver has handled the event. Delivered only means that it was accepted.",
+        help="The receiver has handled the event. Delivered only means that it has accepted it.",
     )
     attempts = fields.Integer(
         readonly=True,
         aggregator=None,
-        help="Attempts that count. One that fails because the endpoint is away does not.",
+        help="Attempts that count. An attempt does not count if the endpoint was away.",
     )
     next_attempt_at = fields.Datetime(
         required=True,
         readonly=True,
-        help="Not sent before this time. While it is being sent: when it is tried again if "
-        "nothing comes of that.",
+        help="The delivery is not sent before this time. While it is being sent: when it is tried "
+        "again if Odoo stops before it knows the outcome.",
     )
     leased_until = fields.Datetime(
-        readonly=True, help="It is being sent right now, at the latest until then."
+        readonly=True, help="The delivery is being sent right now, until this time at the latest."
     )
     last_status = fields.Integer(
         string="Last Answer",
         readonly=True,
         aggregator=None,
-        help="The number of the HTTP answer; 200 means accepted. Empty: no answer came.",
+        help="HTTP status of the last answer; 200 means accepted. Empty: no answer came.",
     )
     last_error = fields.Text(readonly=True)
     delivered_at = fields.Datetime(readonly=True)
     replayed = fields.Boolean(
         readonly=True,
-        help="Sent again on request. Later events of the record may have arrived before, so the "
-        "message says that it is a replay.",
+        help="Sent again on request. The message says so, because the endpoint may already have "
+        "got later events of the record.",
     )
     attempt_ids = fields.One2many("webhook.attempt", "delivery_id", string="Attempt History")
 
@@ -94,9 +94,10 @@ class WebhookDelivery(models.Model):
             statement.define(self.env.cr)
 
     def action_retry(self):
-        """Try again now, whatever came of the earlier attempts.
+        """Try deliveries again now, whatever became of the earlier attempts.
 
-        :raises UserError: for more than a list can select, because some would be left out silently
+        :raises UserError: for more deliveries than a list can select, because the others would be
+            left out without a word
         """
         self._check_manager()
         if len(self) >= _MOST_SELECTED:
@@ -110,7 +111,7 @@ class WebhookDelivery(models.Model):
         self.sudo()._retry()
 
     def action_cancel(self):
-        """Do not send these any more."""
+        """Cancel deliveries that are pending."""
         self._check_manager()
         pending = self.sudo().filtered(lambda delivery: delivery.state == "pending")
         pending.write({"state": "cancelled"})
@@ -119,13 +120,16 @@ class WebhookDelivery(models.Model):
         sender.wake_sender(self.env.cr, pending.subscriber_id.ids)
 
     def _check_manager(self):
-        """Only managers may, and only with what they see."""
+        """Check that the user may retry and cancel these deliveries.
+
+        :raises AccessError: if the user is no webhook manager, or may not see all of them
+        """
         if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
             raise AccessError(self.env._("Only webhook managers may retry or cancel deliveries."))
         self.check_access("read")
 
     def _retry(self):
-        """Have these sent now, but not what is being sent already."""
+        """Make these deliveries due now, except those that are being sent already."""
         now = fields.Datetime.now()
         again = {"state": "pending", "attempts": 0, "next_attempt_at": now, "leased_until": False}
         waiting = self.filtered(lambda delivery: delivery.state == "pending")
@@ -134,7 +138,7 @@ class WebhookDelivery(models.Model):
         sender.wake_sender(self.env.cr, self.subscriber_id.ids)
 
     def _wake_later(self, settled_ids):
-        """Let go of the later deliveries of a record that waited for these."""
+        """Make later deliveries of the same records due, which waited until these were settled."""
         if settled_ids:
             self.flush_model()
             self.env.cr.execute(statements.WAKE_LATER.call, {"settled": list(settled_ids)})
@@ -144,11 +148,12 @@ class WebhookDelivery(models.Model):
     def _schedule(self, instant):
         """Create the deliveries of instant events, in the transaction of the change.
 
-        Earlier events of the same records that nobody has confirmed yet are taken along, so that
-        a subscriber gets all events of a record in order; those that a receiver has once failed to
-        handle are left to the pull.
+        Earlier unconfirmed events of the same records get deliveries, too, so that a subscriber
+        gets all events of a record in order. Events that a receiver has once failed to handle are
+        left to the pull.
 
-        :param list instant: ``(event id, subscriber ids)``; no subscribers means all active ones
+        :param list instant: ``(event id, subscriber ids)``; no subscriber ids mean all active
+            subscribers
         """
         pairs = [(event_id, choice) for event_id, ids in instant for choice in ids or (None,)]
         event_ids, choices = zip(*pairs, strict=True)
@@ -163,7 +168,7 @@ class WebhookDelivery(models.Model):
 
     @api.model
     def _cron_deliver(self):
-        """Deliver what the fast path has missed, and what is due for another attempt."""
+        """Deliver what the lanes have missed, and what is due for another attempt."""
         waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
         sender.wake(self.env.cr.dbname, waiting.ids)
         self.env["webhook.subscriber"]._notify_of_disabled()
@@ -175,7 +180,7 @@ class WebhookDelivery(models.Model):
     def _claim(self, subscriber_id):
         """Lease the next due deliveries to a subscriber.
 
-        Of each record, what is claimed begins with its first pending delivery, for order's sake.
+        To keep the order, the claimed deliveries of a record begin with its first pending one.
 
         :return: ``Claim``
         """
@@ -199,19 +204,20 @@ class WebhookDelivery(models.Model):
 
     @api.model
     def _seconds_until_due(self, subscriber_id):
-        """Return how long to wait for the next attempt, or None if nothing is waiting."""
+        """Return the seconds until the next attempt is due, or None if no delivery waits."""
         self.env.cr.execute(statements.SECONDS_UNTIL_DUE, [subscriber_id])
         found = self.env.cr.fetchone()
-        # never at once: what is due now and could not be claimed is in somebody else's hands
+        # Never 0: another process is sending a delivery that is due and could not be claimed.
         return max(found[0], 0.1) if found else None
 
     @api.model
     def _record(self, claim, outcomes):
-        """Write down what came of a claim.
+        """Record the outcomes of a claim.
 
-        :param dict outcomes: ``{delivery id: Outcome}``; a delivery that is not in it was not
-            attempted, because the endpoint failed before or time ran out
-        :return: ids of the deliveries that are settled; once this is committed, ``_wake_later``
+        :param dict outcomes: ``{delivery id: Outcome}``; a delivery that is missing was not
+            attempted, because the endpoint failed before or the time was over
+        :return: ids of the settled deliveries; call ``_wake_later`` with them once this is
+            committed
         """
         subscriber = self.env["webhook.subscriber"].browse(claim.subscriber_id)
         tried = [delivery for delivery in claim.deliveries if delivery.id in outcomes]

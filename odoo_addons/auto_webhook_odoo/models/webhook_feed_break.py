@@ -7,9 +7,10 @@ KINDS = [
     ("restored", "Restored"),  # a backup that ends at this position was restored
 ]
 
-#: What a copy of a database does not take along: the cluster, its timeline (another one after a
-#: point in time was recovered, or a standby took over), the database in it, and the table, which a
-#: backup that is restored over its own database makes anew. And what is known.
+#: Selects what identifies this database and what a copy does not take along, and the value that was
+#: stored last. The parts are the cluster, its timeline (it changes when a point in time was
+#: recovered or a standby took over), the database in the cluster, and the table of positions (it is
+#: new if a backup was restored over its own database).
 _IDENTITY = """
     SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
                      left(pg_walfile_name(pg_current_wal_lsn()), 8), oid,
@@ -18,13 +19,13 @@ _IDENTITY = """
       FROM pg_database WHERE datname = current_database()
 """
 _IDENTITY_KEY = "auto_webhook_odoo.feed_identity"
-# The timeline that a restored backup replaces had breaks after the backup, 4096 at most. Its
-# readers come with their numbers, which must not mean something else here.
+# The database that a restored backup replaces had breaks after the backup, at most 4096. Its
+# readers bring their numbers, which must not mean other breaks here.
 _NEXT_AFTER_RESTORE = """
     SELECT setval('webhook_feed_break_id_seq', last_value + 4096) FROM webhook_feed_break_id_seq
 """
-# The readers of an earlier installation of the addon have smaller numbers: every ten minutes since
-# 2026 is one, and breaks are made more rarely.
+# The readers of an earlier installation of the addon have smaller numbers. This number counts the
+# ten-minute periods since 2026, and breaks are rarer than that.
 _NEXT_AFTER_INSTALLATION = """
     SELECT setval(
                'webhook_feed_break_id_seq',
@@ -35,12 +36,12 @@ _NEXT_AFTER_INSTALLATION = """
 
 
 class WebhookFeedBreak(models.Model):
-    """Where the feed cannot be followed without missing something: cursors that are older expire.
+    """A place where readers of the feed may miss something: cursors from before it expire.
 
-    The id of the last break is the generation of the cursors that are given out. A cursor has
-    expired if there is a later break that took events from its reader: *deleted* takes those up
-    to its position from readers who stood before it, *restored* replaces those behind its position
-    for readers who had seen them.
+    The id of the last break is the generation of the cursors that the feed gives out. A cursor has
+    expired if a later break took events from its reader. A break of the kind *deleted* takes the
+    events up to its position from readers who stood before that position. A break of the kind
+    *restored* replaces the events behind its position for readers who had seen them.
     """
 
     _name = "webhook.feed.break"
@@ -53,14 +54,15 @@ class WebhookFeedBreak(models.Model):
 
     @api.model
     def _end(self):
-        """Return the ``Cursor`` of a reader who has seen all that has a position."""
+        """Return the ``Cursor`` of a reader who has seen every event that has a position."""
         return self._compare(Cursor(0))[0]
 
     @api.model
     def _compare(self, cursor):
-        """Return the cursor of the feed's end, and whether this one has expired.
+        """Return the cursor of the feed's end, and whether the given cursor has expired.
 
-        It has if its reader has missed events, or has seen some that were lost since.
+        A cursor has expired if its reader has missed events, or has seen events that were lost
+        since.
         """
         self.env.cr.execute(
             """
@@ -84,7 +86,7 @@ class WebhookFeedBreak(models.Model):
 
     @api.model
     def _note_deletion(self, event_ids):
-        """Take these events out of the feed; their readers are told."""
+        """Take these events out of the feed, and note a break so that readers learn of it."""
         self.env.cr.execute(
             """
             WITH gone AS (
@@ -96,17 +98,18 @@ class WebhookFeedBreak(models.Model):
         )
         (position,) = self.env.cr.fetchone()
         if position:
-            # Generations have to be committed in their order: a reader who knows one is taken to
-            # know all that are smaller.
+            # Generations must be committed in their order: the feed takes a reader who knows one to
+            # know all smaller ones.
             self.env.cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
             self.sudo().create({"kind": "deleted", "position": position}).flush_recordset()
 
     @api.model
     def _notice_restore(self):
-        """Compare this database with the one that gave out the last position.
+        """Note a break if this is not the database that gave out the last position.
 
-        To be called before new positions are given out, under their lock. A restored backup knows
-        nothing of its being one; it is where it is that tells.
+        To be called under the lock of the positions, before new ones are given out. A restored
+        backup does not know that it is one. Only its place tells: cluster, timeline, database and
+        table.
         """
         cr = self.env.cr
         cr.execute(_IDENTITY, [_IDENTITY_KEY])
@@ -120,7 +123,7 @@ class WebhookFeedBreak(models.Model):
 
     @api.autovacuum
     def _gc_outdone(self):
-        """Delete what a later break makes superfluous, because it reaches as far."""
+        """Delete breaks that a later one covers, because it reaches as far."""
         self.env.cr.execute(
             """
             DELETE FROM webhook_feed_break old USING webhook_feed_break new

@@ -9,18 +9,18 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 _logger = logging.getLogger(__name__)
 
 STATES = [
-    ("running", "Running"),  # goes on with the next run of the cron
+    ("running", "Running"),  # the next run of the cron does the next batches
     ("done", "Done"),
-    ("cancelled", "Cancelled"),  # stopped by an administrator
-    ("failed", "Failed"),  # stopped by an error
+    ("cancelled", "Cancelled"),  # a user stopped it
+    ("failed", "Failed"),  # an error stopped it
 ]
 
 
 class WebhookJob(models.AbstractModel):
-    """Something that is done with many rows, in the background and in batches.
+    """Work on many rows that is done in the background, in batches.
 
-    Each batch is committed together with how far it got, so a job that is interrupted goes on where
-    it stopped.
+    Each batch is committed together with the progress of the job, so an interrupted job goes on
+    where it stopped.
     """
 
     _name = "webhook.job"
@@ -33,9 +33,8 @@ class WebhookJob(models.AbstractModel):
 
     state = fields.Selection(STATES, default="running", required=True, readonly=True, copy=False)
     last_id = fields.Integer(readonly=True, aggregator=None, copy=False)
-    done = fields.Integer(readonly=True, copy=False, help="How many have been dealt with so far.")
-
-    failure = fields.Text(readonly=True, copy=False, help="Why the last batch could not be done.")
+    done = fields.Integer(readonly=True, copy=False, help="Records or deliveries done so far.")
+    failure = fields.Text(readonly=True, copy=False, help="Why the last batch failed.")
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -44,11 +43,11 @@ class WebhookJob(models.AbstractModel):
         return jobs
 
     def action_cancel(self):
-        """Stop. What was done stays done."""
+        """Stop jobs. Batches that are done stay done."""
         self.filtered(lambda job: job.state == "running").state = "cancelled"
 
     def action_resume(self):
-        """Go on where a job stopped."""
+        """Let stopped jobs go on where they stopped."""
         stopped = self.filtered(lambda job: job.state in ("cancelled", "failed"))
         stopped.write({"state": "running", "failure": False})
         self._trigger()
@@ -58,32 +57,33 @@ class WebhookJob(models.AbstractModel):
 
     @api.model
     def _cron_run(self):
-        """Do the next batches until the time of the cron is over; each is committed."""
+        """Run batches until the time of the cron is over. Each batch is committed."""
         cron = self.env["ir.cron"]
         while job := self.search([("state", "=", "running")], order="id", limit=1):
             try:
                 done = job._run_batch()
                 self.env.cr.flush()
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                # a row was changed while its lock was waited for: read it again, as it is now
+                # Another transaction changed a row while this one waited for it: read it again.
                 self.env.cr.rollback()
                 continue
-            except Exception as error:  # the jobs behind it must not wait for whatever this is
+            except Exception as error:  # the jobs behind this one must not wait for it
                 self.env.cr.rollback()
                 done = 0
-                _logger.exception("%s stopped.", job)
+                _logger.exception("A webhook job stopped. job=%s", job)
                 job.exists()._fail(error)
             left = self.search_count([("state", "=", "running")])
             if not cron._commit_progress(done, remaining=left):
                 break
 
     def _fail(self, error):
+        """Stop the job, and say why."""
         reason = str(error)
-        if isinstance(error, psycopg2.Error):  # its text may contain values
+        if isinstance(error, psycopg2.Error):  # its text may contain values of records
             reason = error.diag.message_primary or ""
         if not isinstance(error, UserError):
             reason = self.env._(
-                "%(kind)s: %(reason)s (the log of the server tells more)",
+                "%(kind)s: %(reason)s (see the log of the server)",
                 kind=type(error).__name__,
                 reason=reason,
             )
@@ -92,12 +92,16 @@ class WebhookJob(models.AbstractModel):
     def _run_batch(self):
         """Do the next batch; end the job if there is none.
 
-        :return: how many were done
+        :return: how many rows were done
         """
         raise NotImplementedError
 
     def _advance(self, ids):
-        """Note that these were done, the last one being the highest; none ends the job."""
+        """Note the rows that were done; no rows end the job.
+
+        :param list ids: in ascending order
+        :return: how many there are
+        """
         if ids:
             self.write({"last_id": ids[-1], "done": self.done + len(ids)})
         else:

@@ -5,18 +5,19 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-_INDEX_SIZE = 8  # how much of a key Odoo keeps readable (res_users.py)
+_INDEX_SIZE = 8  # characters of a key that Odoo stores in clear text (res_users.py)
 
 
 class WebhookKeyFailure(models.Model):
-    """Slows down who guesses API keys.
+    """Counts wrong API keys, and slows down clients that guess them.
 
-    Counted per client and beginning of the key; what is not the beginning of any key counts as the
-    same. So a client with a valid key is let in, even if it has the address (a proxy's, say) of one
-    who guesses. The count is in the database because a server has many processes.
+    Failures are counted for each client and beginning of a key. All keys whose beginning is that of
+    no existing key count together. So a client with a valid key is let in, even if it shares its
+    address (that of a proxy, say) with a client that guesses. The counts are in the database
+    because a server has many processes.
 
-    A guess has no chance anyway: keys have 160 random bits. This keeps it from being tried, and
-    from filling the log.
+    A guess has no chance anyway, because keys have 160 random bits. The limit keeps clients from
+    trying, and from filling the log.
     """
 
     _name = "webhook.key.failure"
@@ -33,10 +34,11 @@ class WebhookKeyFailure(models.Model):
 
     @api.model
     def _look_up(self, address, key):
-        """Return ``(failures, seconds to wait)`` of this client with such a key.
+        """Return ``(failures, seconds to wait)`` of this client with this key.
 
-        As with passwords: after ``base.login_cooldown_after`` failures (0: never) every further one
-        costs ``base.login_cooldown_duration`` seconds.
+        Keys with the same beginning count as the same. The limits are those of passwords: after
+        ``base.login_cooldown_after`` failures (0: no limit) every further one costs
+        ``base.login_cooldown_duration`` seconds.
         """
         found = self.env.execute_query(
             SQL(
@@ -55,7 +57,7 @@ class WebhookKeyFailure(models.Model):
 
     @api.model
     def _note(self, address, key):
-        """Count a failure; committed, whatever becomes of the request."""
+        """Count a failure, and commit it whatever becomes of the request."""
         with self._locked() as cr:
             cr.execute(
                 SQL(
@@ -72,16 +74,17 @@ class WebhookKeyFailure(models.Model):
 
     @api.model
     def _forgive(self, address, key):
-        """Forget the failures of a client who knows the key."""
+        """Forget the failures of a client that has shown the valid key."""
         with self._locked() as cr:
             cr.execute(SQL("DELETE FROM webhook_key_failure WHERE %s", self._same(address, key)))
 
     def _same(self, address, key):
+        """Return the SQL condition for the row of this client and key."""
         return SQL("client = %s AND key_index = %s", _client(address), _index(key))
 
     @contextlib.contextmanager
     def _locked(self):
-        """Yield a cursor that nobody collides with: the lock comes before the snapshot."""
+        """Yield a cursor that collides with no other, as its lock comes before its snapshot."""
         with self.env.registry.cursor() as cr:
             cr.execute("LOCK TABLE webhook_key_failure IN SHARE ROW EXCLUSIVE MODE")
             yield cr
@@ -93,7 +96,10 @@ class WebhookKeyFailure(models.Model):
 
 
 def _index(key):
-    """Return, in SQL, the beginning of the key, or nothing if no key begins like that."""
+    """Return an SQL expression for the beginning of the key.
+
+    The expression is an empty text if no existing key begins like this one.
+    """
     return SQL(
         "coalesce((SELECT min(index) FROM res_users_apikeys WHERE index = %s), '')",
         key[:_INDEX_SIZE],
@@ -101,7 +107,7 @@ def _index(key):
 
 
 def _client(address):
-    """Return the address; of IPv6 the network, in which a client has all addresses to itself."""
+    """Return an IPv4 address, or the network of an IPv6 address, all of which a client may use."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -4,7 +4,7 @@ from ..capture.tracking import make_tracking
 
 
 class WebhookMixin(models.AbstractModel):
-    """Inherit this and the changes of your model are recorded, without any configuration::
+    """Inherit this, and the changes of your model are recorded without any configuration::
 
         class Shipment(models.Model):
             _name = "my.shipment"
@@ -12,24 +12,25 @@ class WebhookMixin(models.AbstractModel):
             _webhook_priority = "high"
             _webhook_instant_send = True
 
-    The attributes are defaults: a ``webhook.config`` for the model replaces them, and an
-    archived one switches the recording off.
+    The attributes are defaults. A ``webhook.config`` for the model replaces them, and an archived
+    one switches the recording off.
     """
 
     _name = "webhook.mixin"
     _description = "Recorded by Webhooks"
 
-    #: which of create, write and unlink become events
+    #: the changes that become events: create, write, unlink
     _webhook_events = ("create", "write", "unlink")
     #: high, medium or low
     _webhook_priority = "medium"
-    #: with high priority: push right after the commit
+    #: push the events right after the commit; needs high priority
     _webhook_instant_send = False
     #: business, system, notification or custom
     _webhook_category = "business"
-    #: fields in the payload; empty: every stored field that is neither binary nor sensitive
+    #: fields in the payload; empty: all stored fields except files, lists of lines, and fields that
+    #: may hold secrets
     _webhook_payload_fields = ()
-    #: add the old values of changed fields
+    #: send the old values of changed fields, too
     _webhook_include_old_values = True
 
     @api.model

@@ -1,13 +1,13 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-_BATCH = 1000  # deliveries at once
+_BATCH = 1000  # deliveries in a transaction
 
 
 class WebhookReplay(models.Model):
-    """Has many deliveries of one subscriber sent again, however many there are.
+    """Sends many deliveries of one subscriber again, however many there are.
 
-    It takes those that whoever created it may see.
+    It sends the deliveries that the user who created the replay may see.
     """
 
     _name = "webhook.replay"
@@ -21,22 +21,22 @@ class WebhookReplay(models.Model):
         "webhook.subscriber",
         required=True,
         ondelete="cascade",
-        help="Whose deliveries are sent again.",
+        help="The endpoint whose deliveries are sent again.",
     )
-    since = fields.Datetime(help="Only events of changes that were saved since. Empty: all.")
-    until = fields.Datetime(help="Only events of changes that were saved before. Empty: all.")
+    since = fields.Datetime(help="Only changes saved at this time or later. Empty: no limit.")
+    until = fields.Datetime(help="Only changes saved before this time. Empty: no limit.")
     dead = fields.Boolean(default=True, help="Deliveries that were given up.")
     cancelled = fields.Boolean(
         help="Deliveries that were cancelled or recorded in a dry run, and never sent."
     )
     delivered = fields.Boolean(
-        help="Deliveries that the endpoint has accepted. A BridgeCore receiver takes them for "
-        "duplicates; this is for endpoints that have lost something."
+        help="Deliveries that the endpoint has accepted. For endpoints that have lost data; a "
+        "BridgeCore receiver ignores these deliveries as duplicates."
     )
     found = fields.Integer(
         string="Deliveries Found",
         compute="_compute_found",
-        help="How many are sent again. Those of events that you may not see are left out.",
+        help="How many deliveries are sent again, not counting those that you may not see.",
     )
 
     @api.depends("subscriber_id", "since", "until", "dead", "cancelled", "delivered")
@@ -49,14 +49,18 @@ class WebhookReplay(models.Model):
         for replay in self:
             if not replay._states():
                 raise ValidationError(
-                    self.env._("Choose at least one of dead, cancelled and delivered.")
+                    self.env._("Choose at least one of Dead, Cancelled and Delivered.")
                 )
 
     def _states(self):
         return [state for state in ("dead", "cancelled", "delivered") if self[state]]
 
     def _visible_deliveries(self):
-        """Return the model as its creator sees it, in whichever company; a new one has none yet."""
+        """Return the model ``webhook.delivery`` with the rights of the creator.
+
+        All companies of the creator count. A replay that is not saved yet has no creator; the
+        current user counts then.
+        """
         user = self.create_uid or self.env.user
         deliveries = self.env["webhook.delivery"].with_user(user)
         return deliveries.with_context(allowed_company_ids=list(user._get_company_ids()))
@@ -74,6 +78,7 @@ class WebhookReplay(models.Model):
         return domain
 
     def _run_batch(self):
+        """Make the next deliveries due."""
         deliveries = self._visible_deliveries().search(self._domain(), order="id", limit=_BATCH)
         deliveries.sudo()._retry()
         return self._advance(deliveries.ids)

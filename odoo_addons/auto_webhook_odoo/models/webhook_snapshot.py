@@ -6,11 +6,11 @@ from odoo.tools import SQL
 from ..capture.columns import read_rows
 from ..capture.events import EventWriter, NetChange
 
-_BATCH = 500  # records at once; users who change them wait as long
+_BATCH = 500  # records in a transaction; users who change one of them wait for it
 
 
 class WebhookSnapshot(models.Model):
-    """Sends records that exist as ``create`` events, so that a new consumer can start complete."""
+    """Sends existing records as ``create`` events, so that a new consumer starts complete."""
 
     _name = "webhook.snapshot"
     _inherit = "webhook.job"
@@ -24,13 +24,14 @@ class WebhookSnapshot(models.Model):
         string="Recorded Model",
         required=True,
         ondelete="cascade",
-        help="The model whose records are sent. They are sent as it is configured for changes.",
+        help="The model whose records are sent. They are sent in the form that is configured for "
+        "its changes.",
     )
     model_name = fields.Char(related="config_id.model_name")
     domain = fields.Char(
         string="Records",
         default="[]",
-        help="Which records are sent. Empty: all, archived ones too.",
+        help="Which records are sent. Empty: all, including archived ones.",
     )
 
     @api.constrains("config_id", "domain")
@@ -39,13 +40,14 @@ class WebhookSnapshot(models.Model):
             snapshot.config_id._check_domain(snapshot.domain)
 
     def _run_batch(self):
-        """Send the next records.
+        """Record ``create`` events for the next records.
 
-        They are locked while they are read. A transaction that is changing one is waited for, and
-        one that changes it later writes its event later: a snapshot never overtakes a change.
+        The records are locked before they are read. The snapshot waits for a transaction that is
+        changing one of them, and a transaction that changes one later writes its event later. So a
+        snapshot never shows older values than the events before it in the feed.
         """
         tracking = self.env["webhook.config"]._tracking(self.model_name)
-        if tracking is None:  # no longer recorded
+        if tracking is None:  # the model is no longer recorded
             self.state = "cancelled"
             return 0
         env = api.Environment(self.env.cr, SUPERUSER_ID, {"active_test": False})

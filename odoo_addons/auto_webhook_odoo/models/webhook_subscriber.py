@@ -29,7 +29,11 @@ _LIMITS = {
 
 
 class WebhookSubscriber(models.Model):
-    """An endpoint that instant events are pushed to."""
+    """An endpoint that instant events are pushed to.
+
+    This file holds its address and limits. ``webhook_subscriber_credentials.py`` holds tokens and
+    signing secrets, and ``webhook_subscriber_health.py`` how the endpoint is doing.
+    """
 
     _name = "webhook.subscriber"
     _inherit = ["mail.thread", "mail.activity.mixin"]
@@ -60,7 +64,7 @@ class WebhookSubscriber(models.Model):
     )
     confirm_on_delivery = fields.Boolean(
         help="Count an event as processed as soon as this endpoint accepts it. For endpoints "
-        "of others, which cannot confirm by calling back.",
+        "that cannot call back to confirm it.",
     )
     timeout = fields.Integer(
         string="Timeout (s)", default=10, help="Seconds to wait for the endpoint's answer."
@@ -76,11 +80,11 @@ class WebhookSubscriber(models.Model):
         "clouds and other link-local addresses are refused in any case.",
     )
     batch_size = fields.Integer(
-        default=100, help="How many waiting events one message holds at most. 1: no batches."
+        default=100, help="How many waiting events one message may hold. 1: no batches."
     )
     rate_limit = fields.Integer(
         string="Events per Second",
-        help="How many events the endpoint gets per second at most. 0: as many as it can take.",
+        help="How many events the endpoint gets per second at most. 0: no limit.",
     )
     max_attempts = fields.Integer(
         default=10,
@@ -90,7 +94,7 @@ class WebhookSubscriber(models.Model):
     backoff_base = fields.Integer(
         string="First Retry After (s)",
         default=5,
-        help="Seconds to the second try; every further wait is twice as long.",
+        help="Seconds between the first and the second try. Each further wait is twice as long.",
     )
     backoff_max = fields.Integer(
         string="Longest Wait (s)", default=3600, help="No wait between two tries is longer."
@@ -105,7 +109,11 @@ class WebhookSubscriber(models.Model):
     last_failure = fields.Datetime(readonly=True, copy=False)
     failing_since = fields.Datetime(readonly=True, copy=False)
     consecutive_failures = fields.Integer(readonly=True, copy=False)
-    next_batch_at = fields.Datetime(readonly=True, copy=False, help="Because of the rate limit.")
+    next_batch_at = fields.Datetime(
+        readonly=True,
+        copy=False,
+        help="The rate limit allows no message before this time.",
+    )
     paused_until = fields.Datetime(
         readonly=True,
         copy=False,
@@ -122,7 +130,7 @@ class WebhookSubscriber(models.Model):
         return super().create(vals_list)
 
     def copy_data(self, default=None):
-        """A copy sends nothing until it is enabled."""
+        """A copy is disabled, and sends nothing until a user enables it."""
         vals_list = super().copy_data(default)
         for subscriber, vals in zip(self, vals_list, strict=True):
             if "name" not in (default or {}):
@@ -132,7 +140,7 @@ class WebhookSubscriber(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_archived(self):
-        """While many deliveries are deleted, no new event may wait for their subscriber's row."""
+        """Refuse to delete an active subscriber: new events would wait for its row meanwhile."""
         if self.filtered("active"):
             raise UserError(
                 self.env._("Archive an endpoint before you delete it and all of its deliveries.")
@@ -140,9 +148,12 @@ class WebhookSubscriber(models.Model):
 
     @api.model
     def _check_values(self, vals, missing=False):
-        """Refuse what the database would refuse: Odoo then logs the statement and its secrets.
+        """Refuse values that the database would refuse.
+
+        Odoo would log the statement that the database refuses, with its secrets.
 
         :param bool missing: whether all required fields must be there
+        :raises ValidationError: if a value is missing or outside of its limits
         """
         for name, field in self._fields.items():
             if field.required and (name in vals or missing) and vals.get(name) in (None, False):
@@ -174,7 +185,7 @@ class WebhookSubscriber(models.Model):
         for subscriber in self:
             try:
                 parts = parse_url(subscriber.url)
-                (parts.host or "").encode("idna")  # as the connection will do
+                (parts.host or "").encode("idna")  # as the connection will encode it
             except (LocationParseError, UnicodeError):
                 parts = Url()
             if parts.scheme not in ("http", "https") or not parts.host:
@@ -190,12 +201,12 @@ class WebhookSubscriber(models.Model):
                 )
 
     def action_test(self):
-        """Send a batch without events, and tell what came of it."""
+        """Send a batch without events, and show the outcome."""
         self.ensure_one()
         self.check_access("write")
         endpoint = self._endpoint()
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        # what has been read is enough; no transaction may be open while the endpoint is talked to
+        # No transaction may be open while the endpoint is talked to.
         self.env.cr.commit()  # pylint: disable=invalid-commit
         connections = open_connections(endpoint.allow_private_network, endpoint.verify_ssl)
         body = batch(source, []).encode()
@@ -222,7 +233,7 @@ class WebhookSubscriber(models.Model):
         }
 
     def action_view_deliveries(self):
-        """List what was and will be sent to this endpoint."""
+        """List the deliveries to this endpoint."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "auto_webhook_odoo.webhook_delivery_action"

@@ -21,7 +21,11 @@ _SECRETS = {"auth_token", "signing_secret", "previous_secret"}
 
 
 class WebhookSubscriber(models.Model):
-    """How an endpoint knows that messages come from this database."""
+    """The credentials of a subscriber: how its endpoint knows that a message is from this database.
+
+    A signing secret that is replaced stays valid for some hours, so that the endpoint can learn the
+    new one meanwhile.
+    """
 
     _inherit = "webhook.subscriber"
 
@@ -46,25 +50,25 @@ class WebhookSubscriber(models.Model):
         groups="base.group_system",
         copy=False,
         default=lambda self: generate_secret(os.urandom(32)),
-        help="Shared with the endpoint, which verifies every message with it (Standard "
-        "Webhooks: whsec_ followed by base64).",
+        help="The endpoint needs the same secret to verify messages (Standard Webhooks: whsec_ "
+        "followed by base64).",
     )
     previous_secret = fields.Char(groups="base.group_system", readonly=True, copy=False)
     previous_secret_until = fields.Datetime(
         string="Old Secret Valid Until",
         readonly=True,
         copy=False,
-        help="Until then every message is signed with the old secret, too.",
+        help="Until this time every message is signed with the old secret, too.",
     )
     rotation_hours = fields.Integer(
         string="Old Secret Valid for (h)",
         default=24,
-        help="How long messages are also signed with the old secret after it was replaced: the "
-        "time that you have to tell the endpoint. 0: the old one ends at once.",
+        help="How long messages are also signed with the old secret after you have replaced it. In "
+        "this time, enter the new secret at the endpoint. 0: the old secret ends at once.",
     )
 
     def write(self, vals):
-        """Save; a signing secret that is replaced stays valid for a while."""
+        """Save; if the signing secret is replaced, keep the old one valid for a while."""
         self._check_values(vals)
         if not _SECRETS.isdisjoint(vals):
             self._lock()
@@ -87,11 +91,12 @@ class WebhookSubscriber(models.Model):
             subscriber.signing_secret = generate_secret(os.urandom(32))
 
     def _lock(self):
-        """Wait for the sender, which updates the rows, too.
+        """Wait for the sender, which updates the same rows.
 
-        If it did so after this transaction began, this fails and Odoo tries again. Without it the
-        UPDATE would fail, and Odoo would log it with its secrets. ``lock_for_update`` neither
-        waits nor is tried again.
+        If the sender has updated them since this transaction began, this statement fails and Odoo
+        repeats the request. Without it the UPDATE would fail, and Odoo would log the UPDATE with
+        its secrets. Odoo's ``lock_for_update`` does not wait, and Odoo does not repeat a request
+        that it fails.
         """
         self.env.cr.execute(
             SQL(
@@ -102,9 +107,9 @@ class WebhookSubscriber(models.Model):
         )
 
     def _rotation(self, vals):
-        """Return what is saved with a new signing secret: the old one stays valid for a while.
+        """Return the values that keep the old signing secret when it is replaced.
 
-        :raises UserError: while there is one already that the endpoint may still use
+        :raises UserError: if a still older secret is valid, which the endpoint may be using
         """
         if "previous_secret" in vals or not self._differs(vals, {"signing_secret"}):
             return {}
@@ -118,12 +123,12 @@ class WebhookSubscriber(models.Model):
             current.previous_secret
             and until
             and until > now
-            and current.previous_secret != vals["signing_secret"]  # taken back, none gets lost
+            and current.previous_secret != vals["signing_secret"]  # putting it back loses none
         ):
             raise UserError(
                 self.env._(
-                    "The endpoint may still use the secret before this one, which stays valid "
-                    "until %(until)s. Wait until then, or set “%(hours)s” to 0 to replace both "
+                    "The endpoint may still use the previous secret, which is valid until "
+                    "%(until)s. Wait until then, or set “%(hours)s” to 0 to replace both secrets "
                     "at once.",
                     until=format_datetime(self.env, until),
                     hours=self._fields["rotation_hours"]._description_string(self.env),
@@ -142,7 +147,9 @@ class WebhookSubscriber(models.Model):
             for value in (subscriber.auth_token, subscriber.api_key_header):
                 if value and not (value.isascii() and value.isprintable()):
                     raise ValidationError(
-                        self.env._("Tokens and header names consist of plain letters and signs.")
+                        self.env._(
+                            "Tokens and header names may hold only printable ASCII characters."
+                        )
                     )
             if subscriber.auth_type == "api_key" and not subscriber.api_key_header:
                 raise ValidationError(self.env._("Name the header that carries the API key."))

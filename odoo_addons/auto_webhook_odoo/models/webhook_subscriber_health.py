@@ -12,15 +12,15 @@ from ..wire.backoff import retry_delay
 
 _logger = logging.getLogger(__name__)
 
-_REFRESH = timedelta(seconds=10)  # a success is noted so often, to spare the row
+_REFRESH = timedelta(seconds=10)  # the last answer is noted no more often, to spare the row
 
-#: What an endpoint may have refused messages for, or could not be reached with.
+#: Fields whose values may be the reason why an endpoint failed.
 _CONNECTION = {
     *("url", "auth_type", "auth_token", "api_key_header", "signing_secret"),
     *("verify_ssl", "allow_private_network"),
 }
 
-#: Nothing is known of the endpoint, as when it was new.
+#: The state of an endpoint of which nothing is known, such as a new one.
 _FRESH = {
     "paused_until": False,
     "consecutive_failures": 0,
@@ -31,10 +31,11 @@ _FRESH = {
 
 
 class WebhookSubscriber(models.Model):
-    """How an endpoint is doing, and what it may be sent.
+    """The health of a subscriber's endpoint: pauses, batch size, and when it is disabled.
 
-    One that is away is paused, longer each time, and then probed with a single delivery. Events
-    wait meanwhile; whatever happens to an endpoint, nothing that is waiting for it is dropped.
+    An endpoint that is away is paused, longer each time, and then probed with a single delivery.
+    Its events wait meanwhile. Whatever happens to an endpoint, no event that waits for it is
+    dropped.
     """
 
     _inherit = "webhook.subscriber"  # pylint: disable=consider-merging-classes-inherited
@@ -43,22 +44,24 @@ class WebhookSubscriber(models.Model):
         string="Current Batch Size",
         readonly=True,
         copy=False,
-        help="Smaller than the batch size while the endpoint is too slow for that. 0: not so.",
+        help="A smaller batch size while the endpoint is too slow. 0: the full batch size.",
     )
-    disabled_reason = fields.Text(readonly=True, copy=False, help="Until administrators are told.")
+    disabled_reason = fields.Text(
+        readonly=True, copy=False, help="Empty again once administrators have been told."
+    )
 
     def action_resume(self):
-        """Go on now instead of waiting for the end of the pause."""
+        """End the pause now."""
         self.env["webhook.delivery"]._check_manager()
         self.sudo().write(_FRESH)
         sender.wake_sender(self.env.cr, self.ids)
 
     def action_enable(self):
-        """Send events, those that have been waiting too."""
+        """Send events again, including those that have been waiting."""
         self.state = "enabled"
 
     def write(self, vals):
-        """Save; what was known of an endpoint says nothing once it is reached in another way."""
+        """Save; forget what is known of the endpoint if it is now reached in another way."""
         enabled = vals.get("state") == "enabled"
         anew = self.filtered(lambda endpoint: enabled or endpoint._differs(vals, _CONNECTION))
         told = {"disabled_reason": False} if enabled else {}
@@ -70,7 +73,7 @@ class WebhookSubscriber(models.Model):
         return True
 
     def _endpoint(self):
-        """Return the ``Endpoint``."""
+        """Return the ``Endpoint`` with this subscriber's settings."""
         self.flush_recordset()
         (row,) = self.env.execute_query(
             SQL(
@@ -86,13 +89,13 @@ class WebhookSubscriber(models.Model):
         return retry_delay(failures, self.backoff_base, self.backoff_max, random.random)
 
     def _settle(self, delivery, outcome):
-        """Return what becomes of a delivery after an attempt.
+        """Return the state of a delivery after an attempt.
 
         :param delivery: as in ``Claim``
         :return: ``{"id", "state", "attempts", "delay", "status", "error"}``; the delay in seconds
         """
         attempts = delivery.attempts + (0 if outcome.endpoint_failed else 1)
-        state, delay = "pending", 0.0  # for a failing endpoint the pause of the subscriber counts
+        state, delay = "pending", 0.0  # a failing endpoint has its own pause
         if outcome.delivered:
             state = "delivered"
         elif not outcome.endpoint_failed:
@@ -108,14 +111,14 @@ class WebhookSubscriber(models.Model):
         }
 
     def _record_health(self, outcomes):
-        """Note how the endpoint did; pause it, longer each time, if it was at fault.
+        """Note how the endpoint did. Pause it, longer each time, if the failure was its own.
 
         :param Counter outcomes: how many deliveries shared each ``Outcome``
         """
         now = fields.Datetime.now()
         for outcome, number in outcomes.items():
             if outcome.timed_out and number > 1:
-                self.batch_limit = number // 2  # it may only be slow: try with less
+                self.batch_limit = number // 2  # it may only be slow: try smaller batches
             elif outcome.endpoint_failed:
                 self._record_failure(outcome, now)
             elif self.consecutive_failures:
@@ -124,6 +127,7 @@ class WebhookSubscriber(models.Model):
                 self._record_answer(outcome, number, now)
 
     def _record_answer(self, outcome, number, now):
+        """Note that the endpoint answered, and make its batches larger again if it accepted."""
         last = "last_success" if outcome.delivered else "last_failure"
         if not self[last] or self[last] < now - _REFRESH:
             self[last] = now
@@ -132,9 +136,11 @@ class WebhookSubscriber(models.Model):
             self.batch_limit = larger if larger < self.batch_size else 0
 
     def _record_failure(self, outcome, now):
+        """Note that the endpoint failed: pause it, and disable it if it has failed for too long."""
         failures = self.consecutive_failures + 1
         pause = max(self._retry_delay(failures), outcome.retry_after or 0)
-        # an old failure says nothing of the time in between if nothing was sent then
+        # If nothing was sent since, an old failure does not mean that the endpoint failed all the
+        # time.
         known = self.last_failure and self.last_failure > now - timedelta(
             seconds=2 * max(self.backoff_max, MAX_RETRY_AFTER)
         )
@@ -149,36 +155,39 @@ class WebhookSubscriber(models.Model):
         )
         failing_for = now - since
         if outcome.status == 410:
-            self._disable(self.env._("It wants no more messages (HTTP 410)."))
+            self._disable(self.env._("The endpoint wants no more messages (HTTP 410)."))
         elif self.disable_after and failing_for >= timedelta(hours=self.disable_after):
             self._disable(
                 self.env._(
-                    "It has failed since %(since)s UTC. The last time: %(error)s",
+                    "The endpoint has failed since %(since)s UTC. The last error: %(error)s",
                     since=since,
                     error=outcome.error,
                 )
             )
 
     def _disable(self, reason):
-        # the message about it would run code of other addons, which must not undo the outcome
+        # A message in the chatter would run code of other addons, which must not undo the outcome.
         silent = self.with_context(tracking_disable=True)
         silent.write({"state": "disabled", "disabled_reason": reason})
 
     @api.model
     def _notify_of_disabled(self):
-        """Tell the administrators of endpoints that have been disabled since the last call."""
+        """Create activities about endpoints that were disabled since the last call."""
         disabled = self.with_context(active_test=False).search([("disabled_reason", "!=", False)])
         for subscriber in disabled:
             try:
                 with self.env.cr.savepoint():
                     subscriber._notify_administrators()
-            except Exception:  # of other addons; the next call tries again
-                _logger.exception("Nobody could be told that %s is disabled.", subscriber.name)
+            except Exception:  # code of another addon failed; the next call tries again
+                _logger.exception(
+                    "No activity could be created about a disabled endpoint. subscriber=%s",
+                    subscriber.name,
+                )
 
     def _notify_administrators(self):
         summary = self.env._("Webhook endpoint disabled: %s", self.name)
         note = self.env._(
-            "%s Its events wait. Enable it once it works again.", self.disabled_reason
+            "%s Its events wait. Enable the endpoint once it works again.", self.disabled_reason
         )
         self.disabled_reason = False
         for user in self.env.ref("base.group_system").all_user_ids.filtered("active"):

@@ -3,18 +3,18 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-_MANY = 2_000  # rows: adding them up takes about a millisecond
+_MANY = 2_000  # rows; summing them up takes about a millisecond
 
-# Per event, what makes a row of the tally; counted are events that have a position.
+# What a row of the tally is about. Only events that have a position are counted.
 _KEYS = SQL("e.timestamp::date, e.model, e.company_id, e.priority")
 _INSERT = SQL("INSERT INTO webhook_tally (day, model, company_id, priority, total, processed)")
 
 
 class WebhookTally(models.Model):
-    """How many events there are, so that nobody has to count a million of them.
+    """Counts of events, so that nothing has to count a million of them.
 
-    Rows are only added, in the transaction that changes what is counted, and are summed up when
-    they are read: counters that are updated would make each confirmation wait for the others.
+    Transactions that change what is counted add rows, and readers sum them up. Counters that are
+    updated would make each confirmation wait for the others.
     """
 
     _name = "webhook.tally"
@@ -31,7 +31,7 @@ class WebhookTally(models.Model):
 
     @api.model
     def _add(self, event_ids):
-        """Count events that have got their positions."""
+        """Count events that have just got their positions."""
         self.env.cr.execute(
             SQL(
                 "%s SELECT %s, count(*), 0 FROM update_webhook e WHERE id = ANY(%s)"
@@ -57,7 +57,7 @@ class WebhookTally(models.Model):
 
     @api.model
     def _note_deletion(self, event_ids):
-        """Count no longer what is going to be deleted."""
+        """Subtract events that are going to be deleted."""
         self.env.cr.execute(
             SQL(
                 """
@@ -74,19 +74,19 @@ class WebhookTally(models.Model):
 
     @api.model
     def _merge(self):
-        """Add up the rows if there are many, or count anew if they cannot be true."""
+        """Merge the rows if there are many. Count anew if the sums are impossible."""
         with self.env.registry.cursor() as cr:
             try:
-                # the first statement, because it takes no snapshot: what others have merged is seen
+                # It comes first: it takes no snapshot, so later statements see what others merged.
                 cr.execute(
                     "LOCK TABLE webhook_tally IN SHARE UPDATE EXCLUSIVE MODE NOWAIT",
                     log_exceptions=False,
                 )
             except psycopg2.errors.LockNotAvailable:
-                return  # somebody is at it
+                return  # another process is merging
             cr.execute("SELECT count(*), sum(total) >= sum(processed) FROM webhook_tally")
             rows, is_possible = cr.fetchone()
-            if not is_possible:  # or unknown, because there are no rows
+            if not is_possible:  # also if there are no rows
                 self.with_env(self.env(cr=cr))._count_anew()
             elif rows >= _MANY:
                 cr.execute(
@@ -103,14 +103,14 @@ class WebhookTally(models.Model):
 
     @api.autovacuum
     def _gc_drift(self):
-        """Count anew once a day: events may have been changed behind Odoo's back."""
+        """Count anew once a day, because SQL may have changed events behind Odoo's back."""
         with self.env.registry.cursor() as cr:
             cr.execute("LOCK TABLE webhook_tally IN SHARE UPDATE EXCLUSIVE MODE")
             self.with_env(self.env(cr=cr))._count_anew()
 
     @api.model
     def _count_anew(self):
-        """Replace what is visible to this transaction; what others add meanwhile is added to it."""
+        """Replace the rows that this transaction sees. Rows that others add meanwhile stay."""
         self.env.cr.execute(
             SQL(
                 """
@@ -127,5 +127,5 @@ class WebhookTally(models.Model):
 
     @api.model
     def _knows_model(self, name):
-        """Return whether there are events of a model, which may not exist any more."""
+        """Return whether there are events of a model, which may exist no more."""
         return bool(self.sudo().search_count([("model", "=", name)], limit=1))

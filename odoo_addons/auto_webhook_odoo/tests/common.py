@@ -1,21 +1,46 @@
+import importlib
 import json
 
-from odoo.tests import TransactionCase
+from odoo.tests import TransactionCase, new_test_user
+
+from .fake_model_loader import FakeModelLoader
 
 
 class WebhookCase(TransactionCase):
-    """Tracks res.partner and gives access to the events of the running transaction."""
+    """Records res.partner and nothing else, and reads the events of the running transaction."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.env["webhook.config"].search([]).unlink()
         cls.config = cls.configure("res.partner")
         cls.env["update.webhook"].search([]).unlink()
 
     @classmethod
     def configure(cls, model_name, **values):
+        """Have a model recorded."""
         model = cls.env["ir.model"]._get(model_name)
         return cls.env["webhook.config"].create({"model_id": model.id, **values})
+
+    @classmethod
+    def webhook_user(cls, role, login=None, **values):
+        """Create a user with the role of a webhook consumer, receiver or manager."""
+        group = f"auto_webhook_odoo.group_webhook_{role}"
+        return new_test_user(cls.env, login or role, groups=group, **values)
+
+    @classmethod
+    def load_fake_models(cls, module, *names):
+        """Load models that exist only in tests, until the tests of the class are over.
+
+        :param module: ``fake_models`` or ``fake_store_models``, which is imported only now
+        """
+        loader = FakeModelLoader(cls.env, cls.__module__)
+        loader.backup_registry()
+        cls.addClassCleanup(loader.restore_registry)
+        fakes = importlib.import_module(f".{module}", __package__)
+        loader.update_registry([getattr(fakes, name) for name in names])
+        cls.env.registry.clear_cache()
+        cls.addClassCleanup(cls.env.registry.clear_cache)
 
     def events(self, *records):
         """Save, and return the events of the given records (of all without), oldest first."""
@@ -29,16 +54,58 @@ class WebhookCase(TransactionCase):
         )
 
     def forget(self):
-        """Begin a new transaction as far as capturing is concerned."""
+        """Delete all events, and begin a new transaction as far as capturing is concerned."""
         self.env.cr.flush()
         self.env["update.webhook"].search([]).unlink()
         self.next_transaction()
 
     def next_transaction(self):
-        """What is in the database now is what it was when the transaction began."""
+        """Begin a new transaction as far as capturing is concerned."""
         self.env.cr.flush()
         self.env.cr.postcommit.data.pop("auto_webhook_odoo.changes", None)
 
     @staticmethod
     def payload(event):
         return json.loads(event.payload)
+
+
+class PartnerCase(WebhookCase):
+    """Changes partners, without the queries of their chatter."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.Partner = cls.env["res.partner"].with_context(tracking_disable=True)
+
+    def field(self, *names):
+        fields = self.env["ir.model.fields"]
+        return fields.browse([fields._get("res.partner", name).id for name in names])
+
+    def partner(self, **values):
+        """Return a partner of an earlier transaction."""
+        partner = self.Partner.create({"name": "Ada", **values})
+        self.forget()
+        return partner
+
+    def names_of_events(self, *records):
+        return self.events(*records).mapped("event")
+
+
+class FeedCase(WebhookCase):
+    """Reads the feed with ``pull_events``."""
+
+    def pull(self, last_event_id=0, limit=100, user=None, **filters):
+        """Return a page of the feed, as the superuser or another user sees it."""
+        self.env.cr.flush()
+        with self.enter_registry_test_mode():
+            events = self.env["update.webhook"].with_user(user or self.env.user)
+            return events.pull_events(last_event_id, limit, **filters)
+
+    def record(self, *names):
+        """Create partners with these names, each in a transaction of its own."""
+        for name in names:
+            self.env["res.partner"].create({"name": name})
+            self.next_transaction()
+
+    def names(self, page):
+        return [event["payload"]["name"] for event in page["events"]]

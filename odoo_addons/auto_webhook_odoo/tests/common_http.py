@@ -29,10 +29,10 @@ class FeedHttpCase(WebhookCase, HttpCase):
         return cls.env["res.users.apikeys"].with_user(user).sudo()._generate(scope, login, expires)
 
     def send(self, path, body=None, key="receiver", headers=None, **kwargs):
-        """Call the feed; returns the response.
+        """Call the feed, and return the response.
 
         :param body: JSON, or bytes or a text that are sent as they are; None for GET
-        :param key: who calls, or the key itself
+        :param key: login of the user who calls, or the key itself; None for no key
         """
         headers = dict(headers or {})
         if key:
@@ -44,7 +44,7 @@ class FeedHttpCase(WebhookCase, HttpCase):
         return self.url_open(f"/api/webhooks/{path}", headers=headers, **kwargs)
 
     def call(self, path, body=None, key="receiver", headers=None, **kwargs):
-        """Call the feed; returns ``(status, decoded JSON body)``."""
+        """Call the feed, and return ``(status, decoded JSON body)``."""
         response = self.send(path, body, key, headers, **kwargs)
         self.assertEqual(response.headers["Content-Type"].split(";")[0], "application/json")
         return response.status_code, response.json()

@@ -71,6 +71,3 @@ class FakeSorter(models.Model):
             marks = self.env["webhook.fake.mark"].search([("name", "=", sorter.name)])
             sorter.amount = len(marks)
             sorter.mark_ids = marks
-
-
-STORE_MODELS = (FakeRack, FakeMark, FakeShelf, FakeCrate, FakeSorter)

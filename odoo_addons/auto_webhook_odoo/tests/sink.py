@@ -1,4 +1,4 @@
-"""A real HTTP server for the tests: keeps what it gets and answers what it is told to."""
+"""A real HTTP server for the tests. It keeps the requests and gives the answers of the test."""
 
 import contextlib
 import http.server
@@ -10,7 +10,8 @@ import time
 class Sink:
     """Answers every POST with the next of ``answers``, then with 200.
 
-    An answer is a status, or a status, headers and a body. Working on an event takes a while.
+    An answer is a status, or a tuple of status, headers and body. An event takes
+    ``seconds_per_event``.
     """
 
     def __init__(self, *answers, seconds_per_event=0):

@@ -45,7 +45,7 @@ class TestBatches(DeliveryCase):
         ids = [headers["webhook-id"] for headers, _body in sink.requests]
         self.assertEqual(ids[0], ids[1])
 
-    def test_one_poisonous_event_is_found_and_its_neighbours_use_up_no_attempts(self):
+    def test_a_refused_event_is_found_and_the_others_use_up_no_attempts(self):
         for status in (400, 413, 422, 500):
             with self.subTest(status=status):
                 sink, subscriber = self.sink(status, 200, status)
@@ -59,7 +59,7 @@ class TestBatches(DeliveryCase):
                 self.assertEqual(len(sink.requests), 4)
                 subscriber.active = False
 
-    def test_what_has_failed_goes_alone(self):
+    def test_a_delivery_that_has_failed_is_sent_alone(self):
         sink, _subscriber = self.sink(500, 500)
         self.partners(3)
         self.deliver()

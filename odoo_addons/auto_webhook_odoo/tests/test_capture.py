@@ -127,7 +127,7 @@ class TestCapture(WebhookCase):
         self.assertNotIn("child_ids", values)
         self.assertNotIn("image_1920", values)
 
-    def test_sensitive_fields_are_sent_only_if_listed(self):
+    def test_a_password_is_in_no_payload(self):
         self.configure("res.users")
         user = self.env["res.users"].create(
             {"name": "Ada", "login": "ada", "password": "geheim-17"}

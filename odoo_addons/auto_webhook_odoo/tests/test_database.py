@@ -11,7 +11,7 @@ from ..delivery.database import Database, Limits
 
 @tagged("post_install", "-at_install")
 class TestDatabase(BaseCase):
-    """What a lane does with its connection, and what it leaves to requests."""
+    """How a lane uses its connection, and the state in which requests get it."""
 
     def setUp(self):
         super().setUp()
@@ -27,7 +27,7 @@ class TestDatabase(BaseCase):
         with self.database.transaction(each_statement=True) as env:
             self.assertEqual(self.backend(env), first)
 
-    def test_what_it_gives_back_is_no_longer_in_autocommit(self):
+    def test_a_connection_that_is_given_back_is_not_in_autocommit(self):
         with self.database.transaction(each_statement=True) as env:
             backend = self.backend(env)
         self.database.close()

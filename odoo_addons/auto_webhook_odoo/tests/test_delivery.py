@@ -147,7 +147,7 @@ class TestDelivery(DeliveryCase):
                 self.assertFalse(delivery.event_id.is_processed)
                 subscriber.active = False
 
-    def test_an_event_that_fails_is_no_success_of_the_endpoint(self):
+    def test_a_refused_event_is_no_success_of_the_endpoint(self):
         _sink, subscriber = self.sink(500)
         self.env["res.partner"].create({"name": "Ada"})
         self.deliver()
@@ -178,7 +178,7 @@ class TestDelivery(DeliveryCase):
                 (odd + good).active = False
 
     def test_a_subscriber_that_a_configuration_names_cannot_be_deleted(self):
-        """Its configuration would name nobody then, which means everybody."""
+        """The configuration would then name no subscriber, which means all of them."""
         _sink, subscriber = self.sink()
         self.config.subscriber_ids = subscriber
         subscriber.active = False
@@ -308,7 +308,7 @@ class TestDelivery(DeliveryCase):
         self.assertEqual(self.delivery_of(partner).mapped("state"), ["pending", "delivered"])
         self.assertEqual(sink.events[-1]["event"], "write")
 
-    def test_what_is_being_sent_is_not_sent_a_second_time(self):
+    def test_a_leased_delivery_is_not_sent_a_second_time(self):
         _sink, subscriber = self.sink()
         partner = self.partners(1)
         self.env.cr.flush()

@@ -130,7 +130,7 @@ class TestDevices(FeedHttpCase):
         _status, theirs = self.call(f"sync-state/stats?user_id={user}", key="receiver")
         self.assertEqual(theirs["total_devices"], 1)
 
-    def test_who_is_not_heard_of_is_inactive_until_it_comes_back(self):
+    def test_a_silent_device_is_inactive_until_it_calls_again(self):
         state = self.env["user.sync.state"].browse(self.state()["id"])
         self.env.cr.execute(
             "UPDATE user_sync_state SET write_date = %s",
@@ -148,9 +148,7 @@ class TestDevices(FeedHttpCase):
         self.assertFalse(theirs.search([]))
         with self.assertRaises(AccessError):
             theirs.action_start_again()
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         device.with_user(manager).action_start_again()
         self.assertEqual(self.state()["last_event_id"], 0)
 
@@ -161,9 +159,7 @@ class TestDevices(FeedHttpCase):
         device = self.env["user.sync.state"].create(
             {"user_id": theirs.id, "device_id": "phone", "last_event_id": cursor}
         )
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         with self.assertRaises(AccessError):
             device.with_user(manager).action_start_again()
         self.assertEqual(device.last_event_id, cursor)

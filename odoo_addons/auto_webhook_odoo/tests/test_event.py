@@ -1,16 +1,16 @@
 import json
 
-from odoo.tests import BaseCase, tagged
+from odoo.tests import tagged
 from odoo.tools import SQL
 
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
-from ..wire.message import batch, batch_message_id, extended, message_id
+from ..wire.message import message_id
 from .common import WebhookCase
 
 
 @tagged("post_install", "-at_install")
 class TestEvent(WebhookCase):
-    """What PostgreSQL builds is the object of the protocol."""
+    """PostgreSQL builds the event object of the protocol."""
 
     def built(self, events, expression):
         self.env.flush_all()
@@ -24,7 +24,7 @@ class TestEvent(WebhookCase):
         )
         return [value for (value,) in rows]
 
-    def test_it_says_what_is_stored(self):
+    def test_the_event_holds_the_stored_values(self):
         self.forget()
         for name in ("Ada", "Quotes \" ' \\ and\nlines", "Ünï « 雪 » \U0001f600", "%s %(x)s"):
             self.env.user.partner_id.name = name
@@ -56,7 +56,7 @@ class TestEvent(WebhookCase):
                     },
                 )
 
-    def test_its_name_tells_events_of_a_restored_database_apart(self):
+    def test_names_tell_events_of_a_restored_database_apart(self):
         self.forget()
         self.env["res.partner"].create({"name": "Ada"})
         event = self.events()
@@ -68,25 +68,3 @@ class TestEvent(WebhookCase):
         self.assertNotEqual(before, after)
         self.assertTrue(before.startswith(f"{event.id}_"))
         self.assertNotIn(".", message_id("8f7e", after))
-
-
-class TestMessage(BaseCase):
-    def test_a_lone_event_has_its_source_in_it(self):
-        event = extended('{"event_id":4711,"payload":{"name":"Ada"}}', source='8"f7e')
-        self.assertEqual(
-            json.loads(event),
-            {"source": '8"f7e', "event_id": 4711, "payload": {"name": "Ada"}},
-        )
-
-    def test_a_batch_has_it_once(self):
-        self.assertEqual(
-            json.loads(batch("8f7e", ['{"event_id":1}', '{"event_id":2}'])),
-            {"source": "8f7e", "events": [{"event_id": 1}, {"event_id": 2}]},
-        )
-        self.assertEqual(json.loads(batch("8f7e", [])), {"source": "8f7e", "events": []})
-
-    def test_a_batch_is_named_after_its_events(self):
-        first = batch_message_id("8f7e", ["1_2026", "2_2026"])
-        self.assertEqual(first, batch_message_id("8f7e", ["1_2026", "2_2026"]))
-        self.assertNotEqual(first, batch_message_id("8f7e", ["1_2026", "2_2027"]))
-        self.assertNotIn(".", first)

@@ -1,49 +1,34 @@
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import new_test_user, tagged
 
-from .common import WebhookCase
+from .common import FeedCase
 
 
 @tagged("post_install", "-at_install")
-class TestFeed(WebhookCase):
+class TestFeed(FeedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.consumer = new_test_user(
-            cls.env, "consumer", groups="auto_webhook_odoo.group_webhook_consumer"
-        )
+        cls.consumer = cls.webhook_user("consumer")
         cls.env["update.webhook"].search([]).unlink()
 
-    def pull(self, last_event_id=0, limit=100, user=None, **filters):
-        self.env.cr.flush()
-        with self.enter_registry_test_mode():
-            model = self.env["update.webhook"].with_user(user or self.consumer)
-            return model.pull_events(last_event_id, limit, **filters)
-
-    def partners(self, *names):
-        partners = self.env["res.partner"]
-        for name in names:
-            partners += self.env["res.partner"].create({"name": name})
-            self.next_transaction()
-        return partners
-
-    def names(self, page):
-        return [event["payload"]["name"] for event in page["events"]]
+    def pull(self, *arguments, user=None, **filters):
+        return super().pull(*arguments, user=user or self.consumer, **filters)
 
     def test_pages_follow_the_cursor_to_the_end(self):
-        self.partners("A", "B", "C")
+        self.record("A", "B", "C")
         first = self.pull(limit=2)
         self.assertEqual((self.names(first), first["has_more"]), (["A", "B"], True))
         second = self.pull(first["last_id"], limit=2)
         self.assertEqual((self.names(second), second["has_more"]), (["C"], False))
         third = self.pull(second["last_id"])
         self.assertEqual((third["events"], third["last_id"]), ([], second["last_id"]))
-        self.partners("D")
+        self.record("D")
         self.assertEqual(self.names(self.pull(third["last_id"])), ["D"])
 
     def test_an_event_that_gets_its_position_late_is_not_skipped(self):
         """The event of a transaction that commits late has a smaller id than those before it."""
-        self.partners("A", "B")
+        self.record("A", "B")
         late = self.events()[0]
         pending = self.env["webhook.feed.pending"].browse(late.id)
         pending.unlink()  # as if its transaction were still open
@@ -53,7 +38,7 @@ class TestFeed(WebhookCase):
         self.assertEqual(self.names(self.pull(first["last_id"])), ["A"])
 
     def test_filters_hold_for_has_more_too(self):
-        self.partners("A", "B")
+        self.record("A", "B")
         self.configure("res.partner.category", priority="low")
         self.env["res.partner.category"].create({"name": "VIP"})
         page = self.pull(limit=1, models=["res.partner.category"])
@@ -62,7 +47,7 @@ class TestFeed(WebhookCase):
         self.assertEqual(self.names(self.pull(events=["unlink"])), [])
 
     def test_only_unconfirmed_events_on_request(self):
-        self.partners("A", "B", "C")
+        self.record("A", "B", "C")
         first, second, _third = self.events()
         self.env["update.webhook"]._mark_processed([first.id], {second.id: "no handler"})
         self.env.invalidate_all()
@@ -72,7 +57,7 @@ class TestFeed(WebhookCase):
         self.assertEqual(self.names(self.pull(include_processed=False)), ["B", "C"])
 
     def test_confirming_is_idempotent_and_names_unknown_ids(self):
-        self.partners("A")
+        self.record("A")
         event = self.events()
         for _time in range(2):
             self.assertEqual(
@@ -82,7 +67,7 @@ class TestFeed(WebhookCase):
         self.assertTrue(event.is_processed)
 
     def test_a_failure_after_the_confirmation_changes_nothing(self):
-        self.partners("A")
+        self.record("A")
         event = self.events()
         self.env["update.webhook"]._mark_processed([event.id], {})
         self.env["update.webhook"]._mark_processed([], {event.id: "too late"})
@@ -109,7 +94,7 @@ class TestFeed(WebhookCase):
                 self.pull(**wrong)
 
     def test_users_without_the_group_read_nothing(self):
-        self.partners("A")
+        self.record("A")
         user = new_test_user(self.env, "clerk", groups="base.group_user")
         with self.assertRaises(AccessError):
             self.pull(user=user)

@@ -1,21 +1,19 @@
 from odoo import Command
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
-from .common import WebhookCase
+from .common import FeedCase
 
 
 @tagged("post_install", "-at_install")
-class TestFeedAccess(WebhookCase):
+class TestFeedAccess(FeedCase):
     """A consumer's user may be restricted to some models."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.configure("res.partner.category")
-        cls.consumer = new_test_user(
-            cls.env, "consumer", groups="auto_webhook_odoo.group_webhook_receiver"
-        )
+        cls.consumer = cls.webhook_user("receiver", "consumer")
         cls.env.cr.flush()
         cls.env["update.webhook"].search([]).unlink()
         cls.env["res.partner"].create({"name": "Ada"})
@@ -26,9 +24,9 @@ class TestFeedAccess(WebhookCase):
         ids = [self.env["ir.model"]._get_id(model) for model in models]
         self.consumer.write({"webhook_scope": "some", "webhook_model_ids": [Command.set(ids)]})
 
-    def pull(self, **filters):
-        with self.enter_registry_test_mode():
-            page = self.env["update.webhook"].with_user(self.consumer).pull_events(**filters)
+    def pulled(self, **filters):
+        """Return the models of the events that the consumer pulls."""
+        page = self.pull(user=self.consumer, **filters)
         return [event["model"] for event in page["events"]]
 
     def found(self):
@@ -36,30 +34,30 @@ class TestFeedAccess(WebhookCase):
 
     def test_all_models_by_default(self):
         both = ["res.partner", "res.partner.category"]
-        self.assertEqual(self.pull(), both)
+        self.assertEqual(self.pulled(), both)
         self.assertCountEqual(self.found(), both)
 
-    def test_only_those_that_are_allowed_over_the_feed_and_in_odoo(self):
+    def test_only_allowed_models_over_the_feed_and_in_odoo(self):
         self.found()  # fills the cache of the rules
         self.allow("res.partner.category")
-        self.assertEqual(self.pull(), ["res.partner.category"])
+        self.assertEqual(self.pulled(), ["res.partner.category"])
         self.assertEqual(self.found(), ["res.partner.category"])
-        self.assertEqual(self.pull(models=["res.partner.category"]), ["res.partner.category"])
+        self.assertEqual(self.pulled(models=["res.partner.category"]), ["res.partner.category"])
 
     def test_a_restriction_does_not_end_with_its_last_model(self):
         self.allow("res.partner")
         self.consumer.webhook_model_ids = False
-        self.assertEqual((self.pull(), self.found()), ([], []))
+        self.assertEqual((self.pulled(), self.found()), ([], []))
 
-    def test_asking_for_another_is_refused(self):
+    def test_asking_for_another_model_is_refused(self):
         self.allow("res.partner")
         for model in ("res.partner.category", "no.such.model"):
             with self.subTest(model=model), self.assertRaises(AccessError):
-                self.pull(models=[model])
+                self.pulled(models=[model])
 
     def test_a_model_that_does_not_exist(self):
         with self.assertRaises(ValidationError):
-            self.pull(models=["no.such.model"])
+            self.pulled(models=["no.such.model"])
 
     def test_other_events_cannot_be_confirmed(self):
         self.allow("res.partner")
@@ -69,15 +67,15 @@ class TestFeedAccess(WebhookCase):
         self.assertFalse(tag.is_processed)
 
     def test_positions_say_nothing_of_events_that_are_hidden(self):
-        """A many2one shows its name to whoever may read the row that it stands in."""
+        """A user who may read a row sees the names in its many2one fields."""
         self.allow("res.partner.category")
-        self.pull()
+        self.pulled()
         with self.assertRaises(AccessError):
             self.env["webhook.feed.position"].with_user(self.consumer).search_read([], ["event_id"])
         seen = self.env["update.webhook"].with_user(self.consumer).search([])
         self.assertGreater(seen.seq, 0)
 
-    def test_who_is_restricted_cannot_change_that(self):
+    def test_a_restricted_user_cannot_lift_the_restriction(self):
         self.allow("res.partner")
         with self.assertRaises(AccessError):
             self.consumer.with_user(self.consumer).webhook_scope = "all"

@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import BaseCase, new_test_user, tagged
 
 from ..wire.cursor import MAX_CURSOR, Cursor
-from .common import WebhookCase
+from .common import FeedCase
 
 
 @tagged("post_install", "-at_install")
@@ -23,25 +23,12 @@ class TestCursor(BaseCase):
 
 
 @tagged("post_install", "-at_install")
-class TestExpiry(WebhookCase):
-    """A reader learns that it has missed something, and only then."""
+class TestExpiry(FeedCase):
+    """A reader is told that it has missed something, and is told so in no other case."""
 
     def setUp(self):
         super().setUp()
         self.forget()
-
-    def pull(self, last_event_id=0, limit=100, **filters):
-        self.env.cr.flush()
-        with self.enter_registry_test_mode():
-            return self.env["update.webhook"].pull_events(last_event_id, limit, **filters)
-
-    def record(self, *names):
-        for name in names:
-            self.env["res.partner"].create({"name": name})
-            self.next_transaction()
-
-    def names(self, page):
-        return [event["payload"]["name"] for event in page["events"]]
 
     def delete(self, *names):
         """Have retention delete the events of these partners."""
@@ -57,10 +44,10 @@ class TestExpiry(WebhookCase):
     def assertExpired(self, page):
         self.assertTrue(page.get("cursor_expired"))
         self.assertIn("last_event_id 0", page["message"])
-        # who does not look is sent to the start, too
+        # a reader that ignores this is sent to the start, too
         self.assertEqual((page["events"], page["last_id"], page["has_more"]), ([], 0, True))
 
-    def test_who_has_read_what_was_deleted_goes_on(self):
+    def test_a_reader_who_has_read_the_deleted_events_goes_on(self):
         self.record("A", "B")
         cursor = self.pull()["last_id"]
         self.delete("A", "B")
@@ -69,14 +56,14 @@ class TestExpiry(WebhookCase):
         self.assertEqual(self.names(page), ["C"])
         self.assertNotIn("cursor_expired", page)
 
-    def test_who_has_not_read_it_is_told(self):
+    def test_a_reader_who_missed_deleted_events_is_told(self):
         self.record("A", "B")
         cursor = self.pull(limit=1)["last_id"]
         self.delete("B")
         self.record("C")
         self.assertExpired(self.pull(cursor))
 
-    def test_who_starts_anew_gets_through_what_was_left_over(self):
+    def test_a_reader_who_starts_again_gets_all_events_that_are_left(self):
         """Events that nobody has confirmed are kept, before and between deleted ones."""
         self.record("A", "B", "C", "D", "E")
         cursor = self.pull(limit=1)["last_id"]
@@ -94,13 +81,13 @@ class TestExpiry(WebhookCase):
         self.delete("E")
         self.assertExpired(self.pull(cursor))
 
-    def test_what_is_deleted_otherwise_counts_too(self):
+    def test_events_that_are_deleted_by_hand_count_too(self):
         self.record("A", "B")
         cursor = self.pull(limit=1)["last_id"]
         self.events()[-1].unlink()
         self.assertExpired(self.pull(cursor))
 
-    def test_who_may_not_delete_events_takes_none_out_of_the_feed(self):
+    def test_a_refused_deletion_takes_no_event_out_of_the_feed(self):
         user = new_test_user(self.env, "clerk", groups="base.group_user")
         self.forget()
         self.record("A")
@@ -178,7 +165,7 @@ class TestExpiry(WebhookCase):
         self.assertExpired(self.pull(seen))
 
     def test_a_restored_backup_is_noticed_before_something_is_deleted(self):
-        """Breaks have numbers that the lost timeline may have given to others."""
+        """The lost database may have given the same number to another break."""
         self.record("A", "B")
         position = Cursor.decode(self.pull(limit=1)["last_id"]).position
         self.env.cr.execute("SELECT last_value + 1 FROM webhook_feed_break_id_seq")

@@ -61,10 +61,6 @@ class TestFeedHttp(FeedHttpCase):
         self.assertRefused(self.call("pull", key="0" * 40), 401, "unauthorized")
         self.assertRefused(self.call("pull", key="clerk"), 403, "forbidden")
 
-    def test_a_browser_session_is_no_key(self):
-        self.authenticate("admin", "admin")
-        self.assertRefused(self.call("pull", key=None), 401, "unauthorized")
-
     def test_health_is_public_and_says_little(self):
         status, body = self.call("health", key=None)
         self.assertEqual((status, body["status"]), (200, "ok"))

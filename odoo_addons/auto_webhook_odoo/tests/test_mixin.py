@@ -3,7 +3,6 @@ import json
 from odoo.tests import tagged
 
 from .common import WebhookCase
-from .fake_model_loader import FakeModelLoader
 
 
 @tagged("post_install", "-at_install")
@@ -11,14 +10,7 @@ class TestMixin(WebhookCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        loader = FakeModelLoader(cls.env, cls.__module__)
-        loader.backup_registry()
-        cls.addClassCleanup(loader.restore_registry)
-        from .fake_models import FakeQuietShipment, FakeShipment, FakeTag
-
-        loader.update_registry((FakeTag, FakeShipment, FakeQuietShipment))
-        cls.env.registry.clear_cache()
-        cls.addClassCleanup(cls.env.registry.clear_cache)
+        cls.load_fake_models("fake_models", "FakeTag", "FakeShipment", "FakeQuietShipment")
         cls.Shipment = cls.env["webhook.fake.shipment"]
 
     def test_a_model_is_tracked_because_it_inherits_the_mixin(self):

@@ -3,7 +3,7 @@ from unittest.mock import patch
 
 from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..models import webhook_delivery, webhook_replay
@@ -13,7 +13,7 @@ from .delivery_case import DeliveryCase
 @tagged("post_install", "-at_install")
 class TestReplay(DeliveryCase):
     def dead(self, number):
-        """Return a sink, its subscriber and partners whose deliveries are dead."""
+        """Return a sink, its subscriber, and partners whose deliveries are dead."""
         sink, subscriber = self.sink(*[422] * (number + 1), max_attempts=1)
         partners = self.partners(number)
         self.deliver()
@@ -35,14 +35,14 @@ class TestReplay(DeliveryCase):
         self.assertEqual(attempt.status, 422)
         self.assertGreaterEqual(attempt.duration, 0)
 
-    def test_what_was_dead_is_marked_as_replayed(self):
+    def test_a_dead_delivery_that_is_retried_is_marked_as_replayed(self):
         sink, _subscriber, partners = self.dead(1)
         self.delivery_of(partners).action_retry()
         self.deliver()
         self.assertEqual([event["replayed"] for event in sink.events], [True])
         self.assertEqual(self.delivery_of(partners).state, "delivered")
 
-    def test_what_was_waiting_is_not(self):
+    def test_a_pending_delivery_that_is_retried_is_not_marked(self):
         sink, _subscriber = self.sink(500)
         partner = self.partners(1)
         self.deliver()
@@ -50,7 +50,7 @@ class TestReplay(DeliveryCase):
         self.deliver()
         self.assertNotIn("replayed", sink.events[1])
 
-    def test_all_of_a_subscriber_in_batches(self):
+    def test_all_deliveries_of_a_subscriber_in_batches(self):
         sink, subscriber, partners = self.dead(5)
         replay = self.env["webhook.replay"].create({"subscriber_id": subscriber.id})
         self.assertEqual(replay.found, 5)
@@ -76,9 +76,7 @@ class TestReplay(DeliveryCase):
         self.assertEqual(len(other.requests), 3)
 
     def manager(self, login="manager", **values):
-        return new_test_user(
-            self.env, login, groups="auto_webhook_odoo.group_webhook_manager", **values
-        )
+        return self.webhook_user("manager", login, **values)
 
     def replay_of(self, user, subscriber):
         replays = self.env["webhook.replay"].with_user(user)
@@ -132,7 +130,7 @@ class TestReplay(DeliveryCase):
             self.env["webhook.replay"].with_env(self.env(cr=cr))._cron_run()
         self.env.invalidate_all()
 
-    def test_one_that_fails_keeps_no_other_waiting(self):
+    def test_a_replay_that_fails_keeps_no_other_waiting(self):
         _sink, subscriber, _partners = self.dead(2)
         user = self.manager()
         broken = self.replay_of(user, subscriber).with_env(self.env)
@@ -166,7 +164,7 @@ class TestReplay(DeliveryCase):
         self.assertIn("ZeroDivisionError: by zero", replay.failure)
         self.assertFalse(self.pending())
 
-    def test_it_says_what_to_send(self):
+    def test_a_replay_of_no_state_is_refused(self):
         _sink, subscriber = self.sink()
         with self.assertRaises(ValidationError):
             self.env["webhook.replay"].create({"subscriber_id": subscriber.id, "dead": False})

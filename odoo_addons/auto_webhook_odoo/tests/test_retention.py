@@ -59,7 +59,7 @@ class TestRetention(WebhookCase):
             self.vacuum()
         self.assertTrue(event.exists())
 
-    def test_what_waits_for_an_endpoint_stays(self):
+    def test_an_event_that_waits_for_an_endpoint_stays(self):
         subscriber = self.env["webhook.subscriber"].create(
             {"name": "Away", "url": "https://example.com", "state": "disabled"}
         )

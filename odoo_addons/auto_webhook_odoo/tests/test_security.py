@@ -31,9 +31,7 @@ class TestSecurity(WebhookCase):
                 self.env[model].with_user(clerk).search([])
 
     def test_only_system_administrators_read_secrets(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         subscriber = self.subscriber.with_user(manager)
         self.assertEqual(subscriber.name, "Sink")
         for field in ("signing_secret", "auth_token"):
@@ -41,9 +39,7 @@ class TestSecurity(WebhookCase):
                 subscriber.read([field])
 
     def test_only_system_administrators_decide_what_leaves_the_database(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         for record, values in (
             (self.subscriber, {"url": "https://example.org"}),
             (self.config, {"priority": "low"}),
@@ -52,9 +48,7 @@ class TestSecurity(WebhookCase):
                 record.with_user(manager).write(values)
 
     def test_managers_change_no_event_but_offer_it_again(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         event = self.events(self.env["res.partner"].create({"name": "Ada"}))
         event.write({"failed_at": "2026-01-31", "failure": "no handler"})
         with self.assertRaises(AccessError):
@@ -66,7 +60,7 @@ class TestSecurity(WebhookCase):
         partner = self.env["res.partner"].create({"name": "Ada"})
         event = self.events(partner)
         for group in ("consumer", "receiver"):
-            user = new_test_user(self.env, group, groups=f"auto_webhook_odoo.group_webhook_{group}")
+            user = self.webhook_user(group)
             with self.subTest(group=group), self.assertRaises(AccessError):
                 event.with_user(user).write({"is_processed": True})
             with self.subTest(group=group), self.assertRaises(AccessError):
@@ -90,18 +84,14 @@ class TestSecurity(WebhookCase):
         return event, delivery
 
     def test_managers_redirect_no_delivery(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         _event, delivery = self.waiting("Ada")
         for values in ({"subscriber_id": self.subscriber.id}, {"state": "delivered"}):
             with self.subTest(**values), self.assertRaises(AccessError):
                 delivery.with_user(manager).write(values)
 
     def test_managers_see_deliveries_and_attempts_of_their_companies(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         (ours, here), (theirs, _there), (nobodys, common) = map(self.waiting, "ABC")
         ours.company_id = manager.company_id
         theirs.company_id = self.env["res.company"].create({"name": "Another"})
@@ -109,9 +99,7 @@ class TestSecurity(WebhookCase):
         self.assertEqual(self.visible(manager), here + common)
 
     def test_managers_see_deliveries_and_attempts_of_their_models(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         _event, delivery = self.waiting("Ada")
         self.assertEqual(self.visible(manager), delivery)
         partner = self.env["ir.model"]._get_id("res.partner")
@@ -122,16 +110,14 @@ class TestSecurity(WebhookCase):
         self.assertEqual(self.visible(manager), delivery)
 
     def visible(self, user):
-        """Return the deliveries that a user sees; the attempts must be those of the same."""
+        """Return the deliveries that a user sees; the user must see just their attempts."""
         deliveries = self.env["webhook.delivery"].with_user(user).search([], order="id")
         attempts = self.env["webhook.attempt"].with_user(user).search([])
         self.assertEqual(attempts.sudo().delivery_id.sorted("id"), deliveries)
         return deliveries.with_env(self.env)
 
     def test_managers_retry_and_cancel_but_others_do_not(self):
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         clerk = new_test_user(self.env, "clerk", groups="base.group_user")
         self.config.write({"priority": "high", "instant_send": True})
         self.events(self.env["res.partner"].create({"name": "Ada"}))

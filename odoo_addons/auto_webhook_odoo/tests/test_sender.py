@@ -26,7 +26,7 @@ class TestSender(BaseCase):
         self.assertEqual(started, [self.lanes.lanes["nowhere", 1]])
 
     def test_the_prefork_master_has_no_lanes(self):
-        """Its children would inherit the locks and connections that a lane is holding."""
+        """The master's children would inherit the locks and connections of its lanes."""
         master = object.__new__(server.PreforkServer)
         with patch.object(server, "server", master), patch.object(threading.Thread, "start"):
             master.pid = os.getpid()

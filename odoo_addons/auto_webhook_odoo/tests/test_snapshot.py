@@ -61,7 +61,7 @@ class TestSnapshot(WebhookCase):
         self.run_to_end(self.snapshot())
         self.assertFalse(self.env["webhook.delivery"].search([]))
 
-    def test_a_model_that_is_no_longer_recorded_ends_it(self):
+    def test_a_snapshot_ends_if_its_model_is_no_longer_recorded(self):
         snapshot = self.snapshot()
         self.config.active = False
         self.run_to_end(snapshot)

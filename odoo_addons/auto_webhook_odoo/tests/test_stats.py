@@ -27,7 +27,7 @@ class TestStats(FeedHttpCase):
         self.env.cr.flush()
         return self.events()
 
-    def test_nothing(self):
+    def test_no_events(self):
         stats = self.stats()
         for varying in ("timestamp", "source"):
             self.assertTrue(stats.pop(varying))
@@ -43,7 +43,7 @@ class TestStats(FeedHttpCase):
             },
         )
 
-    def test_what_became_of_events(self):
+    def test_events_are_counted_by_their_state(self):
         events = self.partners(5)
         ids = events.ids
         mark = self.env["update.webhook"]._mark_processed

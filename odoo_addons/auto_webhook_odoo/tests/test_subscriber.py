@@ -24,7 +24,7 @@ class SubscriberCase(WebhookCase):
 
 @tagged("post_install", "-at_install")
 class TestSecretsAndLog(SubscriberCase):
-    """Odoo logs a statement that the database refuses, with its values."""
+    """Odoo logs the values of a statement that the database refuses, so none may hold a secret."""
 
     def test_wrong_values_are_refused_before_the_database_sees_them(self):
         wrong = [
@@ -45,7 +45,7 @@ class TestSecretsAndLog(SubscriberCase):
 
 @tagged("post_install", "-at_install")
 class TestSecretsAndSender(BaseCase):
-    """Two transactions that are really two."""
+    """These tests need two real transactions."""
 
     def test_a_collision_with_the_sender_logs_no_secret(self):
         registry = Registry(get_db_name())
@@ -77,20 +77,20 @@ class TestSecretsAndSender(BaseCase):
 
 @tagged("post_install", "-at_install")
 class TestRotation(SubscriberCase):
-    """Whoever replaces the signing secret, the endpoint has time to learn the new one."""
+    """The old signing secret stays valid until the endpoint can have learned the new one."""
 
     def secrets(self, subscriber):
         valid = subscriber.previous_secret_until
         return subscriber.signing_secret, valid and subscriber.previous_secret
 
-    def test_the_old_one_stays_valid_however_it_is_replaced(self):
+    def test_the_old_secret_stays_valid_however_it_is_replaced(self):
         subscriber = self.subscriber(signing_secret=_SECRET, rotation_hours=2)
         subscriber.signing_secret = _OTHER
         self.assertEqual(self.secrets(subscriber), (_OTHER, _SECRET))
         hours = (subscriber.previous_secret_until - fields.Datetime.now()) / timedelta(hours=1)
         self.assertAlmostEqual(hours, 2, delta=0.1)
 
-    def test_one_that_may_be_in_use_is_not_dropped(self):
+    def test_a_secret_that_may_be_in_use_is_not_dropped(self):
         subscriber = self.subscriber(signing_secret=_SECRET)
         subscriber.action_new_secret()
         before = self.secrets(subscriber)
@@ -103,13 +103,13 @@ class TestRotation(SubscriberCase):
         subscriber.action_new_secret()
         self.assertEqual(subscriber.previous_secret, before[0])
 
-    def test_it_can_be_taken_back(self):
+    def test_a_replacement_can_be_taken_back(self):
         subscriber = self.subscriber(signing_secret=_SECRET)
         subscriber.signing_secret = _OTHER
         subscriber.signing_secret = _SECRET
         self.assertEqual(self.secrets(subscriber), (_SECRET, _OTHER))
 
-    def test_both_can_be_replaced_at_once(self):
+    def test_both_secrets_can_be_replaced_at_once(self):
         subscriber = self.subscriber(signing_secret=_SECRET)
         subscriber.action_new_secret()
         subscriber.write({"signing_secret": _OTHER, "rotation_hours": 0})

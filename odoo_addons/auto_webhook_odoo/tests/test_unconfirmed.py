@@ -1,9 +1,7 @@
 from datetime import timedelta
 
-from lxml import etree
-
 from odoo import fields
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from .common import WebhookCase
 
@@ -13,12 +11,8 @@ class TestUnconfirmed(WebhookCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.manager = new_test_user(
-            cls.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
-        cls.receiver = new_test_user(
-            cls.env, "receiver", groups="auto_webhook_odoo.group_webhook_receiver"
-        )
+        cls.manager = cls.webhook_user("manager")
+        cls.receiver = cls.webhook_user("receiver")
 
     def setUp(self):
         super().setUp()
@@ -62,11 +56,3 @@ class TestUnconfirmed(WebhookCase):
             self.env["ir.config_parameter"].set_param("auto_webhook_odoo.warn_hours", hours)
             with self.subTest(hours=hours):
                 self.assertEqual(bool(self.told()), warned)
-
-    def test_filters_narrow_what_is_shown_by_default(self):
-        """Odoo joins filters with *or* unless something stands between them."""
-        view = self.env["update.webhook"].get_view(view_type="search")
-        arch = etree.fromstring(view["arch"])
-        (default,) = arch.xpath("//filter[@name='current']")
-        self.assertNotEqual(default.getprevious().tag, "filter")
-        self.assertNotEqual(default.getnext().tag, "filter")

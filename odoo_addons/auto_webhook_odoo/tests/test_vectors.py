@@ -7,7 +7,7 @@ from odoo.tests import tagged
 from ..wire.signature import signature_headers
 from .common_http import FeedHttpCase
 
-#: They are in the repository and not in the addon, because the receiver's tests read them, too.
+#: The vectors are not in the addon, because the receiver's tests read them, too.
 VECTORS = Path(__file__).parents[3] / "tests" / "vectors"
 
 
@@ -18,7 +18,7 @@ def vectors(name):
 @tagged("post_install", "-at_install")
 @skipUnless(VECTORS.is_dir(), "the addon is not in its repository")
 class TestVectors(FeedHttpCase):
-    """The wire is as the vectors say, which the receiver's tests read, too."""
+    """The wire is as the vectors say. The receiver's tests read the same vectors."""
 
     def test_calls_of_the_feed(self):
         self.forget()
@@ -43,7 +43,7 @@ class TestVectors(FeedHttpCase):
                 self.assertEqual(headers["webhook-signature"], vector["signature"])
 
     def filled(self, value):
-        """Put what earlier answers said in the place of its names."""
+        """Return the value with placeholders replaced by what earlier answers held."""
         if isinstance(value, dict):
             return {key: self.filled(item) for key, item in value.items()}
         if isinstance(value, list):

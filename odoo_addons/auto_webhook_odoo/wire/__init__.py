@@ -1,3 +1,7 @@
-"""What travels between Odoo and a receiver. Pure Python: no Odoo import, no database, no clock."""
+"""Pure functions about what is sent: JSON, events, signatures, cursors, delays, addresses, secrets.
 
-from . import backoff, event, jsontext, signature
+Plain values come in, and plain values go out. Nothing here imports Odoo, opens a connection, reads
+the clock, or keeps a state.
+"""
+
+from . import addresses, backoff, cursor, event, jsontext, masking, message, signature

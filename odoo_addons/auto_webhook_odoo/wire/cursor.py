@@ -1,19 +1,19 @@
-"""The cursor of the feed, which clients store and send back without understanding it."""
+"""The cursor of the feed. Clients store it and send it back; to them it is just a number."""
 
 from typing import NamedTuple
 
-_POSITION_BITS = 31  # positions are Odoo's ids, which are int4
-#: Beyond this JavaScript, and so many a mobile app, does not know whole numbers
+_POSITION_BITS = 31  # a position is an id of Odoo, which is int4
+#: the largest integer that JavaScript, and so many a mobile app, represents exactly
 MAX_CURSOR = 2**53 - 1
 
 
 class Cursor(NamedTuple):
-    """How far a reader has read, and what it has been told.
+    """How far a reader has read the feed, and the last break of the feed that it knows of.
 
-    The position alone does not say whether its reader has missed something. Of two readers that
-    stand before positions that were deleted, one has missed these events; the other has started
-    anew since, knows that they are gone, and must be let through. The generation tells them apart:
-    it is the last ``webhook.feed.break`` that its reader knows of.
+    The position alone does not say whether a reader has missed something. Take two readers that
+    stand before deleted positions. One has missed these events. The other has started from the
+    beginning since, knows that they are gone, and must be let through. The generation tells the two
+    apart: it is the number of the last ``webhook.feed.break`` that the reader knows of.
     """
 
     position: int
@@ -21,10 +21,10 @@ class Cursor(NamedTuple):
 
     @classmethod
     def decode(cls, number):
-        """Return what an integer of the wire means."""
+        """Return the cursor that an integer of the wire stands for."""
         generation, position = divmod(number, 1 << _POSITION_BITS)
         return cls(position, generation)
 
     def encode(self):
-        """Return the integer that goes over the wire; it never gets smaller as a reader goes on."""
+        """Return the integer for the wire. It never gets smaller while a reader goes on."""
         return (self.generation << _POSITION_BITS) + self.position

@@ -1,24 +1,24 @@
-"""The event object (design: "Wire, Odoo → receiver"), built by PostgreSQL.
+"""The event object of the wire (docs/protocol.md), as an SQL expression: PostgreSQL builds it.
 
-It takes a quarter of the time that Python needs for a thousand events. ``payload`` and its like are
-stored as JSON text and are spliced in as they are: they were serialised once, when the change was
-captured. Odoo's Datetime has no fractions of a second, but PostgreSQL has, and the receiver needs
-them.
+That takes a quarter of the time that Python needs for a thousand events. Columns such as
+``payload`` hold JSON text, written once when the change was recorded, and are inserted as they are.
+The timestamp has microseconds, which the receiver needs: PostgreSQL stores them, but Odoo's
+Datetime drops them.
 """
 
-#: What the other constants need: ``e`` is the event, ``partner`` belongs to its user.
+#: The tables that the other expressions read: ``e`` is the event, ``partner`` is that of its user.
 EVENT_TABLES = """
     update_webhook e
     LEFT JOIN res_users users ON users.id = e.user_id
     LEFT JOIN res_partner partner ON partner.id = users.partner_id
 """
 
-#: Names an event in all copies of its database. The timestamp is part of it because one restored
-#: from a backup hands out the same ids again for other events. No full stops: in a ``webhook-id``
-#: they would delimit the parts of what is signed.
+#: Names an event uniquely among all copies of its database. The timestamp is part of the name
+#: because a database that was restored from a backup gives the same ids to other events. The name
+#: has no full stops: in a ``webhook-id`` these separate the parts of the signed text.
 EVENT_NAME = "e.id || '_' || to_char(e.timestamp, 'YYYYMMDDHH24MISSUS')"
 
-#: Columns that may hold quotes or line breaks are escaped.
+#: ``to_json`` escapes the columns that may hold quotes or line breaks.
 _VALUES = {
     "model": "to_json(e.model)",
     "record_id": "e.record_id",

@@ -1,11 +1,11 @@
-"""JSON text, as it is stored and sent."""
+"""JSON text in the form in which it is stored and sent."""
 
 import json
 
 
 def dumps(value):
-    """Serialise to compact JSON text.
+    """Return a value as compact JSON text.
 
-    :raises ValueError, TypeError: for what JSON cannot express (NaN, bytes, …)
+    :raises ValueError, TypeError: if JSON cannot express the value (NaN, bytes, …)
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The message that carries pushed events (design: "Wire, Odoo → receiver")."""
+"""The HTTP message that carries pushed events (docs/protocol.md)."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ def extended(event, **members):
 
 
 def batch(source, events):
-    """Return a batch as JSON text.
+    """Return the JSON text of a batch.
 
     :param events: JSON texts of events
     """
@@ -19,7 +19,7 @@ def batch(source, events):
 
 
 def message_id(source, event_name):
-    """Return the ``webhook-id`` of a lone event: the same in every attempt.
+    """Return the ``webhook-id`` of a single event. It is the same in every attempt.
 
     :param event_name: ``wire.event.EVENT_NAME`` of the event
     """
@@ -27,6 +27,6 @@ def message_id(source, event_name):
 
 
 def batch_message_id(source, event_names):
-    """Return the ``webhook-id`` of a batch: the same if the same events are sent again."""
+    """Return the ``webhook-id`` of a batch. It is the same if the same events are sent again."""
     digest = hashlib.sha256("\n".join(event_names).encode()).hexdigest()
     return f"{source}_batch_{digest[:32]}"

@@ -12,7 +12,7 @@ MINIMUM_KEY_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
 def decode_secret(secret):
     """Return the key bytes of a ``whsec_<base64>`` secret.
 
-    :raises ValueError: if it does not have that form or its key is shorter than 24 bytes
+    :raises ValueError: if the secret has another form, or its key is shorter than 24 bytes
     """
     if not secret.startswith(SECRET_PREFIX):
         raise ValueError(f"a signing secret starts with {SECRET_PREFIX}")
@@ -33,10 +33,10 @@ def generate_secret(random_bytes):
 def signature_headers(secrets, message_id, timestamp, body):
     """Return the three headers that sign ``body`` for one attempt.
 
-    :param secrets: one or several ``whsec_<base64>``; several while a key is being replaced
+    :param secrets: ``whsec_<base64>`` texts; several while an old secret is still valid
     :param str message_id: the same for every attempt of a message
-    :param int timestamp: seconds since the epoch, of this attempt
-    :param bytes body: exactly what is sent
+    :param int timestamp: time of this attempt, in seconds since the epoch
+    :param bytes body: the exact bytes that are sent
     """
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
     digests = [hmac.digest(decode_secret(secret), signed, hashlib.sha256) for secret in secrets]

@@ -8,7 +8,7 @@ ERASED = dumps({"_metadata": {"erased": True}})
 
 
 class WebhookErasure(models.TransientModel):
-    """Blanks what the events of one record hold (personal data), here and at the receivers."""
+    """Erases the values in the events of one record (personal data), here and at the receivers."""
 
     _name = "webhook.erasure"
     _description = "Erase the Values of a Record's Events"
@@ -17,7 +17,7 @@ class WebhookErasure(models.TransientModel):
     record_id = fields.Integer(string="Record ID", required=True)
 
     def action_erase(self):
-        """Blank payloads and old values, and send an event that tells receivers to do the same.
+        """Erase payloads and old values, and record an event that tells receivers to do the same.
 
         :raises UserError: if no event of this record was ever recorded
         """
@@ -57,7 +57,7 @@ class WebhookErasure(models.TransientModel):
             "tag": "display_notification",
             "params": {
                 "type": "success",
-                "message": self.env._("%s events of this record are blank now.", len(mine)),
+                "message": self.env._("The values in %s events have been erased.", len(mine)),
                 "next": {"type": "ir.actions.act_window_close"},
             },
         }

@@ -9,7 +9,7 @@ from ..models.ir_http import API_KEY_SCOPE
 class WebhookKey(models.TransientModel):
     """Makes an API key that opens the feed and nothing else.
 
-    Those that users make in their preferences open all of Odoo, and last three months at most.
+    Keys that users make in their preferences open all of Odoo, and last three months at most.
     """
 
     _name = "webhook.key"
@@ -17,7 +17,10 @@ class WebhookKey(models.TransientModel):
     _description = "New Key for the Webhook Feed"
 
     user_id = fields.Many2one(
-        "res.users", required=True, ondelete="cascade", help="Whose key it is: it sees the same."
+        "res.users",
+        required=True,
+        ondelete="cascade",
+        help="With the key, a program reads the feed as this user.",
     )
     duration = fields.Selection(default="365")
 
@@ -27,15 +30,16 @@ class WebhookKey(models.TransientModel):
             if not key.user_id.has_group("auto_webhook_odoo.group_webhook_consumer"):
                 raise UserError(
                     self.env._(
-                        "A key of %s would open nothing. Make it a member of the group “Webhook "
-                        "receiver” first, or of “Webhook consumer” if it only reads.",
+                        "%s may not read the feed, so a key would be of no use. First add this "
+                        "user to the group “Webhook receiver”, or to “Webhook consumer” if its "
+                        "program only reads.",
                         key.user_id.name,
                     )
                 )
 
     @check_identity
     def make_key(self):
-        """Show the new key, which is not kept anywhere in a readable form."""
+        """Make the key and show it. Odoo stores only a hash, so it is shown once."""
         return self._make_key()
 
     def _make_key(self):

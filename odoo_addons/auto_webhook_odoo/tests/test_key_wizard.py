@@ -5,13 +5,13 @@ from .common_http import FeedHttpCase
 
 
 @tagged("post_install", "-at_install")
-class TestKey(FeedHttpCase):
-    """An administrator makes keys for the feed in the user's form."""
+class TestKeyWizard(FeedHttpCase):
+    """An administrator makes a key for the feed in the form of a user."""
 
     def wizard(self, login):
         return self.env["webhook.key"].create({"user_id": self.users[login].id, "name": "Receiver"})
 
-    def test_it_opens_the_feed_and_nothing_else(self):
+    def test_a_key_opens_the_feed_and_nothing_else(self):
         action = self.wizard("receiver")._make_key()
         key = action["context"]["default_key"]
         self.assertEqual(self.call("pull", {}, key=key)[0], 200)
@@ -26,7 +26,7 @@ class TestKey(FeedHttpCase):
         made._remove()
         self.assertRefused(self.call("pull", {}, key=key), 401, "unauthorized")
 
-    def test_not_for_users_whom_it_would_open_nothing(self):
+    def test_no_key_for_a_user_who_may_not_read_the_feed(self):
         with self.assertRaisesRegex(UserError, "Webhook receiver"):
             self.wizard("clerk")
 

@@ -14,7 +14,6 @@ class CompletenessCase(WebhookCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.env["webhook.config"].search([("model_name", "!=", "res.partner")]).unlink()
         cls.Partner = cls.env["res.partner"].with_context(tracking_disable=True)
         cls.Category = cls.env["res.partner.category"]
         cls.partner = cls.Partner.create({"name": "Ada"})
@@ -377,7 +376,7 @@ class TestDeletions(CompletenessCase):
         self.assertFalse(variant.exists())
         self.assertEqual(self.events(variant).event, "unlink")
 
-    def test_what_hangs_on_what_goes_along(self):
+    def test_a_deletion_cascades_over_several_steps(self):
         """A template takes its attribute lines along, and these their values."""
         attribute = self.env["product.attribute"].create(
             {"name": "Size", "value_ids": [Command.create({"name": n}) for n in ("S", "M")]}

@@ -10,9 +10,9 @@ from .delivery_case import DeliveryCase
 
 
 @tagged("post_install", "-at_install")
-class TestEndpointHealth(DeliveryCase):
+class TestSubscriberHealth(DeliveryCase):
     def away(self, status=503, **values):
-        """Return a sink that fails once, its subscriber, and its pause."""
+        """Return a sink that has failed once and goes on failing, and its subscriber."""
         sink, subscriber = self.sink(*[status] * 10, **values)
         self.partners(3)
         self.deliver()
@@ -154,7 +154,7 @@ class TestEndpointHealth(DeliveryCase):
         self.assertEqual(subscriber.state, "disabled")
         self.assertTrue(subscriber.activity_ids)
 
-    def test_one_that_nobody_can_be_told_of_hides_no_other(self):
+    def test_an_activity_that_fails_hides_no_other_endpoint(self):
         subscribers = self.env["webhook.subscriber"]
         for _number in range(2):
             subscribers |= self.sink()[1]
@@ -175,7 +175,7 @@ class TestEndpointHealth(DeliveryCase):
         self.assertEqual(subscribers.filtered("disabled_reason"), unlucky)
         self.assertTrue(other.activity_ids)
 
-    def test_what_an_endpoint_says_is_no_html_for_administrators(self):
+    def test_the_answer_of_an_endpoint_is_no_html_in_an_activity(self):
         page = b"<a href='https://example.com'>click</a>"
         _sink, subscriber = self.sink((410, {}, page))
         self.partners(1)

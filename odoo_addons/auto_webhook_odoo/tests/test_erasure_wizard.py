@@ -1,13 +1,13 @@
 import json
 
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from .common import WebhookCase
 
 
 @tagged("post_install", "-at_install")
-class TestErasure(WebhookCase):
+class TestErasureWizard(WebhookCase):
     def erase(self, record, user=None):
         wizard = self.env["webhook.erasure"].with_user(user or self.env.user)
         return wizard.create(
@@ -38,7 +38,7 @@ class TestErasure(WebhookCase):
         self.assertEqual(told.event, "write")
         self.assertEqual(self.payload(told), {"_metadata": {"erased": True}})
 
-    def test_an_instant_model_pushes_it(self):
+    def test_the_event_of_an_instant_model_is_pushed(self):
         self.config.write({"priority": "high", "instant_send": True})
         subscriber = self.env["webhook.subscriber"].create(
             {"name": "Sink", "url": "https://example.com"}
@@ -49,15 +49,13 @@ class TestErasure(WebhookCase):
         deliveries = self.env["webhook.delivery"].search([("subscriber_id", "=", subscriber.id)])
         self.assertIn("write", deliveries.event_id.mapped("event"))
 
-    def test_a_record_without_events_is_said_to_have_none(self):
+    def test_a_record_without_events_is_refused(self):
         with self.assertRaisesRegex(UserError, "No event"):
             self.erase(self.env["res.partner.category"].create({"name": "VIP"}))
 
     def test_only_system_administrators_erase(self):
         partner = self.env["res.partner"].create({"name": "Ada"})
         self.events(partner)
-        manager = new_test_user(
-            self.env, "manager", groups="auto_webhook_odoo.group_webhook_manager"
-        )
+        manager = self.webhook_user("manager")
         with self.assertRaises(AccessError):
             self.erase(partner, manager)

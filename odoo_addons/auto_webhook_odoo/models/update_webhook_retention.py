@@ -6,11 +6,14 @@ from odoo.tools import SQL
 
 _logger = logging.getLogger(__name__)
 
-_BATCH = 10_000  # rows at once, so that no transaction is long
+_BATCH = 10_000  # rows in a transaction, to keep it short
 
 
 class UpdateWebhook(models.Model):
-    """How long events are kept. Autovacuum calls a method again while it says that work is left."""
+    """Archives and deletes processed events when they are old.
+
+    Odoo's autovacuum calls a method again as long as it returns that work is left.
+    """
 
     _inherit = "update.webhook"
 
@@ -19,7 +22,7 @@ class UpdateWebhook(models.Model):
 
     @api.autovacuum
     def _gc_archive(self):
-        """Archive processed events after ``auto_webhook_odoo.archive_days`` (default 30)."""
+        """Archive events that were processed ``auto_webhook_odoo.archive_days`` (30) days ago."""
         days = self._retention_days("archive_days", 30)
         ids = self._outdated(days, SQL("AND is_archived IS NOT TRUE"))
         self.env.cr.execute(
@@ -30,13 +33,14 @@ class UpdateWebhook(models.Model):
 
     @api.autovacuum
     def _gc_delete(self):
-        """Delete processed events after ``auto_webhook_odoo.delete_days`` (default 90).
+        """Delete events that were processed ``auto_webhook_odoo.delete_days`` (90) days ago.
 
-        Those that still wait for an endpoint stay, unless the endpoint is archived.
+        An event that still waits for an endpoint stays, unless the endpoint is archived.
         """
         days = self._retention_days("delete_days", 90)
-        # What nobody has asked for yet gets its position, so that the feed knows what it loses; and
-        # a restored backup has to be noticed before a break says what was deleted.
+        # Events that no reader has asked for yet get their positions first, so that the feed knows
+        # which ones it loses. This also notices a restored backup, which must happen before a break
+        # notes the deletion.
         self.env["webhook.feed.position"]._assign_all()
         ids = self._outdated(
             days,
@@ -58,19 +62,19 @@ class UpdateWebhook(models.Model):
         return len(ids), int(len(ids) == _BATCH)
 
     def unlink(self):
-        """Delete events, which readers of the feed are to know."""
+        """Delete events, and let the readers of the feed know."""
         self.check_access("unlink")
         self._note_deletion(self.ids)
         return super().unlink()
 
     @api.model
     def _note_deletion(self, event_ids):
-        """Do what has to be done before events are deleted."""
+        """Prepare the deletion of events: correct the tally, and note a break of the feed."""
         self.env["webhook.tally"]._note_deletion(event_ids)
         self.env["webhook.feed.break"]._note_deletion(event_ids)
 
     def _outdated(self, days, condition=SQL()):  # noqa: B008  # SQL objects are immutable
-        """Return the ids of a batch of processed events that are older; they are locked."""
+        """Return the ids of some events that were processed so many days ago, and lock these."""
         if not days:
             return []
         before = fields.Datetime.now() - timedelta(days=days)
@@ -89,11 +93,16 @@ class UpdateWebhook(models.Model):
         return [event_id for (event_id,) in self.env.cr.fetchall()]
 
     def _retention_days(self, name, default):
+        """Return the number of days in a system parameter; 0 means to keep everything."""
         value = self.env["ir.config_parameter"].sudo().get_param(f"auto_webhook_odoo.{name}")
         if not value:
             return default
         try:
             return max(int(value), 0)
         except ValueError:
-            _logger.warning("auto_webhook_odoo.%s is no number of days: %r", name, value)
-            return 0  # keep everything rather than delete too much
+            _logger.warning(
+                "auto_webhook_odoo.%s is no number of days; all events are kept. value=%r",
+                name,
+                value,
+            )
+            return 0  # rather keep everything than delete too much

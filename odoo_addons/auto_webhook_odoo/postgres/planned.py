@@ -1,8 +1,9 @@
-"""Statements that PostgreSQL plans once per connection, and not each time.
+"""Statements that PostgreSQL plans once per connection instead of at every call.
 
-Of a statement that touches a row in each of five tables, planning takes two thirds of the time. A
-PL/pgSQL function keeps its plans as long as the connection lives (PostgreSQL, "Plan Caching"); what
-is prepared does, too, but not behind a pooler that gives every transaction another connection.
+For a statement that touches a row in each of five tables, planning takes two thirds of the time. A
+PL/pgSQL function keeps its plans as long as the connection lives (PostgreSQL manual, "Plan
+Caching"). A prepared statement does so too, but it is lost behind a pooler that gives each
+transaction another connection.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ import functools
 
 from odoo.tools import SQL
 
-# A plan that is kept must not depend on how small the tables were when it was made.
+# The settings make a kept plan independent of how small the tables were when it was made.
 _DEFINITION = """
     CREATE FUNCTION {name}({types}) RETURNS {returns} LANGUAGE plpgsql
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
@@ -23,18 +24,18 @@ _DEFINITION = """
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """A statement that is kept in the database as a function."""
+    """A statement that the database keeps as a function."""
 
     name: str
     #: ``{parameter: SQL type}``
     parameters: dict
     #: ``SETOF type``, or ``TABLE (column type, …)``
     returns: str
-    #: the statement, with ``%(parameter)s``
+    #: the statement, with its parameters as ``%(parameter)s``
     query: str
 
     def define(self, cr):
-        """Make or replace the function; to be called by the ``init`` of a model."""
+        """Create or replace the function. The ``init`` of a model calls this."""
         self.drop(cr)
         places = {parameter: f"${place}" for place, parameter in enumerate(self.parameters, 1)}
         definition = _DEFINITION.format(
@@ -46,11 +47,11 @@ class Planned:
         cr.execute(SQL(definition))  # pylint: disable=sql-injection  # constants
 
     def drop(self, cr):
-        """Remove the function; to be called when the addon is uninstalled."""
+        """Remove the function. The uninstall hook calls this."""
         cr.execute(SQL("DROP FUNCTION IF EXISTS %s", SQL.identifier(self.name)))
 
     @functools.cached_property
     def call(self):
-        """SQL that runs the statement, with ``%(parameter)s``."""
+        """The SQL that runs the statement, with its parameters as ``%(parameter)s``."""
         values = (f"%({name})s::{sql_type}" for name, sql_type in self.parameters.items())
         return f"SELECT * FROM {self.name}({', '.join(values)})"  # noqa: S608  # constants

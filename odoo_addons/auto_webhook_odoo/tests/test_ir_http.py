@@ -9,8 +9,8 @@ from .common_http import FeedHttpCase
 
 
 @tagged("post_install", "-at_install")
-class TestStrangers(FeedHttpCase):
-    """Who is let in, and what the others learn."""
+class TestKeys(FeedHttpCase):
+    """Which keys open the feed, and what callers without such a key learn."""
 
     @classmethod
     def setUpClass(cls):
@@ -67,7 +67,7 @@ class TestStrangers(FeedHttpCase):
                 self.assertRefused(self.call(path, key=None), 401, "unauthorized")
 
     def test_guessing_is_slowed_down_but_not_for_others(self):
-        """Over HTTP, in tests/e2e: here, a refused request takes its count along."""
+        """tests/e2e does this over HTTP. Here the rollback of a request undoes its count."""
         failures = self.env["webhook.key.failure"]
         mine, theirs = self.keys["consumer"], self.keys["receiver"]
 
@@ -90,7 +90,7 @@ class TestStrangers(FeedHttpCase):
             failures._forgive("192.0.2.1", mine)
             self.assertEqual(wait("192.0.2.1", mine), 0)
 
-    def test_who_waits_may_try_once_more(self):
+    def test_a_client_that_has_waited_may_try_once_more(self):
         failures = self.env["webhook.key.failure"]
         with self.enter_registry_test_mode():
             for _number in range(10):

@@ -1,4 +1,4 @@
-"""Keeps secrets out of what an endpoint answers, however it repeats them."""
+"""Removes secrets from the answer of an endpoint, in whatever form the answer repeats them."""
 
 import functools
 import html
@@ -7,22 +7,22 @@ import re
 import urllib.parse
 
 _MASK = "***"
-_LONGEST_ESCAPE = 12  # bytes that a character may take in JSON: two times \u and four digits
+_LONGEST_ESCAPE = 12  # bytes of a character in JSON at most: two times \u and four digits
 
 
 def longest_form(secrets):
-    """Return how many bytes the longest of the secrets may take."""
+    """Return how many bytes the longest form of any of the secrets has."""
     return max(map(len, secrets), default=0) * _LONGEST_ESCAPE
 
 
 def masked(excerpt, length, secrets):
     """Return the first ``length`` bytes of an excerpt as text, without secrets.
 
-    What comes behind them only tells whether a secret lies across their end.
+    The bytes after these only show whether a secret lies across their end.
 
     :param secrets: the longest first
     """
-    excerpt = excerpt.replace(b"\0", b"")  # PostgreSQL has no such text
+    excerpt = excerpt.replace(b"\0", b"")  # PostgreSQL cannot store it
     text = excerpt.decode(errors="replace")
     end = len(excerpt[:length].decode(errors="replace"))
     shown, position = [], 0
@@ -36,7 +36,7 @@ def masked(excerpt, length, secrets):
 
 @functools.lru_cache(maxsize=32)
 def _pattern(secrets):
-    """Return what matches any of the secrets, the first ones first, however they are escaped."""
+    """Return a pattern that matches each secret in every escaped form; earlier secrets win."""
     return re.compile("|".join(map(_escaped, secrets)))
 
 
@@ -45,7 +45,7 @@ def _escaped(secret):
         character if character.isascii() and character.isalnum() else _any_form(character)
         for character in secret
     )
-    # a secret of one to three characters is part of many words, which would only give it away
+    # Such a short secret is part of many words, and masks within them would give it away.
     return rf"(?<!\w){pattern}(?!\w)" if len(secret) < 4 else pattern
 
 

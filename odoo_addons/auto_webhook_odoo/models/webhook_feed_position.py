@@ -17,11 +17,11 @@ class FeedPage:
 class WebhookFeedPosition(models.Model):
     """The order of the feed: the id of a row is the position of its event.
 
-    Event ids are no cursor. A sequence hands them out before the commit, so a reader that
-    follows ``id > last`` skips the event of a transaction that commits late. Positions are
-    therefore given only to events that are committed, by one reader at a time: whoever has seen
-    position n has seen every smaller one. Nothing waits for an open transaction; its events
-    get their positions when they can be seen.
+    Event ids cannot be cursors. A sequence hands them out before the commit, so a reader that asks
+    for ``id > last`` would skip the event of a transaction that commits late. Positions are
+    therefore given only to committed events, and by one reader at a time. A reader who has seen
+    position n has seen every smaller one. No reader waits for an open transaction; the next reader
+    after its commit gives positions to its events.
     """
 
     _name = "webhook.feed.position"
@@ -29,14 +29,14 @@ class WebhookFeedPosition(models.Model):
     _webhook_recordable = False
     _log_access = False
 
-    # cascade: for what deletes events behind Odoo's back
+    # cascade: for programs that delete events with SQL
     event_id = fields.Many2one("update.webhook", required=True, ondelete="cascade")
 
     _event_unique = models.UniqueIndex("(event_id)")
 
     @api.model
     def _assign_pending(self):
-        """Give every committed event a position, if there is one without."""
+        """Give every committed event a position, if there is an event without one."""
         with self.env.registry.cursor() as cr:
             cr.execute("SELECT EXISTS (SELECT FROM webhook_feed_pending)")
             (is_pending,) = cr.fetchone()
@@ -45,7 +45,7 @@ class WebhookFeedPosition(models.Model):
 
     @api.model
     def _assign_all(self):
-        """Give every committed event a position, and notice a restore even if there is none."""
+        """Give every committed event a position, and notice a restored backup in any case."""
         with self.env.registry.cursor() as cr:
             self.with_env(self.env(cr=cr, su=True))._assign()
 
@@ -53,9 +53,8 @@ class WebhookFeedPosition(models.Model):
     def _assign(self):
         """Give every committed event a position.
 
-        To be called with a cursor that has not read anything: the lock has to be there before
-        the snapshot, and under REPEATABLE READ the first query takes the snapshot; LOCK TABLE
-        does not.
+        To be called with a cursor that has not read anything, because the lock must come before the
+        snapshot. Under REPEATABLE READ the first query takes the snapshot; LOCK TABLE does not.
         """
         cr = self.env.cr
         cr.execute("LOCK TABLE webhook_feed_lock IN EXCLUSIVE MODE")
@@ -76,11 +75,13 @@ class WebhookFeedPosition(models.Model):
     def _read_page(
         self, last_event_id, limit, models=None, events=None, priority=None, include_processed=True
     ):
-        """Return the ``FeedPage`` after the cursor, of what the user may see.
+        """Return the ``FeedPage`` after the cursor, with the events that the user may see.
 
-        Uses cursors of its own: the caller's has long taken its snapshot (authentication).
+        Uses cursors of its own, because the caller's took its snapshot long before, for
+        authentication.
 
-        :raises AccessError, ValidationError: what the user asks for is not there for it
+        :raises AccessError: if the user may not read events, or not those of a model in ``models``
+        :raises ValidationError: if a model does not exist
         """
         recorded = self.env["update.webhook"]
         recorded.check_access("read")
@@ -100,8 +101,9 @@ class WebhookFeedPosition(models.Model):
                 return FeedPage([], self._expired_head())
             rows = env["update.webhook"]._wire_rows(SQL(" AND ").join(where), limit + 1)
         page, more = rows[:limit], rows[limit:]
-        # Who has read all goes on at the end of the feed, and not at the last event that the
-        # filters let through: otherwise a reader of rare events would grow old without moving.
+        # A reader who has read everything goes on at the end of the feed, and not at the last event
+        # that its filters let through. Otherwise the cursor of a reader of rare events would grow
+        # old.
         last = page[-1][0] if more else end.position
         return FeedPage(
             events=[event for _position, event in page],
@@ -119,7 +121,7 @@ class WebhookFeedPosition(models.Model):
         }
 
     def _expired_head(self):
-        """Say what to do; who does not look at it is sent to the start by ``last_id``."""
+        """Say what to do. A reader that ignores it is sent to the start by ``last_id``."""
         return self._head(Cursor(0), 0, True) | {
             "cursor_expired": True,
             "message": "Events after this cursor were deleted because they are older than this "
@@ -130,7 +132,7 @@ class WebhookFeedPosition(models.Model):
 
 
 class WebhookFeedPending(models.Model):
-    """Events without a position yet, by their ids. Filled together with ``update.webhook``."""
+    """Events that have no position yet, by their ids. Written together with ``update.webhook``."""
 
     _name = "webhook.feed.pending"
     _description = "Webhook Event without Position"
@@ -139,10 +141,10 @@ class WebhookFeedPending(models.Model):
 
 
 class WebhookFeedLock(models.Model):
-    """Always empty; locked by whoever gives out positions.
+    """A table that is always empty. The reader that gives out positions locks it.
 
-    Not the event table (LOCK TABLE there waits for every open writer), and not a table with
-    rows (autovacuum takes a lock that conflicts).
+    The event table cannot be locked instead, because LOCK TABLE would wait for every open writer. A
+    table with rows cannot either, because autovacuum takes a lock that conflicts.
     """
 
     _name = "webhook.feed.lock"

@@ -1,0 +1,7 @@
+"""What the addon needs from PostgreSQL and Odoo's ORM does not offer.
+
+In: a cursor or an environment of Odoo. Out: statements that are planned once per connection, and
+transactions that wait for rows instead of failing. Nothing here knows a table of the addon.
+"""
+
+from . import planned, transactions

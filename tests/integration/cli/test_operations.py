@@ -3,26 +3,8 @@
 import json
 
 import pytest
-from bridgecore.cli import common, doctor, main, operations
-from click.testing import CliRunner
 
 from tests.integration.fake_odoo import answer
-
-
-@pytest.fixture
-def run(parts, monkeypatch):
-    """Run a command on the parts; its result."""
-    for module in (common, doctor, operations):
-        if hasattr(module, "runtime"):
-            monkeypatch.setattr(module, "runtime", lambda: parts)
-    monkeypatch.setattr(operations, "start", lambda: parts)
-
-    def run(*words, code=0):
-        result = CliRunner().invoke(main, words)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return run
 
 
 def fail(parts, *ids):
@@ -123,23 +105,3 @@ def test_a_pull_by_hand(parts, run):
     assert run("sync", "--reconcile", "--source", parts.source) == "0 new events.\n"
     parts.odoo.misbehave.append(answer(401))
     assert "refused the feed key" in run("sync", code=1)
-
-
-def test_the_doctor(parts, run, monkeypatch):
-    monkeypatch.setattr("bridgecore.watching.doctor._PATIENCE", 0.1)
-    output = run("doctor", code=1)
-    assert "ok       redis: version" in output
-    assert "ERROR    workers: Nobody serves" in output
-
-
-def test_redis_that_is_away_is_a_line_and_no_traceback(parts, run, monkeypatch):
-    from redis.exceptions import ConnectionError as Away
-
-    def away(*_arguments):
-        raise Away
-
-    monkeypatch.setattr(parts.storage.live, "newest", away)
-    output = run("events", "tail", code=1)
-    where = parts.settings.redis.where
-    assert output.startswith(f"Error: Redis at {where} cannot be used (ConnectionError): check")
-    assert "--data-dir" in output

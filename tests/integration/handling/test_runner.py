@@ -6,11 +6,11 @@ import threading
 from itertools import chain
 
 import pytest
-from redis import Redis
+from bridgecore.handling import runner
+from bridgecore.queue.messages import HIGH
 from redis.exceptions import ConnectionError as RedisAway
 
 from tests.integration.batching import batches_of, in_a_child, latest, memory, records
-from tests.integration.parts import Parts
 from tests.support import eventually
 
 ERASED = {"_metadata": {"erased": True}}
@@ -130,47 +130,6 @@ def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handle
     assert memory(parts, 1)["handled_at"] == fields["handled_at"]
 
 
-def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, monkeypatch):
-    def away():
-        raise RedisAway
-
-    monkeypatch.setattr(parts.storage.progress._pool, "get_connection", away)
-    seen = batches_of(parts, monkeypatch)
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    parts.deliver()
-    assert seen == [[1], [2], [3]]
-    assert len(parts.effects) == 3
-
-
-def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
-    redis_url, odoo, monkeypatch
-):
-    limited = redis_url.replace("redis://", "redis://limited:word@")
-    with Redis.from_url(redis_url) as redis:
-        redis.execute_command("ACL", "SETUSER", "limited", "on", ">word", "~*", "+@all",
-                              "-client|reply")  # fmt: skip
-        parts = Parts(limited, odoo)
-        parts.runner.pace.limit = 100
-        parts.record_effects()
-        seen = batches_of(parts, monkeypatch)
-        parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-        parts.deliver()
-        redis.execute_command("ACL", "DELUSER", "limited")
-    assert seen == [[1], [2], [3]]
-    assert len(parts.effects) == 3
-
-
-def test_nobody_answers_a_mark(parts):
-    """With an answer unread the kernel would drop what is under way when the process is killed."""
-    parts.push(parts.event(1))
-    (claimed,) = parts.storage.batches.claim(parts.source, records(1), 1).batch.events
-    with parts.storage.progress.open() as notes:
-        notes.handled(claimed, 1)
-        notes.send()
-        eventually(lambda: "handled_at" in memory(parts, 1))
-        assert not notes._connection.can_read(timeout=0.05)
-
-
 def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
     settle = parts.storage.batches.settle
     answers = iter([RedisAway, RedisAway])
@@ -250,13 +209,6 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
     assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])
 
 
-def test_what_was_given_up_and_is_not_known_any_more_is_not_told_for_ever(parts):
-    parts.storage.redis.zadd(parts.key("reports"), {"7@never": 1})
-    parts.confirming.confirm(parts.source)
-    assert parts.odoo.failed == {7: ""}
-    assert parts.storage.redis.zcard(parts.key("reports")) == 0
-
-
 def test_ends_are_kept_while_redis_takes_no_writes(parts):
     """As it does while too few replicas are there."""
     redis = parts.storage.redis
@@ -272,14 +224,6 @@ def test_ends_are_kept_while_redis_takes_no_writes(parts):
     parts.deliver()
     assert len(parts.effects) == 3
     assert set(parts.states().values()) == {"confirmed"}
-
-
-def test_the_models_of_a_batch_have_sync_states_with_the_newest_event(parts):
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    parts.deliver()
-    assert parts.storage.redis.smembers(parts.key("models")) == {"res.partner"}
-    state = parts.storage.redis.hgetall(parts.key("sync:res.partner"))
-    assert (state["last_event_id"], state["events"]) == ("3", "3")
 
 
 def test_a_batch_ends_with_the_turn(parts, monkeypatch):
@@ -300,7 +244,61 @@ def test_a_batch_ends_with_the_turn(parts, monkeypatch):
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
 
 
-def test_a_batch_of_large_events_is_small(parts):
-    parts.push(*(parts.event(n, record_id=n, payload={"text": 300_000 * "x"}) for n in range(1, 9)))
-    batch = parts.storage.batches.claim(parts.source, records(*range(1, 9)), 100).batch
-    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and what it results with
+def test_a_turn_that_is_over_leaves_the_rest_to_another_message(parts, monkeypatch):
+    monkeypatch.setattr(runner, "TURN", 0)
+    parts.push(*(parts.event(n, record_id=n % 3 + 1) for n in range(1, 10)))
+    messages = []
+    monkeypatch.setattr(
+        parts.messages, "handle", lambda source, named, queue: messages.append((named, queue))
+    )
+    parts.runner.run(parts.source, records(1, 2, 3), HIGH)
+    assert messages == [(records(1, 2, 3), HIGH)]
+    assert parts.effects == []
+
+
+def test_everything_is_handled_in_order_however_short_the_turns(parts, monkeypatch):
+    """The turn ends after each event."""
+    turns = iter([0, 1] * 1000)
+    monkeypatch.setattr(runner._Turn, "is_over", lambda turn: next(turns) == 1)
+    parts.push(*(parts.event(n, record_id=n % 2 + 1) for n in range(1, 9)))
+    parts.deliver()
+    handled = [int(key.split("/")[1].split("@")[0]) for key in parts.effects]
+    assert sorted(handled) == list(range(1, 9))
+    for remainder in (0, 1):
+        mine = [n for n in handled if n % 2 == remainder]
+        assert mine == sorted(mine)
+    assert set(parts.states().values()) == {"confirmed"}
+    assert parts.storage.redis.keys(parts.key("lease:*")) == []
+
+
+def test_one_round_trip_settles_a_batch_and_claims_the_next(parts):
+    parts.push(*(parts.event(n, record_id=n % 3 + 1) for n in range(1, 10)))
+    calls = []
+    settle = parts.storage.batches.settle
+    claim = parts.storage.batches.claim
+    parts.storage.batches.settle = lambda *a: calls.append("settle") or settle(*a)
+    parts.storage.batches.claim = lambda *a: calls.append("claim") or claim(*a)
+    parts.deliver()
+    assert calls[0] == "claim"
+    assert set(calls[1:]) == {"settle"}
+
+
+def test_a_record_that_is_not_free_does_not_keep_from_those_behind_it(parts):
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    batch = parts.storage.batches.claim(parts.source, ["res.partner:2"], 1).batch
+    parts.deliver()
+    assert parts.states()[1] == parts.states()[3] == "confirmed"
+    assert parts.states()[2] == "queued"
+    parts.storage.leases.release(batch.events[0].lease)
+
+
+def test_an_event_that_arrives_while_its_record_is_worked_on_is_handled_too(parts):
+    @parts.registry.on()
+    def arrive(event):
+        if event.event_id < 5:
+            parts.push(parts.event(event.event_id + 1))
+
+    parts.push(parts.event(1))
+    parts.runner.run(*parts.messages.sent.popleft()[1])
+    assert len(parts.effects) == 5
+    assert parts.storage.redis.exists(parts.key("lease:res.partner:1")) == 0

@@ -118,3 +118,10 @@ def test_an_event_that_is_handled_after_all_while_odoo_is_told_is_told_again(par
     settle(parts, claim(parts))
     assert parts.storage.reports.confirm(lease, reports) == 1
     assert parts.states() == {1: "done"}
+
+
+def test_what_was_given_up_and_is_not_known_any_more_is_not_told_for_ever(parts):
+    parts.storage.redis.zadd(parts.key("reports"), {"7@never": 1})
+    parts.confirming.confirm(parts.source)
+    assert parts.odoo.failed == {7: ""}
+    assert parts.storage.redis.zcard(parts.key("reports")) == 0

@@ -55,21 +55,6 @@ def test_a_refused_key_counts_too_and_is_shown_without_the_key(parts, admin):
     assert "feed-key" not in state["feed_error"]
 
 
-def test_a_pull_that_is_asked_for_does_not_wait(parts, admin):
-    fail(parts, 3)
-    answer = admin.post("/api/v1/pull", json={"reconcile": True})
-    assert (answer.status_code, answer.json()["sources"]) == (202, [parts.source])
-    assert parts.messages.sent.pop() == ("pull", (parts.source, True, True))
-    entry = admin.get("/api/v1/audit", params={"limit": 1}).json()["entries"][0]
-    assert (entry["by"], entry["action"]) == ("api", "pull.requested")
-
-
-def test_a_pull_needs_no_body(parts, admin):
-    assert admin.post("/api/v1/pull").json() == {"success": True, "sources": [parts.source]}
-    assert parts.messages.sent.pop() == ("pull", (parts.source, False, True))
-    assert admin.post("/api/v1/pull", content=b"nonsense").status_code == 422
-
-
 def test_only_one_odoo_is_left_alone(parts):
     fail(parts, 1)
     assert not parts.odoo_health.is_away("another")

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from bridgecore.errors import SettingsError
 from bridgecore.running.children import GRACE
-from bridgecore.running.embedded_redis import embedded_redis
 
 from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
@@ -145,16 +143,6 @@ def test_other_commands_find_its_redis_in_the_data_folder(serving):
     second = serving.run("serve", "--data-dir", "data")
     assert (second.returncode, "using" in second.stderr) == (1, True)
     assert serving.alive()
-
-
-@pytest.mark.parametrize(
-    ("folder", "words"),
-    [("/proc/nope", "cannot be created"), ("deep/" * 30, "too long for a socket")],
-    ids=["nowhere", "too deep"],
-)
-def test_a_data_folder_that_cannot_be_is_a_line_and_no_traceback(folder, words):
-    with pytest.raises(SettingsError, match=words):
-        embedded_redis(Path(folder))
 
 
 @pytest.mark.parametrize("serving", [{"BRIDGECORE_LOG_FORMAT": "json"}], indirect=True)

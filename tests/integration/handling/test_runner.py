@@ -11,6 +11,7 @@ from bridgecore.queue.messages import HIGH
 from redis.exceptions import ConnectionError as RedisAway
 
 from tests.integration.batching import batches_of, in_a_child, latest, memory, records
+from tests.integration.order import event_id_of, in_order
 from tests.support import eventually
 
 ERASED = {"_metadata": {"erased": True}}
@@ -146,12 +147,17 @@ def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
     assert set(parts.states().values()) == {"confirmed"}
 
 
-def test_what_would_take_long_is_shared(parts, monkeypatch):
-    """With one event per batch and a slow handler, half of what waits goes to others each time."""
+@pytest.fixture
+def eight_slow(parts, monkeypatch):
+    """Eight records have an event, handlers count as slow, and a batch has one event."""
     monkeypatch.setattr("bridgecore.handling.pace.MOST", 1)
     monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
     parts.runner.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
+
+
+def test_what_would_take_long_is_shared(parts, eight_slow):
+    """With one event per batch and a slow handler, half of what waits goes to others each time."""
     parts.messages.sent.clear()
     parts.runner.run(parts.source, records(*range(1, 9)))
     shared = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
@@ -161,11 +167,7 @@ def test_what_would_take_long_is_shared(parts, monkeypatch):
     assert set(parts.states().values()) == {"confirmed"}
 
 
-def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.handling.pace.MOST", 1)
-    monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
-    parts.runner.pace.limit = 1
-    parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
+def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, eight_slow):
     parts.messages.away = True
     parts.runner.run(parts.source, records(*range(1, 9)))
     assert len(parts.effects) == 8
@@ -262,11 +264,9 @@ def test_everything_is_handled_in_order_however_short_the_turns(parts, monkeypat
     monkeypatch.setattr(runner._Turn, "is_over", lambda turn: next(turns) == 1)
     parts.push(*(parts.event(n, record_id=n % 2 + 1) for n in range(1, 9)))
     parts.deliver()
-    handled = [int(key.split("/")[1].split("@")[0]) for key in parts.effects]
+    handled = [event_id_of(key) for key in parts.effects]
     assert sorted(handled) == list(range(1, 9))
-    for remainder in (0, 1):
-        mine = [n for n in handled if n % 2 == remainder]
-        assert mine == sorted(mine)
+    assert in_order(handled, records=2)
     assert set(parts.states().values()) == {"confirmed"}
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
 

@@ -29,12 +29,6 @@ class Serving(Child):
     def __init__(self, folder: Path, odoo: FakeOdoo, settings: dict[str, str]) -> None:
         self.odoo = odoo.feed("served")
         self.port = free_port()
-        source = {
-            "id": self.odoo.source,
-            "url": self.odoo.url,
-            "feed_key": self.odoo.key,
-            "push_tokens": ["token"],
-        }
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -45,7 +39,7 @@ class Serving(Child):
         self.folder = folder
         self.environment = {
             **inherited,
-            "BRIDGECORE_SOURCES": json.dumps([source]),
+            "BRIDGECORE_SOURCES": json.dumps([self.odoo.setting()]),
             "BRIDGECORE_PORT": str(self.port),
             "BRIDGECORE_HANDLERS": "my_handlers",
             **settings,

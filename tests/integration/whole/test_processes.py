@@ -12,7 +12,7 @@ import requests
 from bridgecore.storage import Storage
 
 from devstack.receiver import Receiver
-from tests.integration.fake_odoo import Feed
+from tests.integration.fake_odoo import Feed, wire
 from tests.support import eventually
 
 SOURCES = [f"source-{number}" for number in range(10)]
@@ -29,15 +29,8 @@ class Odoo:
 
     def event(self, record_id: int = 1, **payload: Any) -> dict[str, Any]:
         number = next(self.ids)
-        return {
-            "id": number,
-            "model": "test.model",
-            "record_id": record_id,
-            "event": "write",
-            "timestamp": f"2026-01-31T12:00:00.{number:06}Z",
-            "priority": "high" if number % 2 else "low",
-            "payload": payload,
-        }
+        priority = "high" if number % 2 else "low"
+        return wire(number, record_id, model="test.model", priority=priority, payload=payload)
 
     def push(self, *events: dict[str, Any]) -> dict[str, Any]:
         response = requests.post(
@@ -61,15 +54,7 @@ class Odoo:
 
 @pytest.fixture(scope="module")
 def receiver(redis_url, odoo) -> Iterator[Receiver]:
-    sources = [
-        {
-            "id": source,
-            "url": odoo.url(source),
-            "feed_key": "feed-key",
-            "push_tokens": [f"token-of-{source}"],
-        }
-        for source in SOURCES
-    ]
+    sources = [odoo.feed(source).setting(f"token-of-{source}") for source in SOURCES]
     settings = {
         "SOURCES": json.dumps(sources),
         "HANDLERS": "tests.integration.behaving_handlers",

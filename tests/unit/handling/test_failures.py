@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 from bridgecore import Event
 from bridgecore.errors import WorkerDied
-from bridgecore.events import parse_event
+from bridgecore.events import EXAMPLE, parse_event
 from bridgecore.handling.failures import Failure
 from bridgecore.handling.registry import Registry
 
-EVENT = parse_event(
-    {"event_id": 1, "model": "a", "record_id": 1, "event": "write", "timestamp": "2026-01-01"},
-    "source",
-)
+EVENT = parse_event(EXAMPLE, EXAMPLE["source"])
 
 
 def in_its_body(event: Event) -> None:

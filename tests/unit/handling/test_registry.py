@@ -5,16 +5,8 @@ from functools import partial
 
 import pytest
 from bridgecore.errors import SettingsError
-from bridgecore.events import Event, parse_event
+from bridgecore.events import EXAMPLE, Event, parse_event
 from bridgecore.handling.registry import Registry, load_handlers
-
-
-@pytest.fixture
-def event() -> Event:
-    return parse_event(
-        {"event_id": 1, "model": "a", "record_id": 1, "event": "write", "timestamp": "2026-01-01"},
-        "source",
-    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +129,7 @@ def test_two_functions_of_one_name_are_refused():
         registry.on()(lambda event: 2)
 
 
-def test_synchronous_and_asynchronous_functions(event):
+def test_synchronous_and_asynchronous_functions():
     registry, seen = Registry(), []
 
     @registry.on()
@@ -150,7 +142,7 @@ def test_synchronous_and_asynchronous_functions(event):
         seen.append("asynchronous")
 
     for handler in registry.matching("a", "write"):
-        handler(event)
+        handler(parse_event(EXAMPLE, EXAMPLE["source"]))
     assert seen == ["synchronous", "asynchronous"]
 
 

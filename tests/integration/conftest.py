@@ -1,4 +1,4 @@
-"""Real services that the tests of this folder share."""
+"""Real services, and the parts of a receiver, that the tests of this folder share."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

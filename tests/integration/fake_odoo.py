@@ -1,4 +1,4 @@
-"""An HTTP server with the feed of an Odoo, which misbehaves when it is told to."""
+"""An HTTP server with the feed of an Odoo, which misbehaves when a test wants it to."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ class Feed:
     headers: list[dict[str, str]] = field(default_factory=list)
     #: one per call, in order, before it behaves again
     misbehave: deque[Misbehaviour] = field(default_factory=deque)
-    #: how far the receiver is behind; None: an older addon, which does not tell
+    #: how far the receiver is behind; None: an older addon, without these figures
     stats: dict[str, Any] | None = None
     #: called during every pull
     while_pulling: Callable[[], object] = lambda: None

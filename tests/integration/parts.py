@@ -81,7 +81,7 @@ class Parts(Runtime):
         return result
 
     def deliver(self, most: int = 1000) -> None:
-        """Deliver messages, also those that this causes, until there are none."""
+        """Deliver the messages, and those that this causes, until there are none."""
         while self.messages.sent:
             kind, content = self.messages.sent.popleft()
             if kind == "handle":

@@ -1,4 +1,4 @@
-"""What cannot be reached is named, with the reason and without user and password."""
+"""An error names the server that cannot be reached and the reason, without user and password."""
 
 import socket
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.integration.fake_odoo import hang_up
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

@@ -5,7 +5,7 @@ from bridgecore.errors import QueueFull, QueueUnavailable
 from bridgecore.storage.inbox import Submission
 
 
-def test_a_repeat_within_a_submission_is_a_duplicate(parts):
+def test_an_event_that_is_twice_in_a_submission_is_a_duplicate(parts):
     receipt = parts.push(parts.event(1), parts.event(1))
     parts.deliver()
     assert (receipt.accepted, receipt.duplicates) == (1, 1)
@@ -18,7 +18,7 @@ def test_the_timestamp_tells_events_of_a_restored_database_apart(parts):
     assert len(parts.effects) == 2
 
 
-def test_a_repeat_of_a_queued_event_wakes_it(parts):
+def test_a_duplicate_of_a_queued_event_wakes_it(parts):
     parts.push(parts.event(1))
     parts.messages.sent.clear()  # its message was lost
 
@@ -27,21 +27,21 @@ def test_a_repeat_of_a_queued_event_wakes_it(parts):
     assert len(parts.effects) == 1
 
 
-def test_a_repeat_of_a_done_event_acknowledges_it_again(parts):
+def test_a_duplicate_of_a_done_event_does_not_report_it_twice(parts):
     parts.push(parts.event(1))
     parts.runner.run(*parts.messages.sent.popleft()[1])
-    parts.messages.sent.clear()  # the acknowledgement was lost
+    parts.messages.sent.clear()  # the message to confirm was lost
     assert parts.states() == {1: "done"}
 
     parts.push(parts.event(1))
-    assert parts.messages.kinds == []  # it still stands on the list, and somebody is telling it
+    assert parts.messages.kinds == []  # its report is still on the list
     parts.confirming.confirm(parts.source)
     assert parts.odoo.processed == [1]
     assert len(parts.effects) == 1
 
 
-def test_a_repeat_of_a_confirmed_event_acknowledges_it_again(parts):
-    """Whoever repeats it does not know: an acknowledgement or a whole database was lost."""
+def test_a_duplicate_of_a_confirmed_event_confirms_it_again(parts):
+    """Its sender does not know: the confirmation or the sender's whole database was lost."""
     parts.push(parts.event(1))
     parts.deliver()
 
@@ -52,7 +52,7 @@ def test_a_repeat_of_a_confirmed_event_acknowledges_it_again(parts):
     assert len(parts.effects) == 1
 
 
-def test_a_repeat_of_a_dead_event_reports_it_again(make_parts, broken):
+def test_a_duplicate_of_a_dead_event_reports_it_again(make_parts, broken):
     parts = make_parts(max_attempts=1)
     parts.registry.on()(broken)
     parts.push(parts.event(1))
@@ -67,7 +67,9 @@ def test_a_repeat_of_a_dead_event_reports_it_again(make_parts, broken):
     assert parts.states() == {1: "dead"}
 
 
-def test_if_messages_cannot_be_sent_the_sender_is_told_and_its_repeat_wakes_the_event(parts):
+def test_if_messages_cannot_be_sent_the_sender_gets_an_error_and_its_duplicate_wakes_the_event(
+    parts,
+):
     parts.messages.away = True
     with pytest.raises(QueueUnavailable) as refused:
         parts.push(parts.event(1))
@@ -79,7 +81,7 @@ def test_if_messages_cannot_be_sent_the_sender_is_told_and_its_repeat_wakes_the_
     assert len(parts.effects) == 1
 
 
-def test_a_full_queue_refuses_new_events_wholly_and_repeats_not_at_all(make_parts):
+def test_a_full_queue_refuses_a_submission_with_a_new_event_but_no_duplicates(make_parts):
     parts = make_parts(max_queue_depth=2)
     parts.push(parts.event(1), parts.event(2))
 

@@ -5,7 +5,7 @@ import pytest
 from tests.integration.api_calls import ADMIN, RECEIVE, TOKEN, error_of
 
 
-def test_an_error_that_nobody_foresaw(parts, client, monkeypatch):
+def test_an_unforeseen_error(parts, client, monkeypatch):
     monkeypatch.setattr(parts.acceptance, "accept", lambda submissions: 1 / 0)
     response = client.post(RECEIVE, json=parts.wire(1), headers=TOKEN)
     assert error_of(response) == (500, "internal")

@@ -111,7 +111,7 @@ def test_it_ends_in_order_when_redis_goes_away(odoo, tmp_path, caplog):
     assert line.startswith(f"live stream ended source={parts.source} error=")
 
 
-def test_the_process_ends_although_somebody_follows(parts, served):
+def test_the_process_ends_although_a_reader_follows(parts, served):
     with follow(served) as stream:
         next(stream)
         served.stop()

@@ -1,4 +1,4 @@
-"""What becomes of events whose handlers fail, and of those beside them."""
+"""Events whose handlers fail, and the events beside them."""
 
 import asyncio
 
@@ -117,7 +117,9 @@ class WordlessError(Exception):
     ],
     ids=["not Unicode", "null character", "no traceback"],
 )
-def test_an_error_that_cannot_be_stored_or_described_ends_like_any_other(parts, error, told):
+def test_an_error_that_cannot_be_stored_or_described_is_a_failure_like_any_other(
+    parts, error, told
+):
     @parts.registry.on()
     def fail(event):
         raise error
@@ -171,7 +173,9 @@ def test_a_handler_that_changes_its_event_changes_nothing_else(parts):
     assert latest(parts) == {"name": "Partner 1"}
 
 
-def test_when_much_of_the_lease_has_passed_the_rest_is_taken_anew(make_parts, monkeypatch):
+def test_when_much_of_the_lease_has_passed_the_rest_of_the_batch_is_claimed_again(
+    make_parts, monkeypatch
+):
     parts = make_parts(lease=0.4)
     parts.runner.pace.limit = 100
     parts.record_effects()

@@ -47,7 +47,7 @@ def test_a_replay_that_fails_ends_as_a_dead_letter_again(parts, admin, broken):
     assert event["replays"] == 1
 
 
-def test_a_replay_is_queued_behind_what_waits_of_its_record(parts, admin, broken):
+def test_a_replay_is_queued_behind_the_events_that_wait_of_its_record(parts, admin, broken):
     broken.mended = True
     parts.push(parts.event(3))
     admin.post(f"{PATH}/replay", json={"model": "res.partner"})
@@ -77,7 +77,7 @@ def test_a_discarded_one_is_off_the_list_and_known_as_a_duplicate(parts, admin, 
     assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)
 
 
-def test_one_that_was_discarded_before_odoo_knew_is_still_told_as_failed(make_parts):
+def test_one_that_was_discarded_before_odoo_knew_is_still_reported_as_failed(make_parts):
     parts = make_parts(max_attempts=1)
     parts.registry.on()(Broken())
     parts.push(parts.event(1))

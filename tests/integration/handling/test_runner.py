@@ -1,4 +1,4 @@
-"""Events are taken and settled together, but each is handled, and fails, on its own."""
+"""Events are claimed and settled together, but each is handled, and fails, on its own."""
 
 import os
 import signal
@@ -6,12 +6,9 @@ import threading
 from itertools import chain
 
 import pytest
-from bridgecore.handling import runner
-from bridgecore.queue.messages import HIGH
 from redis.exceptions import ConnectionError as RedisAway
 
 from tests.integration.batching import batches_of, in_a_child, latest, memory, records
-from tests.integration.order import event_id_of, in_order
 from tests.support import eventually
 
 ERASED = {"_metadata": {"erased": True}}
@@ -19,7 +16,7 @@ ERASED = {"_metadata": {"erased": True}}
 
 @pytest.fixture
 def parts(make_parts):
-    """All that waits is taken at once."""
+    """All events that are due are claimed in one batch."""
     parts = make_parts(max_attempts=2)
     parts.runner.pace.limit = 100
     parts.record_effects()
@@ -53,8 +50,8 @@ def test_a_failure_holds_up_its_own_record_only(make_parts, monkeypatch):
     assert memory(parts, 4).get("attempts") is None  # it was not tried
 
 
-def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts):
-    """At the third record the process dies, each time; the others have one attempt each."""
+def test_an_event_that_kills_its_worker_costs_its_neighbours_no_attempts(make_parts):
+    """The process dies each time it handles the third record; each event has one attempt."""
     parts = make_parts(lease=0.2, max_attempts=1)
     parts.runner.pace.limit = 100
     parts.record_effects()
@@ -71,18 +68,18 @@ def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts)
     status = in_a_child(lambda: parts.runner.run(parts.source, everything))
     assert os.WTERMSIG(status) == signal.SIGKILL
 
-    def all_ended():
+    def all_settled():
         parts.runner.run(parts.source, everything)
         return parts.storage.redis.zcard(parts.key("queued")) == 0
 
-    eventually(all_ended)
+    eventually(all_settled)
     assert sorted(map(int, parts.storage.redis.lrange(effects, 0, -1))) == [1, 2, 4, 5, 6]
     assert parts.states()[3] == "dead"
     assert "death of its worker" in memory(parts, 3, 3)["error"]
 
 
-def test_what_was_tried_before_is_taken_alone(parts, monkeypatch):
-    """It may have killed its worker, and would hold up those that were taken with it."""
+def test_an_event_that_was_tried_before_is_claimed_alone(parts, monkeypatch):
+    """The event may have killed its worker, and would hold up the events of its batch."""
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=(n + 1) // 2) for n in range(1, 9)))
     for number in (4, 5):
@@ -94,7 +91,7 @@ def test_what_was_tried_before_is_taken_alone(parts, monkeypatch):
     assert [5] in seen
 
 
-def test_what_was_handled_before_is_not(parts, monkeypatch):
+def test_events_that_were_handled_before_are_not_claimed_alone(parts, monkeypatch):
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 5)))
     for number in (2, 3):
@@ -105,7 +102,7 @@ def test_what_was_handled_before_is_not(parts, monkeypatch):
     assert len(parts.effects) == 2
 
 
-def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handlers(make_parts):
+def test_a_handled_event_whose_batch_was_not_settled_is_settled_without_its_handlers(make_parts):
     parts = make_parts(lease=0.2)
     parts.runner.pace.limit = 100
     effects = parts.key("effects")
@@ -121,17 +118,17 @@ def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handle
     fields = eventually(lambda: "handled_at" in memory(parts, 1) and memory(parts, 1))
     assert fields["state"] == "queued"
 
-    taken = eventually(
+    claimed = eventually(
         lambda: parts.storage.batches.claim(parts.source, records(1), 10).batch.events
     )
-    parts.storage.leases.release(taken[0].lease)
+    parts.storage.leases.release(claimed[0].lease)
     parts.runner.run(parts.source, records(1))
     assert parts.storage.redis.lrange(effects, 0, -1) == ["1", "2"]
     assert parts.states()[1] == "done"
     assert memory(parts, 1)["handled_at"] == fields["handled_at"]
 
 
-def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
+def test_results_are_kept_while_redis_is_away(parts, monkeypatch):
     settle = parts.storage.batches.settle
     answers = iter([RedisAway, RedisAway])
 
@@ -156,8 +153,8 @@ def eight_slow(parts, monkeypatch):
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
 
 
-def test_what_would_take_long_is_shared(parts, eight_slow):
-    """With one event per batch and a slow handler, half of what waits goes to others each time."""
+def test_slow_records_are_shared_with_other_workers(parts, eight_slow):
+    """Half of the records that wait go to other workers, each time."""
     parts.messages.sent.clear()
     parts.runner.run(parts.source, records(*range(1, 9)))
     shared = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
@@ -167,13 +164,13 @@ def test_what_would_take_long_is_shared(parts, eight_slow):
     assert set(parts.states().values()) == {"confirmed"}
 
 
-def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, eight_slow):
+def test_if_messages_cannot_be_sent_slow_records_are_not_shared(parts, eight_slow):
     parts.messages.away = True
     parts.runner.run(parts.source, records(*range(1, 9)))
     assert len(parts.effects) == 8
 
 
-def test_a_redis_that_is_full_still_lets_a_batch_end(parts):
+def test_a_full_redis_still_lets_a_batch_be_settled(parts):
     redis = parts.storage.redis
 
     @parts.registry.on()
@@ -190,7 +187,9 @@ def test_a_redis_that_is_full_still_lets_a_batch_end(parts):
     assert not redis.exists(parts.key("lease:res.partner:1"))
 
 
-def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypatch):
+def test_an_event_that_erases_is_alone_in_its_batch_so_that_no_older_values_come_back(
+    parts, monkeypatch
+):
     seen = batches_of(parts, monkeypatch)
 
     @parts.registry.on()
@@ -211,8 +210,8 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
     assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])
 
 
-def test_ends_are_kept_while_redis_takes_no_writes(parts):
-    """As it does while too few replicas are there."""
+def test_results_are_kept_while_redis_accepts_no_writes(parts):
+    """Redis refuses writes while it has too few replicas."""
     redis = parts.storage.redis
 
     @parts.registry.on()
@@ -244,61 +243,3 @@ def test_a_batch_ends_with_the_turn(parts, monkeypatch):
     left = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
     assert sorted(chain(*left)) == records(2, 3)
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
-
-
-def test_a_turn_that_is_over_leaves_the_rest_to_another_message(parts, monkeypatch):
-    monkeypatch.setattr(runner, "TURN", 0)
-    parts.push(*(parts.event(n, record_id=n % 3 + 1) for n in range(1, 10)))
-    messages = []
-    monkeypatch.setattr(
-        parts.messages, "handle", lambda source, named, queue: messages.append((named, queue))
-    )
-    parts.runner.run(parts.source, records(1, 2, 3), HIGH)
-    assert messages == [(records(1, 2, 3), HIGH)]
-    assert parts.effects == []
-
-
-def test_everything_is_handled_in_order_however_short_the_turns(parts, monkeypatch):
-    """The turn ends after each event."""
-    turns = iter([0, 1] * 1000)
-    monkeypatch.setattr(runner._Turn, "is_over", lambda turn: next(turns) == 1)
-    parts.push(*(parts.event(n, record_id=n % 2 + 1) for n in range(1, 9)))
-    parts.deliver()
-    handled = [event_id_of(key) for key in parts.effects]
-    assert sorted(handled) == list(range(1, 9))
-    assert in_order(handled, records=2)
-    assert set(parts.states().values()) == {"confirmed"}
-    assert parts.storage.redis.keys(parts.key("lease:*")) == []
-
-
-def test_one_round_trip_settles_a_batch_and_claims_the_next(parts):
-    parts.push(*(parts.event(n, record_id=n % 3 + 1) for n in range(1, 10)))
-    calls = []
-    settle = parts.storage.batches.settle
-    claim = parts.storage.batches.claim
-    parts.storage.batches.settle = lambda *a: calls.append("settle") or settle(*a)
-    parts.storage.batches.claim = lambda *a: calls.append("claim") or claim(*a)
-    parts.deliver()
-    assert calls[0] == "claim"
-    assert set(calls[1:]) == {"settle"}
-
-
-def test_a_record_that_is_not_free_does_not_keep_from_those_behind_it(parts):
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    batch = parts.storage.batches.claim(parts.source, ["res.partner:2"], 1).batch
-    parts.deliver()
-    assert parts.states()[1] == parts.states()[3] == "confirmed"
-    assert parts.states()[2] == "queued"
-    parts.storage.leases.release(batch.events[0].lease)
-
-
-def test_an_event_that_arrives_while_its_record_is_worked_on_is_handled_too(parts):
-    @parts.registry.on()
-    def arrive(event):
-        if event.event_id < 5:
-            parts.push(parts.event(event.event_id + 1))
-
-    parts.push(parts.event(1))
-    parts.runner.run(*parts.messages.sent.popleft()[1])
-    assert len(parts.effects) == 5
-    assert parts.storage.redis.exists(parts.key("lease:res.partner:1")) == 0

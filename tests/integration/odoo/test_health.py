@@ -14,7 +14,7 @@ def parts(make_parts, monkeypatch):
 
 
 def fail(parts, times):
-    """Call it so often while it is away; the pauses that were begun, in seconds."""
+    """Call Odoo so often while it is away; return the pauses that began, in seconds."""
     pauses = []
     for _ in range(times):
         parts.odoo.misbehave.append(hang_up)
@@ -30,7 +30,7 @@ def test_the_pauses_grow_up_to_a_limit(parts):
         assert pause == pytest.approx(expected, rel=0.25)
 
 
-def test_meanwhile_nothing_is_asked_or_told(parts):
+def test_meanwhile_odoo_is_not_called(parts):
     fail(parts, 1)
     parts.push(parts.event(1))
     parts.runner.run(parts.source, ["res.partner:1"])

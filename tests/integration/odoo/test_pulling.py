@@ -69,7 +69,7 @@ def test_reconciliation_starts_at_the_beginning_and_leaves_the_cursor_alone(part
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
     parts.pulling.pull(parts.source)
     parts.deliver()
-    parts.odoo.processed.remove(1)  # its acknowledgement was lost
+    parts.odoo.processed.remove(1)  # its confirmation was lost
 
     parts.pulling.pull(parts.source, reconcile=True)
     parts.deliver()
@@ -90,7 +90,7 @@ def test_a_wiped_redis_heals(parts):
     assert parts.odoo.processed == [1, 2]
 
 
-def test_two_do_not_pull_at_once(parts):
+def test_only_one_task_pulls_at_a_time(parts):
     inner = []
     parts.odoo.while_pulling = lambda: inner.append(parts.pulling.pull(parts.source))
     parts.pulling.pull(parts.source)
@@ -98,17 +98,17 @@ def test_two_do_not_pull_at_once(parts):
     assert len(parts.odoo.called("pull")) == 1
 
     parts.odoo.while_pulling = lambda: None
-    assert parts.pulling.pull(parts.source) == 0  # the lock was given back
+    assert parts.pulling.pull(parts.source) == 0  # the lease was given back
 
 
-def test_the_lock_is_given_back_after_an_error(parts):
+def test_the_lease_is_given_back_after_an_error(parts):
     parts.odoo.misbehave.append(answer(500))
     with pytest.raises(FeedUnavailable):
         parts.pulling.pull(parts.source)
     assert parts.pulling.pull(parts.source) == 0
 
 
-def test_the_lock_of_another_owner_is_not_given_back(parts):
+def test_the_lease_of_another_owner_is_not_given_back(parts):
     key = parts.key("lease:sync")
     parts.odoo.while_pulling = lambda: parts.storage.redis.set(key, "another's", px=60_000)
     parts.pulling.pull(parts.source)

@@ -1,4 +1,4 @@
-"""Somebody in Odoo offers an event again that the receiver has given up."""
+"""Odoo's feed offers an event again that the receiver has given up."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.integration.parts import Parts
 
 @pytest.fixture
 def parts(make_parts, broken: Broken) -> Parts:
-    """A receiver that has given up an event and told Odoo."""
+    """A receiver that has given up an event; Odoo knows it."""
     parts = make_parts(max_attempts=2)
     parts.record_effects()
     parts.registry.on()(broken)
@@ -28,7 +28,7 @@ def reconcile(parts):
     parts.deliver()
 
 
-def test_it_is_handled_by_those_who_failed(parts, broken):
+def test_it_is_handled_by_the_handlers_that_failed(parts, broken):
     broken.mended = True
     parts.odoo.offer_again(1)
     reconcile(parts)
@@ -54,7 +54,7 @@ def test_each_offer_is_one_round_of_attempts(parts, broken):
     assert parts.storage.redis.zcard(parts.key("dead")) == 1
 
 
-def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, broken):
+def test_an_event_whose_report_waits_is_no_offer(parts, broken):
     parts.odoo.events.append(parts.wire(2))
     parts.pulling.pull(parts.source)
     parts.odoo.misbehave.append(answer(503))
@@ -69,7 +69,7 @@ def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, broken):
     assert set(parts.odoo.failed) == {1, 2}
 
 
-def test_the_end_of_a_second_round_is_told_before_there_is_a_third(parts, broken):
+def test_the_result_of_a_second_round_is_confirmed_before_a_third_begins(parts, broken):
     parts.odoo.offer_again(1)
     parts.pulling.pull(parts.source, reconcile=True)
     parts.odoo.misbehave.append(answer(503))
@@ -80,7 +80,7 @@ def test_the_end_of_a_second_round_is_told_before_there_is_a_third(parts, broken
     assert parts.states() == {1: "dead"}
 
 
-def test_a_page_from_before_it_was_told_is_not_an_offer(make_parts, broken):
+def test_a_page_from_before_the_confirmation_is_no_offer(make_parts, broken):
     parts = make_parts(max_attempts=2)
     parts.registry.on()(broken)
     parts.odoo.events = [parts.wire(1)]
@@ -99,8 +99,8 @@ def test_a_page_from_before_it_was_told_is_not_an_offer(make_parts, broken):
 
 
 @pytest.mark.parametrize("mended", [True, False])
-def test_telling_odoo_of_the_last_round_does_not_end_the_next(parts, broken, mended):
-    """A repeated push has had its failure told again when the offer comes."""
+def test_confirming_the_last_round_does_not_settle_the_next(parts, broken, mended):
+    """After a duplicate the failure is reported once more, while the offer comes."""
     parts.push(parts.event(1))
     parts.odoo.offer_again(1)
 
@@ -126,7 +126,7 @@ def test_a_push_is_no_offer(parts, broken):
     assert set(parts.odoo.failed) == {1}
 
 
-def test_a_full_queue_takes_it_later(make_parts, broken):
+def test_a_full_queue_accepts_the_offer_later(make_parts, broken):
     parts = make_parts(max_attempts=1, max_queue_depth=1)
     parts.registry.on()(broken)
     parts.odoo.events = [parts.wire(1)]

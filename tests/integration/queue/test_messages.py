@@ -1,4 +1,4 @@
-"""Redis, which is also the broker, goes and comes back."""
+"""Messages are sent although Redis, which is also the broker, goes and comes back."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def parts(redis) -> Iterator[Runtime]:
     made.storage.close()
 
 
-def test_a_sender_is_told_to_come_back_and_then_its_event_is_queued(redis, parts):
+def test_a_push_without_a_broker_gets_503_and_is_queued_when_it_comes_again(redis, parts):
     with TestClient(create_app(parts)) as client:
 
         def push(event_id):
@@ -67,7 +67,7 @@ def test_a_connection_that_went_stale_is_replaced(redis, parts):
 
 
 def test_a_broker_that_does_not_answer_is_waited_for_once(redis, parts):
-    """As long as Odoo waits for an answer, a sender has to hear that."""
+    """The sender needs the error while it still waits for an answer."""
     parts.messages.handle("a", ["res.partner:1"])
     pid = parts.storage.redis.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""`bridgecore serve`: everything in one command, and everything ends with it."""
+"""`bridgecore serve` starts all roles, and all end with it."""
 
 import json
 import os

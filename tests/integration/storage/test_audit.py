@@ -1,7 +1,7 @@
-"""What is written down of what was done by hand."""
+"""The audit log forgets its old entries."""
 
 
-def test_audit_records_go_in_one_operation(parts):
+def test_old_entries_are_deleted_in_one_operation(parts):
     redis = parts.storage.redis
     redis.delete("bridgecore:audit")
     now = parts.storage.now() // 1000

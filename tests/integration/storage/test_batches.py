@@ -1,5 +1,6 @@
 """A batch is claimed and settled once, also if an answer is lost or a result comes late."""
 
+import pytest
 from bridgecore.storage.claimed import Result
 
 from tests.integration.batching import claim, memory, records, settle
@@ -20,8 +21,8 @@ def test_an_event_that_kills_its_workers_is_given_up_and_holds_up_no_other(make_
     assert "death of its worker" in parts.odoo.failed[1]
 
 
-def test_a_repeated_end_does_not_end_the_next_event(parts):
-    """The answer to the first call may have been lost."""
+def test_settling_a_batch_again_does_not_settle_the_next_event(parts):
+    """Redis' answer to the first call may have been lost."""
     parts.push(parts.event(1), parts.event(2))
     batch = claim(parts)
     for _call in range(2):
@@ -30,7 +31,7 @@ def test_a_repeated_end_does_not_end_the_next_event(parts):
     assert parts.states() == {1: "done", 2: "queued"}
 
 
-def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
+def test_a_worker_that_asks_again_gets_the_batch_whose_answer_was_lost(parts):
     parts.push(parts.event(1), parts.event(2, record_id=2))
     batches = parts.storage.batches
     batch = batches.claim(parts.source, records(1), 1).batch
@@ -41,7 +42,7 @@ def test_whoever_asks_again_gets_the_batch_whose_answer_was_lost(parts):
         assert memory(parts, 2, 2)["attempts"] == "1"
 
 
-def test_a_failure_that_comes_late_reopens_nothing(make_parts):
+def test_a_failure_that_comes_late_does_not_queue_its_event_again(make_parts):
     """The lease ends while the handler runs, and another worker handles the event meanwhile."""
     parts = make_parts(lease=0.2)
     parts.record_effects()
@@ -64,16 +65,16 @@ def test_a_record_that_is_given_back_with_events_is_not_stalled(parts):
     assert parts.storage.batches.stalled(parts.source, 10) == []
 
 
-def test_a_record_that_was_looked_at_but_not_begun_stays_free(parts):
+def test_a_record_of_which_no_event_was_claimed_gets_no_lease(parts):
     parts.push(parts.event(1), parts.event(2, record_id=2))
     key = parts.key(f"event:{parts.event(2, 2).key}")
-    parts.storage.redis.hset(key, "attempts", 1)  # so that it is taken alone
+    parts.storage.redis.hset(key, "attempts", 1)  # so that it is claimed alone
     batch = parts.storage.batches.claim(parts.source, records(1, 2), 10).batch
     assert batch.records == records(1)
     assert not parts.storage.redis.exists(parts.key("lease:res.partner:2"))
 
 
-def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
+def test_a_late_result_removes_its_event_from_anywhere_in_the_inbox(parts):
     """The first event could not be given up, because the lease had ended; the second is done."""
     parts.push(*(parts.event(number) for number in (1, 2, 3)))
     batch = claim(parts, 2)
@@ -88,7 +89,7 @@ def test_a_late_end_is_taken_out_of_the_inbox_wherever_it_is(parts):
     assert parts.states() == {1: "queued", 2: "done", 3: "queued"}
 
 
-def test_a_full_redis_takes_a_late_end(parts):
+def test_a_full_redis_accepts_a_late_result(parts):
     """The first write of the script must be one that needs no memory."""
     parts.push(parts.event(1))
     batch = claim(parts)
@@ -104,21 +105,15 @@ def test_a_full_redis_takes_a_late_end(parts):
 def test_a_batch_of_large_events_is_small(parts):
     parts.push(*(parts.event(n, record_id=n, payload={"text": 300_000 * "x"}) for n in range(1, 9)))
     batch = parts.storage.batches.claim(parts.source, records(*range(1, 9)), 100).batch
-    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and what it results with
+    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and the event that exceeds it
 
 
-def test_the_models_of_a_batch_have_sync_states_with_the_newest_event(parts):
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+@pytest.mark.parametrize("limit", [1, 100], ids=["several batches", "one batch"])
+def test_the_sync_state_of_a_model_has_its_newest_event(parts, limit):
+    parts.runner.pace.limit = limit
+    parts.push(*(parts.event(n, record_id=n) for n in (2, 3, 1)))
     parts.deliver()
     assert parts.storage.redis.smembers(parts.key("models")) == {"res.partner"}
     state = parts.storage.redis.hgetall(parts.key("sync:res.partner"))
     assert (state["last_event_id"], state["events"]) == ("3", "3")
-
-
-def test_the_sync_state_of_a_model_tells_the_newest_event(parts):
-    parts.push(parts.event(2, record_id=1), parts.event(1, record_id=2))
-    parts.deliver()
-    state = parts.storage.redis.hgetall(parts.key("sync:res.partner"))
-    assert state["last_event_id"] == "2"
-    assert state["last_timestamp"] == parts.event(2).timestamp
-    assert state["events"] == "2"
+    assert state["last_timestamp"] == parts.event(3).timestamp

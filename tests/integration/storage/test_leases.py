@@ -1,10 +1,10 @@
-"""Who has a record, and what becomes of those who have lost it or come too late."""
+"""A record has one worker at a time; a worker that has lost its lease changes nothing."""
 
 from tests.integration.batching import claim, settle
 from tests.support import eventually
 
 
-def test_a_record_that_a_worker_has_is_left_to_it(parts):
+def test_a_record_that_a_worker_has_leased_is_left_to_it(parts):
     parts.push(parts.event(1))
     batch = claim(parts)
     parts.deliver()
@@ -13,7 +13,7 @@ def test_a_record_that_a_worker_has_is_left_to_it(parts):
     assert parts.states() == {1: "done"}
 
 
-def test_only_the_owner_ends_extends_or_releases(parts):
+def test_only_the_owner_settles_extends_or_releases(parts):
     parts.push(parts.event(1))
     batch = claim(parts)
     lease = batch.events[0].lease
@@ -33,7 +33,7 @@ def test_the_record_of_a_worker_that_died_is_taken_over(make_parts):
     parts.record_effects()
     parts.push(parts.event(1))
     parts.messages.sent.clear()
-    dead = claim(parts)  # and nobody extends it
+    dead = claim(parts)  # and its lease is not extended
 
     assert parts.storage.batches.stalled(parts.source, 10) == []
     assert eventually(lambda: parts.storage.batches.stalled(parts.source, 10)) == ["res.partner:1"]
@@ -44,7 +44,7 @@ def test_the_record_of_a_worker_that_died_is_taken_over(make_parts):
     assert (report, reports) == (False, 1)  # it comes too late, and does nothing
 
 
-def test_a_record_that_another_worker_took_meanwhile_is_left_to_it(make_parts):
+def test_a_record_that_another_worker_claimed_meanwhile_is_left_to_it(make_parts):
     parts = make_parts()
     parts.push(parts.event(1), parts.event(2, record_id=2))
 
@@ -59,7 +59,7 @@ def test_a_record_that_another_worker_took_meanwhile_is_left_to_it(make_parts):
     assert parts.states() == {1: "queued", 2: "confirmed"}
 
 
-def test_a_lease_that_ended_does_not_matter_if_nobody_has_taken_the_record(parts):
+def test_a_lease_that_ended_does_not_matter_if_no_other_worker_has_the_record(parts):
     @parts.registry.on()
     def lose(event):
         parts.storage.redis.delete(parts.key(f"lease:{event.record}"))

@@ -1,16 +1,26 @@
-"""Redis is told what is done with the events in hand, and answers nothing."""
+"""A worker notes in Redis what it does with the events in hand, and waits for no answer."""
 
-from bridgecore.storage.claimed import Result
+import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
+from bridgecore.storage.claimed import Result
 from tests.integration.batching import batches_of, memory, records
 from tests.integration.parts import Parts
 from tests.support import eventually
 
 
-def test_a_mark_that_comes_late_takes_nothing_back(parts):
-    """The marks have a connection of their own, so their order with the rest is not given."""
+@pytest.fixture
+def parts(make_parts) -> Parts:
+    """All events that are due are claimed in one batch, unless something prevents it."""
+    parts = make_parts()
+    parts.runner.pace.limit = 100
+    parts.record_effects()
+    return parts
+
+
+def test_a_note_that_comes_late_takes_nothing_back(parts):
+    """Notes have a connection of their own, so Redis may get them after a later command."""
     parts.push(parts.event(1))
     batch = parts.storage.batches.claim(parts.source, records(1), 1).batch
     (claimed,) = batch.events
@@ -23,8 +33,8 @@ def test_a_mark_that_comes_late_takes_nothing_back(parts):
     assert set(again.events[0].handled_by) == {"a", "c"}
 
 
-def test_nobody_answers_a_mark(parts):
-    """With an answer unread the kernel would drop what is under way when the process is killed."""
+def test_redis_does_not_answer_a_note(parts):
+    """With an unread answer the kernel would drop notes under way when the process is killed."""
     parts.push(parts.event(1))
     (claimed,) = parts.storage.batches.claim(parts.source, records(1), 1).batch.events
     with parts.storage.progress.open() as notes:
@@ -34,7 +44,7 @@ def test_nobody_answers_a_mark(parts):
         assert not notes._connection.can_read(timeout=0.05)
 
 
-def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, monkeypatch):
+def test_if_notes_cannot_be_sent_a_batch_has_one_event(parts, monkeypatch):
     def away():
         raise RedisAway
 
@@ -46,7 +56,7 @@ def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, 
     assert len(parts.effects) == 3
 
 
-def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
+def test_without_the_right_to_switch_answers_off_a_batch_has_one_event(
     redis_url, odoo, monkeypatch
 ):
     limited = redis_url.replace("redis://", "redis://limited:word@")
@@ -59,6 +69,7 @@ def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
         seen = batches_of(parts, monkeypatch)
         parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
         parts.deliver()
+        parts.storage.close()
         redis.execute_command("ACL", "DELUSER", "limited")
     assert seen == [[1], [2], [3]]
     assert len(parts.effects) == 3

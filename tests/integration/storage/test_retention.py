@@ -1,8 +1,8 @@
-"""What is kept is bounded by age and by number; work that is left is never dropped."""
+"""What Redis keeps is bounded by age and number; unconfirmed events are never forgotten."""
 
 import pytest
-from bridgecore.storage import retention
 
+from bridgecore.storage import retention
 from tests.integration.batching import latest
 
 
@@ -64,7 +64,7 @@ def test_memories_are_bounded_by_number_but_young_ones_are_spared(make_parts):
     assert len(kept(parts, "event")) == 5
 
 
-def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
+def test_queued_unconfirmed_and_dead_events_are_never_forgotten(make_parts):
     parts = make_parts(max_stored_events=1, max_remembered_events=1, max_attempts=1)
 
     @parts.registry.on()
@@ -74,7 +74,7 @@ def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
 
     hold(parts, [1, 2])
     parts.push(parts.event(3, record_id=3))
-    parts.runner.run(parts.source, ["res.partner:3"])  # done, not told
+    parts.runner.run(parts.source, ["res.partner:3"])  # done, not confirmed
     parts.push(parts.event(4, record_id=4))  # queued
     for name in ("kept", "dead", "events"):
         age(parts, name)
@@ -84,8 +84,8 @@ def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
     assert parts.odoo.processed == [2, 3, 4]
 
 
-def test_a_repeat_begins_a_new_life_of_the_memory(parts):
-    """It is told to Odoo again, and its age counts from there."""
+def test_a_duplicate_makes_the_memory_young_again(parts):
+    """The event is confirmed again, and its age counts from then."""
     hold(parts, [1])
     age(parts, "kept")
     parts.push(parts.event(1))
@@ -94,8 +94,8 @@ def test_a_repeat_begins_a_new_life_of_the_memory(parts):
     assert kept(parts, "event") == {1}
 
 
-def test_what_is_forgotten_while_a_repeat_of_it_is_to_be_told_leaves_nothing_behind(parts):
-    """Else it would be taken for confirmed, and forgotten, when it comes once more."""
+def test_an_event_that_is_forgotten_before_its_duplicate_is_confirmed_leaves_nothing_behind(parts):
+    """Otherwise the event would count as confirmed, and be forgotten, when it comes once more."""
     hold(parts, [1])
     parts.push(parts.event(1))
     age(parts, "kept")

@@ -27,7 +27,7 @@ def test_what_is_good(parts):
     assert "0 wait" in good[parts.source]
 
 
-def test_nobody_works(parts):
+def test_no_worker_runs(parts):
     bad = findings(parts, Verdict.BAD)
     assert "odoo.high" in bad["workers"]
     assert "bridgecore worker" in bad["workers"]
@@ -89,7 +89,7 @@ def test_odoo(parts, misbehaviour, advice):
     assert advice in bad[0]
 
 
-def test_no_event_is_taken_or_confirmed_by_the_check(parts):
+def test_the_check_accepts_and_confirms_no_event(parts):
     parts.odoo.events = [parts.wire(1)]
     list(examine(parts))
     assert parts.states() == {}

@@ -56,7 +56,7 @@ def test_how_far_it_is_behind_odoo(parts, read):
 
 
 @pytest.mark.parametrize("stats", [None, {}, {"backlog": "many"}])
-def test_an_odoo_that_does_not_tell_is_pulled_all_the_same(parts, read, stats):
+def test_an_odoo_without_these_figures_is_pulled_all_the_same(parts, read, stats):
     parts.odoo.stats = stats
     parts.odoo.events = [parts.wire(1)]
     assert parts.pulling.pull(parts.source) == 1

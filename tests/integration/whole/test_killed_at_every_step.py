@@ -1,8 +1,8 @@
-"""A worker is killed at every step that it makes: before and after each thing that it tells Redis.
+"""A worker is killed at every step: before and after each message that it sends to Redis.
 
-A process of its own handles events and is killed with SIGKILL at its n-th step; then another one
-takes over. At the end every event has been handled, in the order of its record, and told to Odoo.
-At most the one event that was in hand is handled twice, with the same key: the one whose success
+A process of its own handles events and is killed with SIGKILL at its n-th step; then another
+process takes over. At the end every event has been handled, in the order of its record, and is
+confirmed. At most one event is handled twice, with the same key: the event in hand, whose success
 had not been sent.
 """
 
@@ -45,13 +45,13 @@ def push(parts):
 
 
 def forget(parts):
-    """Begin anew."""
+    """Delete all that Redis and Odoo know."""
     parts.storage.redis.delete(*parts.storage.redis.keys(parts.key("*")), "x")
     parts.odoo.processed.clear()
 
 
 def killed_at(step: int, after: bool, work) -> bool:
-    """Do the work in a process that kills itself; False if it came to its end before."""
+    """Do the work in a process that kills itself; return False if the work ended before."""
     send = AbstractConnection.send_packed_command
     steps = count(1)
 
@@ -75,7 +75,7 @@ def effects(parts, name=EFFECTS):
 
 
 def recover(parts):
-    """What happens by itself: the lease ends, the records are found waiting, outcomes are told."""
+    """Do what happens by itself: leases end, waiting records are found, results are confirmed."""
 
     def all_handled():
         parts.runner.run(parts.source, RECORDS)
@@ -84,11 +84,11 @@ def recover(parts):
     eventually(all_handled)
     parts.messages.sent.clear()
 
-    def all_told():
+    def all_confirmed():
         parts.confirming.confirm(parts.source)
         return parts.storage.redis.zcard(parts.key("reports")) == 0
 
-    eventually(all_told)
+    eventually(all_confirmed)
 
 
 def check(parts, repeated):

@@ -1,5 +1,4 @@
-"""Processes are killed at random moments under load; at the end the set of what was handled is
-exact."""
+"""Processes are killed at random moments under load; at the end exactly all events are handled."""
 
 import contextlib
 import os
@@ -93,7 +92,7 @@ class Scene:
     def _api(self) -> list[int]:
         return [self.receiver.children["api"].process.pid]
 
-    def all_told(self) -> bool:
+    def all_confirmed(self) -> bool:
         self.restart_what_ended()
         return {event["id"] for event in self.feed.events} <= set(self.feed.processed)
 
@@ -140,7 +139,8 @@ def under_load(scene: Scene, disturb: Callable[[], None], progress: Callable[[],
         disturb()
     # Pulls may have brought everything before the last push is accepted.
     eventually(
-        lambda: scene.all_told() and scene.nothing_waits() and not pushing.is_alive(), timeout=120
+        lambda: scene.all_confirmed() and scene.nothing_waits() and not pushing.is_alive(),
+        timeout=120,
     )
 
 
@@ -158,7 +158,7 @@ def test_processes_that_are_killed(scene, what):
         assert len(scene.receiver.noted("begin")) == EVENTS
     else:
         # A process has one event in hand. If its handler came to its end, but the kill was faster
-        # than saying that, it ends twice. A worker that is killed has up to two processes.
+        # than its note, it ends twice. A worker that is killed has up to two processes.
         assert repeated <= scene.killed[what] * (1 if what == "handler" else 2)
 
 
@@ -172,7 +172,7 @@ def test_redis_that_is_killed_and_keeps_its_data(scene):
     ended = scene.receiver.noted("end")
     assert set(ended) == set(range(1, EVENTS + 1))
     assert in_order(ended, RECORDS)
-    # What ended while Redis was away was kept by its worker until it could be stored.
+    # Workers kept the results while Redis was away, until they could store them.
     assert len(ended) == len(scene.receiver.noted("begin")) == EVENTS
 
 

@@ -133,5 +133,5 @@ def test_all_events_are_handled_although_the_master_dies(servers, receiver, feed
     assert servers.replica_is_master()
     ended = receiver.noted("end")
     assert set(ended) == everything
-    assert in_order(ended, RECORDS)  # in a failover the last effects may be forgotten
+    assert in_order(ended, RECORDS)  # a failover may lose the last results, and handlers run again
     receiver.check()

@@ -1,4 +1,4 @@
-"""The URL of the broker, and what Celery is told of it."""
+"""The URL of the broker becomes settings of Celery."""
 
 import re
 import ssl

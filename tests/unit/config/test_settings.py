@@ -168,7 +168,7 @@ def test_the_description_names_every_setting_and_no_other():
         assert set(re.findall(r"^\| `([a-z_]+)`", section, re.MULTILINE)) == set(model.model_fields)
 
 
-def test_the_description_tells_the_defaults():
+def test_the_description_names_the_defaults():
     text = (REPOSITORY / "docs" / "settings.md").read_text("utf-8")
     for name, default in re.findall(r"^\| `BRIDGECORE_(\w+)` \| `(.*?)` \|", text, re.MULTILINE):
         documented = Settings.model_validate({name.lower(): default})

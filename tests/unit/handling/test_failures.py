@@ -1,4 +1,4 @@
-"""What is said of a handler that failed."""
+"""How the log and the dead letter describe a handler's failure."""
 
 import json
 import re
@@ -68,5 +68,5 @@ def test_without_a_handler_there_is_no_place():
     assert str(Failure(WorkerDied())) == "error=WorkerDied"
 
 
-def test_its_traceback_is_told_in_full():
+def test_its_traceback_is_kept_in_full():
     assert "LookupError: a secret" in failure_of(in_its_body).traceback

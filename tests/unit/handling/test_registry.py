@@ -62,7 +62,7 @@ def test_parentheses_that_were_forgotten_are_asked_for():
 @pytest.mark.parametrize(
     "model", ["Sale Order", "sale,order", "", "sale-order", "sale[order", ["sale.order"], None]
 )
-def test_what_no_model_can_be_called_is_refused(model):
+def test_a_name_that_no_model_can_have_is_refused(model):
     with pytest.raises(ValueError, match="is no model; write its technical name such as"):
         Registry().on(model)
 
@@ -102,7 +102,7 @@ def test_a_function_of_which_a_call_runs_nothing_is_refused(function):
 
 
 @pytest.mark.parametrize("function", [partial(print), "handler"])
-def test_what_is_no_function_is_refused(function):
+def test_something_else_than_a_function_is_refused(function):
     with pytest.raises(TypeError, match="use a function"):
         Registry().on()(function)
 
@@ -122,7 +122,7 @@ def test_a_registry_without_handlers_says_what_to_set():
 
 
 def test_two_functions_of_one_name_are_refused():
-    """What is remembered of the one would be believed of the other."""
+    """Redis remembers successes by the handler's name."""
     registry = Registry()
     registry.on()(lambda event: 1)
     with pytest.raises(ValueError, match="two handlers"):

@@ -1,4 +1,4 @@
-"""What the tests of all kinds share."""
+"""Helpers for tests of all kinds."""
 
 import json
 import time
@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def vectors(name: str) -> Any:
-    """The wire's vectors, which the addon's tests read too."""
+    """Return the wire's vectors, which the addon's tests read, too."""
     return json.loads((REPOSITORY / "tests" / "vectors" / f"{name}.json").read_text("utf-8"))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +12,7 @@ from devstack.json2 import Json2
 from devstack.odoo import Odoo, Server
 from devstack.postgres import postgres
 from tests.e2e.endpoint import Endpoint
+from tests.support import eventually
 
 _SETUP = """
 key = env["res.users.apikeys"].with_user(env.ref("base.user_admin")).sudo()
@@ -76,24 +76,17 @@ def endpoint(sales: Sales) -> Iterator[Endpoint]:
     endpoint.close()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
 def test_it_is_pushed_without_any_cron(sales: Sales, endpoint: Endpoint) -> None:
     sales.subscribe(endpoint)
     sales.api.create("res.partner", name="Ada")
-    wait_for(lambda: endpoint.names() == ["Ada"])
+    eventually(lambda: endpoint.names() == ["Ada"])
 
 
 def test_a_retry_comes_by_itself(sales: Sales, endpoint: Endpoint) -> None:
     endpoint.refusals = [500, 503]
     sales.subscribe(endpoint, backoff_base=1, backoff_max=1)
     sales.api.create("res.partner", name="Ada")
-    wait_for(lambda: endpoint.names() == ["Ada"])
+    eventually(lambda: endpoint.names() == ["Ada"])
     assert endpoint.requests == 3
 
 
@@ -104,13 +97,13 @@ def test_an_endpoint_that_hangs_keeps_nobody_waiting(sales: Sales, endpoint: End
         sales.subscribe(hanging, timeout=60)
         sales.subscribe(endpoint)
         sales.api.create("res.partner", name="Ada")
-        wait_for(lambda: hanging.requests == 1)
+        eventually(lambda: hanging.requests == 1)
         for name in ("Grace", "Mary"):  # neither the users
             sales.api.create("res.partner", name=name)
         everybody = ["Ada", "Grace", "Mary"]
-        wait_for(lambda: sorted(endpoint.names()) == everybody)  # nor the others
+        eventually(lambda: sorted(endpoint.names()) == everybody)  # nor the others
         hanging.answering.set()
-        wait_for(lambda: sorted(hanging.names()) == everybody)
+        eventually(lambda: sorted(hanging.names()) == everybody)
     finally:
         hanging.close()
 
@@ -133,4 +126,4 @@ def test_what_a_killed_process_left_goes_out_with_the_cron(
 ) -> None:
     sales.subscribe(endpoint)
     sales.odoo.run_script(sales.server.database, _LEFT_BEHIND, name="Ada")
-    wait_for(lambda: endpoint.names() == ["Ada"], 90)
+    eventually(lambda: endpoint.names() == ["Ada"], 90)

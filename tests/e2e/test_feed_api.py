@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devstack.feed_server import FeedServer
-from tests.openapi import ANYTHING, TEXTS, answer_schema, check, conforming, inputs, operations
+from tests.e2e.openapi import ANYTHING, TEXTS, answer_schema, check, conforming, inputs, operations
 
 METHODS = ("get", "post", "put", "patch", "delete")
 #: Requests at the same time, which is faster and finds more

@@ -1,9 +1,7 @@
 """A change in Odoo travels to a handler and comes back as a confirmation."""
 
-import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import requests
@@ -12,8 +10,7 @@ from redis import Redis
 from devstack.json2 import OdooCallError
 from devstack.stack import Stack
 from tests.e2e.handlers import EFFECTS
-
-T = TypeVar("T")
+from tests.support import eventually
 
 #: seconds; far more than is ever needed
 PATIENCE = 60
@@ -22,15 +19,6 @@ _EVENTS = """
     SELECT id, model, record_id, event, is_processed FROM update_webhook
      WHERE (model, record_id) = (%s, %s) ORDER BY id
 """
-
-
-def eventually(look: Callable[[], T]) -> T:
-    """Look again until there is something to see."""
-    deadline = time.monotonic() + PATIENCE
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"still {seen!r} after {PATIENCE} s"
-        time.sleep(0.05)
-    return seen
 
 
 def events_of(stack: Stack, model: str, record_id: int) -> list[tuple[Any, ...]]:
@@ -60,7 +48,7 @@ def all_confirmed(stack: Stack, model: str, record_id: int) -> list[tuple[Any, .
         rows = events_of(stack, model, record_id)
         return rows if rows and all(processed for *_, processed in rows) else []
 
-    return eventually(look)
+    return eventually(look, PATIENCE)
 
 
 def effects(stack: Stack) -> Counter[str]:
@@ -78,7 +66,9 @@ def test_a_critical_change_is_pushed_handled_and_confirmed(stack: Stack) -> None
     journey = journey_of(stack, "sale.order", order)
     assert [event["event_id"] for event in journey] == [row[0] for row in rows]
     # a pull may have been faster at the receiver; the push has to arrive all the same
-    eventually(lambda: delivery_states(stack, "sale.order", order) == ["delivered", "delivered"])
+    eventually(
+        lambda: delivery_states(stack, "sale.order", order) == ["delivered", "delivered"], PATIENCE
+    )
 
 
 def test_other_changes_are_pulled_handled_and_confirmed(stack: Stack) -> None:
@@ -112,7 +102,8 @@ def test_what_happens_while_the_receiver_is_down_arrives_later(stack: Stack) -> 
     eventually(
         lambda: stack.sql(
             "SELECT id FROM webhook_delivery WHERE last_error IS NOT NULL AND state = 'pending'"
-        )
+        ),
+        PATIENCE,
     )
     stack.receiver.start()
 

@@ -1,4 +1,4 @@
-"""Batches, as tests look at them."""
+"""Batches, and what Redis keeps of their events, as tests look at them."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from bridgecore.storage.claimed_events import Batch, Result
 
 
 def in_a_child(work):
-    """Do it in a process that may kill itself."""
+    """Do the work in a process that may kill itself; return its wait status."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -18,38 +18,41 @@ def in_a_child(work):
 
 
 def records(*numbers):
+    """Return the names of these contacts."""
     return [f"res.partner:{number}" for number in numbers]
 
 
 def memory(parts, number, record_id=1):
+    """Return what Redis keeps of an event besides its content."""
     return parts.storage.redis.hgetall(parts.key(f"event:{parts.event(number, record_id).key}"))
 
 
 def latest(parts, record_id=1):
-    """The latest values of a record; None: nothing is known of it."""
+    """Return the latest values of a record, or None if nothing is known of it."""
     (record,) = records(record_id)
     known = parts.storage.latest.read(parts.source, [record])
     return json.loads(known[record].fields) if known else None
 
 
 def batches_of(parts, monkeypatch):
-    """The ids of the events of each batch, as they are settled."""
+    """Return a list that gets the event ids of each batch when it is settled."""
     seen = []
     settle = parts.storage.batches.settle
 
-    def watch(batch, results, *next_batch):
+    def watch(batch, results, *then):
         seen.append([result.claimed.event.event_id for result in results])
-        return settle(batch, results, *next_batch)
+        return settle(batch, results, *then)
 
     monkeypatch.setattr(parts.storage.batches, "settle", watch)
     return seen
 
 
 def claim(parts, limit: int = 1) -> Batch:
-    """Events of the first record."""
+    """Claim events of the first record."""
     return parts.storage.batches.claim(parts.source, ["res.partner:1"], limit).batch
 
 
-def settle(parts, batch, outcome="done", **next_batch):
+def settle(parts, batch, outcome="done", **then):
+    """Settle a batch with the same result for all its events."""
     results = [Result(claimed, outcome, batch.now) for claimed in batch.events]
-    return parts.storage.batches.settle(batch, results, **next_batch)
+    return parts.storage.batches.settle(batch, results, **then)

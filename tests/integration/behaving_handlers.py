@@ -1,6 +1,6 @@
-"""Handlers of the receiver that the tests start; the payload says how they behave.
+"""Handlers of the receivers that tests start; the payload says how they behave.
 
-Every call and every success is written down in Redis, where a test finds it.
+They write every call and every success down in Redis, where a test finds it.
 """
 
 import asyncio

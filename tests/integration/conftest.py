@@ -1,6 +1,7 @@
-"""Real services that the tests of this folder share."""
+"""Real services, and the parts of a receiver, that the tests of this folder share."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ from bridgecore.api import create_app
 from fastapi.testclient import TestClient
 
 from devstack.redis_server import redis_server
+from tests.integration.api_calls import ADMIN
+from tests.integration.failing import Broken
 from tests.integration.fake_odoo import FakeOdoo, fake_odoo
+from tests.integration.own_redis import OwnRedis
 from tests.integration.parts import Parts
 
 
@@ -16,6 +20,19 @@ from tests.integration.parts import Parts
 def redis_url() -> Iterator[str]:
     with redis_server() as url:
         yield url
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[Callable[[int], None]]:
+    """Starts a Redis server on a port; its password is `secret`."""
+    started: list[OwnRedis] = []
+
+    def start(port: int) -> None:
+        started.append(OwnRedis(tmp_path / "redis", port, requirepass="secret"))
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +64,37 @@ def parts(make_parts: Callable[..., Parts]) -> Parts:
 
 
 @pytest.fixture
+def broken() -> Broken:
+    """A handler that fails until a test mends it."""
+    return Broken()
+
+
+@pytest.fixture
+def two_dead_letters(make_parts: Callable[..., Parts], broken: Broken) -> Parts:
+    """A receiver that has given up two events, of different models; Odoo knows it."""
+    parts = make_parts(max_attempts=2)
+    parts.record_effects()
+    parts.registry.on()(broken)
+    parts.push(parts.event(1), parts.event(2, record_id=2, model="sale.order"))
+    parts.deliver()
+    assert set(parts.odoo.failed) == {1, 2}
+    broken.events.clear()
+    return parts
+
+
+def api(parts: Parts, headers: dict[str, str]) -> TestClient:
+    return TestClient(create_app(parts), raise_server_exceptions=False, headers=headers)
+
+
+@pytest.fixture
+def client(parts: Parts) -> Iterator[TestClient]:
+    """The API, called without any token."""
+    with api(parts, {}) as client:
+        yield client
+
+
+@pytest.fixture
 def admin(parts: Parts) -> Iterator[TestClient]:
-    """The API, called with the admin token; of a receiver whose settings have it."""
-    with TestClient(
-        create_app(parts),
-        raise_server_exceptions=False,
-        headers={"Authorization": "Bearer admin"},
-    ) as client:
+    """The API, called with the admin token."""
+    with api(parts, ADMIN) as client:
         yield client

@@ -1,4 +1,4 @@
-"""An HTTP server with the feed of an Odoo, which misbehaves when it is told to."""
+"""An HTTP server with the feed of an Odoo, which misbehaves when a test wants it to."""
 
 import json
 import threading
@@ -27,10 +27,15 @@ class Feed:
     headers: list[dict[str, str]] = field(default_factory=list)
     #: one per call, in order, before it behaves again
     misbehave: deque[Misbehaviour] = field(default_factory=deque)
-    #: how far the receiver is behind; None: an older addon, which does not tell
+    #: how far the receiver is behind; None: an older addon, without these figures
     stats: dict[str, Any] | None = None
     #: called during every pull
     while_pulling: Callable[[], object] = lambda: None
+
+    def setting(self, *push_tokens: str) -> dict[str, Any]:
+        """Return this source as an entry of BRIDGECORE_SOURCES."""
+        tokens = push_tokens or ["token"]
+        return {"id": self.source, "url": self.url, "feed_key": self.key, "push_tokens": tokens}
 
     def called(self, route: str) -> list[dict[str, Any]]:
         return [body for called, body in self.calls if called == route]
@@ -62,6 +67,19 @@ class Feed:
             item["id"]: item["error"] for item in body["failed"] if item["id"] not in self.processed
         }
         return {"success": True, "processed_count": len(body["event_ids"]), "unknown": []}
+
+
+def wire(event_id: int, record_id: int = 1, **facts: Any) -> dict[str, Any]:
+    """Return an event as the feed has it."""
+    return {
+        "id": event_id,
+        "model": "res.partner",
+        "record_id": record_id,
+        "event": "write",
+        "timestamp": f"2026-01-31T12:00:00.{event_id:06}Z",
+        "payload": {"name": f"Partner {event_id}"},
+        **facts,
+    }
 
 
 def answer(status: int, text: str = "{}", **headers: str) -> Misbehaviour:

@@ -1,5 +1,4 @@
-"""Handlers of the receiver under random kills: they note in a file, which no kill can take back,
-when they begin and end."""
+"""Handlers that note in a file when they begin and end; no kill can take that back."""
 
 import os
 import time

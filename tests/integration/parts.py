@@ -14,7 +14,7 @@ from bridgecore.runtime import Runtime
 from bridgecore.storage.history import Filter
 from bridgecore.storage.inbox import Submission
 
-from tests.integration.fake_odoo import FakeOdoo
+from tests.integration.fake_odoo import FakeOdoo, wire
 
 
 class MessagesByHand:
@@ -51,9 +51,7 @@ class Parts(Runtime):
 
     def __init__(self, redis_url: str, odoo: FakeOdoo, **settings: Any) -> None:
         self.source = str(uuid4())
-        source = Source(
-            id=self.source, url=odoo.url(self.source), feed_key="feed-key", push_tokens=["token"]
-        )
+        source = Source(**odoo.feed(self.source).setting())
         defaults = {
             "retry_base": 0,
             "max_attempts": 3,
@@ -73,16 +71,8 @@ class Parts(Runtime):
         return parse_event(self.wire(event_id, record_id, **facts), self.source)
 
     def wire(self, event_id: int = 1, record_id: int = 1, **facts: Any) -> dict[str, Any]:
-        """An event as the feed has it."""
-        return {
-            "id": event_id,
-            "model": "res.partner",
-            "record_id": record_id,
-            "event": "write",
-            "timestamp": f"2026-01-31T12:00:00.{event_id:06}Z",
-            "payload": {"name": f"Partner {event_id}"},
-            **facts,
-        }
+        """Return an event as the feed has it."""
+        return wire(event_id, record_id, **facts)
 
     def push(self, *events: Event) -> Receipt:
         (result,) = self.acceptance.accept([Submission(self.source, events, "push")])
@@ -91,7 +81,7 @@ class Parts(Runtime):
         return result
 
     def deliver(self, most: int = 1000) -> None:
-        """Deliver messages, also those that this causes, until there are none."""
+        """Deliver the messages, and those that this causes, until there are none."""
         while self.messages.sent:
             kind, content = self.messages.sent.popleft()
             if kind == "handle":

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
+from bridgecore.api import create_app
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
@@ -64,3 +66,36 @@ def test_every_answer_is_as_described(description, subtests, mode):
                 RUN(given(strategy)(check))()
             except Unsatisfiable:
                 assert mode is GenerationMode.NEGATIVE  # there is nothing to get wrong
+
+
+def test_the_description_is_complete(parts):
+    """Every route says what it does and what it answers, with an example."""
+    client = TestClient(create_app(parts))
+    description = client.get("/openapi.json").json()
+    schemas = description["components"]["schemas"]
+    for path, methods in description["paths"].items():
+        for method, route in methods.items():
+            assert route["description"], path
+            assert route["tags"], path
+            answers = {code: answer for code, answer in route["responses"].items() if code < "3"}
+            for answer in answers.values():
+                for kind, content in answer["content"].items():
+                    if kind == "application/json":
+                        name = content["schema"]["$ref"].rpartition("/")[2]
+                        assert has_example(schemas, schemas[name]), (method, path, name)
+            for parameter in route.get("parameters", []):
+                assert "schema" in parameter
+    assert client.get("/docs").status_code == 200
+
+
+def has_example(schemas, schema):
+    """Its own, or one for each of the objects that it holds."""
+    if schema.get("examples") or schema.get("example"):
+        return True
+    held = [
+        part["$ref"].rpartition("/")[2]
+        for value in schema.get("properties", {}).values()
+        for part in (value, value.get("items", {}))
+        if "$ref" in part
+    ]
+    return bool(held) and all(has_example(schemas, schemas[name]) for name in held)

@@ -1,31 +1,22 @@
 """What the administrator can find out about pushes that were refused."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 from bridgecore.api import create_app, refusals
 from fastapi.testclient import TestClient
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from tests.integration.api_calls import RECEIVE, TOKEN, samples_of
 from tests.integration.parts import Parts
 from tests.support import eventually
 
-RECEIVE = "/api/v1/webhooks/receive"
-TOKEN = {"X-API-Key": "token"}
 PERIOD = 0.05
 
 
 @pytest.fixture
 def parts(make_parts) -> Parts:
     return make_parts(max_body_bytes=10_000, max_queue_depth=1)
-
-
-@pytest.fixture
-def client(parts) -> Iterator[TestClient]:
-    with TestClient(create_app(parts)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -40,11 +31,9 @@ def lines(caplog):
 
 
 def counted(client: TestClient) -> dict[str, float]:
-    text = client.get("/metrics", headers={"Authorization": "Bearer admin"}).text
     return {
         sample.labels["code"]: sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        for sample in samples_of(client)
         if sample.name == "bridgecore_refused_pushes_total"
     }
 

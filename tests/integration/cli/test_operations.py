@@ -3,26 +3,8 @@
 import json
 
 import pytest
-from bridgecore.cli import common, doctor, main, operations
-from click.testing import CliRunner
 
 from tests.integration.fake_odoo import answer
-
-
-@pytest.fixture
-def run(parts, monkeypatch):
-    """Run a command on the parts; its result."""
-    for module in (common, doctor, operations):
-        if hasattr(module, "runtime"):
-            monkeypatch.setattr(module, "runtime", lambda: parts)
-    monkeypatch.setattr(operations, "start", lambda: parts)
-
-    def run(*words, code=0):
-        result = CliRunner().invoke(main, words)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return run
 
 
 def fail(parts, *ids):
@@ -131,23 +113,3 @@ def test_the_former_name_of_pull_still_works_and_is_not_shown(parts, run):
     commands = [line.split()[0] for line in run("--help").splitlines() if line.startswith("  ")]
     assert "pull" in commands
     assert "sync" not in commands
-
-
-def test_the_doctor(parts, run, monkeypatch):
-    monkeypatch.setattr("bridgecore.watching.doctor._WORKER_TIMEOUT", 0.1)
-    output = run("doctor", code=1)
-    assert "ok       redis: version" in output
-    assert "ERROR    workers: No worker serves" in output
-
-
-def test_redis_that_is_away_is_a_line_and_no_traceback(parts, run, monkeypatch):
-    from redis.exceptions import ConnectionError as Away
-
-    def away(*_arguments):
-        raise Away
-
-    monkeypatch.setattr(parts.storage.live, "newest", away)
-    output = run("events", "tail", code=1)
-    where = parts.settings.redis.location
-    assert output.startswith(f"Error: Redis at {where} cannot be used (ConnectionError): check")
-    assert "--data-dir" in output

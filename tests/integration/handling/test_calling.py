@@ -1,10 +1,11 @@
-"""What becomes of events whose handlers fail, and of those beside them."""
+"""Events whose handlers fail, and the events beside them."""
 
 import asyncio
 
 import pytest
 
-from tests.integration.batching import latest, memory, records
+from tests.integration.batching import batches_of, latest, memory, records
+from tests.support import eventually
 
 
 class Failing:
@@ -99,21 +100,6 @@ def test_while_an_event_waits_for_its_next_attempt_its_record_waits_and_others_g
     assert set(parts.states().values()) <= {"confirmed", "done"}
 
 
-def test_a_repeat_of_a_dead_event_reports_it_again(make_parts):
-    parts = make_parts(max_attempts=1)
-    parts.registry.on()(fail := Failing(parts, times=100))
-    parts.push(parts.event(1))
-    parts.deliver()
-    assert fail.calls == 1
-    parts.odoo.failed.clear()
-
-    parts.push(parts.event(1))
-    parts.deliver()
-    assert fail.calls == 1
-    assert list(parts.odoo.failed) == [1]
-    assert parts.states() == {1: "dead"}
-
-
 class WordlessError(Exception):
     """Python 3.11 cannot format its traceback."""
 
@@ -131,7 +117,9 @@ class WordlessError(Exception):
     ],
     ids=["not Unicode", "null character", "no traceback"],
 )
-def test_an_error_that_cannot_be_stored_or_described_ends_like_any_other(parts, error, told):
+def test_an_error_that_cannot_be_stored_or_described_is_a_failure_like_any_other(
+    parts, error, told
+):
     @parts.registry.on()
     def fail(event):
         raise error
@@ -183,3 +171,56 @@ def test_a_handler_that_changes_its_event_changes_nothing_else(parts):
     assert len(parts.effects) == 2
     assert set(parts.states().values()) == {"confirmed"}
     assert latest(parts) == {"name": "Partner 1"}
+
+
+def test_when_much_of_the_lease_has_passed_the_rest_of_the_batch_is_claimed_again(
+    make_parts, monkeypatch
+):
+    parts = make_parts(lease=0.4)
+    parts.runner.pace.limit = 100
+    parts.record_effects()
+    begun = []
+
+    @parts.registry.on()
+    def slow(event):
+        begun.append(event.event_id)
+        if event.event_id == 1:
+            start = parts.storage.now()
+            eventually(lambda: parts.storage.now() > start + 1_000_000)  # longer than all leases
+
+    seen = batches_of(parts, monkeypatch)
+    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
+    parts.deliver()
+    assert seen[0] == [1]
+    assert begun == [1, 2, 3]
+    assert set(parts.states().values()) == {"confirmed"}
+
+
+def test_a_lease_of_which_much_has_passed_is_extended_before_the_handler_is_called(
+    make_parts, monkeypatch
+):
+    parts = make_parts(lease=1.5)
+    left = []
+    key = parts.key("lease:res.partner:1")
+    parts.registry.on()(lambda event: left.append(parts.storage.redis.pttl(key)))
+    parts.push(parts.event(1))
+    claim_at_once = parts.storage.batches.claim
+
+    def claim_late(*arguments):
+        taken = claim_at_once(*arguments)
+        eventually(lambda: parts.storage.redis.pttl(key) < 700)
+        return taken
+
+    monkeypatch.setattr(parts.storage.batches, "claim", claim_late)
+    parts.deliver()
+    assert left[0] > 1000
+
+
+def test_an_event_whose_content_is_damaged_is_reported_and_holds_up_no_other(parts):
+    parts.odoo.events = [parts.wire(1), parts.wire(2)]
+    parts.pulling.pull(parts.source)
+    (body,) = parts.storage.redis.keys(parts.key("body:1@*"))
+    parts.storage.redis.set(body, "{")
+    parts.deliver()
+    assert parts.odoo.processed == [2]
+    assert parts.odoo.failed[1].endswith("The stored content of this event cannot be read.")

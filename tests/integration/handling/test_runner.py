@@ -1,4 +1,4 @@
-"""Events are taken and settled together, but each is handled, and fails, on its own."""
+"""Events are claimed and settled together, but each is handled, and fails, on its own."""
 
 import os
 import signal
@@ -6,11 +6,9 @@ import threading
 from itertools import chain
 
 import pytest
-from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
 from tests.integration.batching import batches_of, in_a_child, latest, memory, records
-from tests.integration.parts import Parts
 from tests.support import eventually
 
 ERASED = {"_metadata": {"erased": True}}
@@ -18,7 +16,7 @@ ERASED = {"_metadata": {"erased": True}}
 
 @pytest.fixture
 def parts(make_parts):
-    """All that waits is taken at once."""
+    """All events that are due are claimed in one batch."""
     parts = make_parts(max_attempts=2)
     parts.runner.pace.limit = 100
     parts.record_effects()
@@ -52,8 +50,8 @@ def test_a_failure_holds_up_its_own_record_only(make_parts, monkeypatch):
     assert memory(parts, 4).get("attempts") is None  # it was not tried
 
 
-def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts):
-    """At the third record the process dies, each time; the others have one attempt each."""
+def test_an_event_that_kills_its_worker_costs_its_neighbours_no_attempts(make_parts):
+    """The process dies each time it handles the third record; each event has one attempt."""
     parts = make_parts(lease=0.2, max_attempts=1)
     parts.runner.pace.limit = 100
     parts.record_effects()
@@ -70,18 +68,18 @@ def test_what_kills_its_worker_takes_no_attempts_from_its_neighbours(make_parts)
     status = in_a_child(lambda: parts.runner.run(parts.source, everything))
     assert os.WTERMSIG(status) == signal.SIGKILL
 
-    def all_ended():
+    def all_settled():
         parts.runner.run(parts.source, everything)
         return parts.storage.redis.zcard(parts.key("queued")) == 0
 
-    eventually(all_ended)
+    eventually(all_settled)
     assert sorted(map(int, parts.storage.redis.lrange(effects, 0, -1))) == [1, 2, 4, 5, 6]
     assert parts.states()[3] == "dead"
     assert "death of its worker" in memory(parts, 3, 3)["error"]
 
 
-def test_what_was_tried_before_is_taken_alone(parts, monkeypatch):
-    """It may have killed its worker, and would hold up those that were taken with it."""
+def test_an_event_that_was_tried_before_is_claimed_alone(parts, monkeypatch):
+    """The event may have killed its worker, and would hold up the events of its batch."""
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=(n + 1) // 2) for n in range(1, 9)))
     for number in (4, 5):
@@ -93,7 +91,7 @@ def test_what_was_tried_before_is_taken_alone(parts, monkeypatch):
     assert [5] in seen
 
 
-def test_what_was_handled_before_is_not(parts, monkeypatch):
+def test_events_that_were_handled_before_are_not_claimed_alone(parts, monkeypatch):
     seen = batches_of(parts, monkeypatch)
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 5)))
     for number in (2, 3):
@@ -104,7 +102,7 @@ def test_what_was_handled_before_is_not(parts, monkeypatch):
     assert len(parts.effects) == 2
 
 
-def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handlers(make_parts):
+def test_a_handled_event_whose_batch_was_not_settled_is_settled_without_its_handlers(make_parts):
     parts = make_parts(lease=0.2)
     parts.runner.pace.limit = 100
     effects = parts.key("effects")
@@ -120,58 +118,17 @@ def test_a_handled_event_whose_batch_was_not_settled_is_ended_without_its_handle
     fields = eventually(lambda: "handled_at" in memory(parts, 1) and memory(parts, 1))
     assert fields["state"] == "queued"
 
-    taken = eventually(
+    claimed = eventually(
         lambda: parts.storage.batches.claim(parts.source, records(1), 10).batch.events
     )
-    parts.storage.leases.release(taken[0].lease)
+    parts.storage.leases.release(claimed[0].lease)
     parts.runner.run(parts.source, records(1))
     assert parts.storage.redis.lrange(effects, 0, -1) == ["1", "2"]
     assert parts.states()[1] == "done"
     assert memory(parts, 1)["handled_at"] == fields["handled_at"]
 
 
-def test_without_a_way_to_tell_what_was_done_no_second_handler_is_called(parts, monkeypatch):
-    def away():
-        raise RedisAway
-
-    monkeypatch.setattr(parts.storage.progress._pool, "get_connection", away)
-    seen = batches_of(parts, monkeypatch)
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    parts.deliver()
-    assert seen == [[1], [2], [3]]
-    assert len(parts.effects) == 3
-
-
-def test_without_the_right_to_silence_redis_events_are_taken_one_at_a_time(
-    redis_url, odoo, monkeypatch
-):
-    limited = redis_url.replace("redis://", "redis://limited:word@")
-    with Redis.from_url(redis_url) as redis:
-        redis.execute_command("ACL", "SETUSER", "limited", "on", ">word", "~*", "+@all",
-                              "-client|reply")  # fmt: skip
-        parts = Parts(limited, odoo)
-        parts.runner.pace.limit = 100
-        parts.record_effects()
-        seen = batches_of(parts, monkeypatch)
-        parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-        parts.deliver()
-        redis.execute_command("ACL", "DELUSER", "limited")
-    assert seen == [[1], [2], [3]]
-    assert len(parts.effects) == 3
-
-
-def test_nobody_answers_a_mark(parts):
-    """With an answer unread the kernel would drop what is under way when the process is killed."""
-    parts.push(parts.event(1))
-    (claimed,) = parts.storage.batches.claim(parts.source, records(1), 1).batch.events
-    with parts.storage.progress.open() as notes:
-        notes.add_handled(claimed, 1)
-        notes.send()
-        eventually(lambda: "handled_at" in memory(parts, 1))
-        assert not notes._connection.can_read(timeout=0.05)
-
-
-def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
+def test_results_are_kept_while_redis_is_away(parts, monkeypatch):
     settle = parts.storage.batches.settle
     answers = iter([RedisAway, RedisAway])
 
@@ -187,12 +144,17 @@ def test_ends_are_kept_while_redis_is_away(parts, monkeypatch):
     assert set(parts.states().values()) == {"confirmed"}
 
 
-def test_what_would_take_long_is_shared(parts, monkeypatch):
-    """With one event per batch and a slow handler, half of what waits goes to others each time."""
+@pytest.fixture
+def eight_slow(parts, monkeypatch):
+    """Eight records have an event, handlers count as slow, and a batch has one event."""
     monkeypatch.setattr("bridgecore.handling.pace.MAX_EVENTS", 1)
     monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
     parts.runner.pace.limit = 1
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
+
+
+def test_slow_records_are_shared_with_other_workers(parts, eight_slow):
+    """Half of the records that wait go to other workers, each time."""
     parts.messages.sent.clear()
     parts.runner.run(parts.source, records(*range(1, 9)))
     shared = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
@@ -202,17 +164,13 @@ def test_what_would_take_long_is_shared(parts, monkeypatch):
     assert set(parts.states().values()) == {"confirmed"}
 
 
-def test_if_nobody_can_be_asked_to_share_it_is_done_alone(parts, monkeypatch):
-    monkeypatch.setattr("bridgecore.handling.pace.MAX_EVENTS", 1)
-    monkeypatch.setattr("bridgecore.handling.pace.LONG", 0)
-    parts.runner.pace.limit = 1
-    parts.push(*(parts.event(n, record_id=n) for n in range(1, 9)))
+def test_if_messages_cannot_be_sent_slow_records_are_not_shared(parts, eight_slow):
     parts.messages.away = True
     parts.runner.run(parts.source, records(*range(1, 9)))
     assert len(parts.effects) == 8
 
 
-def test_a_redis_that_is_full_still_lets_a_batch_end(parts):
+def test_a_full_redis_still_lets_a_batch_be_settled(parts):
     redis = parts.storage.redis
 
     @parts.registry.on()
@@ -229,7 +187,9 @@ def test_a_redis_that_is_full_still_lets_a_batch_end(parts):
     assert not redis.exists(parts.key("lease:res.partner:1"))
 
 
-def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypatch):
+def test_an_event_that_erases_is_alone_in_its_batch_so_that_no_older_values_come_back(
+    parts, monkeypatch
+):
     seen = batches_of(parts, monkeypatch)
 
     @parts.registry.on()
@@ -250,15 +210,8 @@ def test_what_erases_is_alone_so_that_no_older_values_come_back(parts, monkeypat
     assert "Ada" not in str([parts.storage.redis.get(parts.key(f"body:{parts.event(1).key}"))])
 
 
-def test_what_was_given_up_and_is_not_known_any_more_is_not_told_for_ever(parts):
-    parts.storage.redis.zadd(parts.key("reports"), {"7@never": 1})
-    parts.confirming.confirm(parts.source)
-    assert parts.odoo.failed == {7: ""}
-    assert parts.storage.redis.zcard(parts.key("reports")) == 0
-
-
-def test_ends_are_kept_while_redis_takes_no_writes(parts):
-    """As it does while too few replicas are there."""
+def test_results_are_kept_while_redis_accepts_no_writes(parts):
+    """Redis refuses writes while it has too few replicas."""
     redis = parts.storage.redis
 
     @parts.registry.on()
@@ -272,14 +225,6 @@ def test_ends_are_kept_while_redis_takes_no_writes(parts):
     parts.deliver()
     assert len(parts.effects) == 3
     assert set(parts.states().values()) == {"confirmed"}
-
-
-def test_the_models_of_a_batch_have_sync_states_with_the_newest_event(parts):
-    parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
-    parts.deliver()
-    assert parts.storage.redis.smembers(parts.key("models")) == {"res.partner"}
-    state = parts.storage.redis.hgetall(parts.key("sync:res.partner"))
-    assert (state["last_event_id"], state["events"]) == ("3", "3")
 
 
 def test_a_batch_ends_with_the_turn(parts, monkeypatch):
@@ -298,9 +243,3 @@ def test_a_batch_ends_with_the_turn(parts, monkeypatch):
     left = [content[1] for kind, content in parts.messages.sent if kind == "handle"]
     assert sorted(chain(*left)) == records(2, 3)
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
-
-
-def test_a_batch_of_large_events_is_small(parts):
-    parts.push(*(parts.event(n, record_id=n, payload={"text": 300_000 * "x"}) for n in range(1, 9)))
-    batch = parts.storage.batches.claim(parts.source, records(*range(1, 9)), 100).batch
-    assert batch.records == records(1, 2, 3, 4)  # one megabyte, and what it results with

@@ -1,4 +1,4 @@
-"""Odoo is told what became of its events."""
+"""Odoo gets the results of its events."""
 
 import pytest
 from bridgecore.errors import FeedUnavailable
@@ -10,20 +10,20 @@ from tests.integration.fake_odoo import answer, hang_up
 
 
 def handle(parts, *event_ids):
-    """Push and handle, without telling Odoo."""
+    """Push and handle events, without confirming them."""
     parts.push(*(parts.event(n) for n in event_ids))
     parts.runner.run(parts.source, ["res.partner:1"])
     parts.messages.sent.clear()
 
 
-def test_what_is_told_together_is_told_in_one_call(parts):
+def test_reports_that_wait_together_are_confirmed_in_one_call(parts):
     handle(parts, *range(1, 101))
     parts.confirming.confirm(parts.source)
     (call,) = parts.odoo.called("mark-processed")
     assert call == {"event_ids": list(range(1, 101)), "failed": []}
 
 
-def test_long_lists_are_told_in_order_and_in_parts(parts, monkeypatch):
+def test_long_lists_are_confirmed_in_order_and_in_parts(parts, monkeypatch):
     monkeypatch.setattr(confirming, "BATCH", 7)
     handle(parts, *range(1, 21))
     parts.confirming.confirm(parts.source)
@@ -31,14 +31,14 @@ def test_long_lists_are_told_in_order_and_in_parts(parts, monkeypatch):
     assert [len(c["event_ids"]) for c in parts.odoo.called("mark-processed")] == [7, 7, 6]
 
 
-def test_a_repeat_does_not_lose_its_place(parts):
+def test_a_duplicate_does_not_lose_its_place(parts):
     handle(parts, 1, 2)
     parts.push(parts.event(1))
     parts.confirming.confirm(parts.source)
     assert parts.odoo.processed == [1, 2]
 
 
-def test_what_is_handled_meanwhile_is_told_by_the_same_task(parts):
+def test_what_is_handled_meanwhile_is_confirmed_by_the_same_task(parts):
     handle(parts, 1)
     parts.odoo.misbehave.append(
         lambda handler: (handle(parts, 2), answer(200, '{"success": true}')(handler))
@@ -49,7 +49,7 @@ def test_what_is_handled_meanwhile_is_told_by_the_same_task(parts):
 
 
 @pytest.mark.parametrize("trouble", [answer(500), answer(503), hang_up], ids=["500", "503", "gone"])
-def test_if_odoo_is_in_trouble_it_is_told_later(parts, trouble):
+def test_if_odoo_does_not_answer_the_event_is_confirmed_later(parts, trouble):
     handle(parts, 1)
     parts.odoo.misbehave.append(trouble)
     with pytest.raises(FeedUnavailable):
@@ -60,7 +60,7 @@ def test_if_odoo_is_in_trouble_it_is_told_later(parts, trouble):
     assert parts.states() == {1: "confirmed"}
 
 
-def test_two_do_not_tell_at_once(parts):
+def test_only_one_task_confirms_at_a_time(parts):
     handle(parts, 1)
     lease = parts.storage.leases.acquire(parts.source, confirming.LEASE)
     parts.confirming.confirm(parts.source)
@@ -71,7 +71,7 @@ def test_two_do_not_tell_at_once(parts):
     assert parts.odoo.processed == [1]
 
 
-def test_events_that_odoo_does_not_know_any_more_are_not_told_for_ever(parts):
+def test_events_that_odoo_does_not_know_any_more_are_reported_once(parts):
     handle(parts, 1)
     parts.odoo.misbehave.append(answer(200, '{"success": true, "unknown": [1]}'))
     parts.confirming.confirm(parts.source)
@@ -79,8 +79,8 @@ def test_events_that_odoo_does_not_know_any_more_are_not_told_for_ever(parts):
     assert len(parts.odoo.called("mark-processed")) == 1
 
 
-def test_who_tells_has_a_turn_and_leaves_the_rest_to_another_message(parts, monkeypatch):
-    """One process tells all sources, and reads their feeds."""
+def test_confirming_has_a_turn_and_leaves_the_rest_to_another_message(parts, monkeypatch):
+    """One process confirms for all sources, and reads their feeds."""
     monkeypatch.setattr(confirming, "TURN", 0)
     monkeypatch.setattr(confirming, "BATCH", 1)
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
@@ -96,7 +96,7 @@ def test_who_tells_has_a_turn_and_leaves_the_rest_to_another_message(parts, monk
 
 
 def give_up(parts):
-    """An event that is dead, its outcome as it is about to be told, and the right to tell it."""
+    """Give an event up; return its report, which waits, and the lease to confirm it."""
     parts.push(parts.event(1))
     settle(parts, claim(parts), "dead")
     return parts.storage.reports.first(parts.source, 10), parts.storage.leases.acquire(
@@ -104,7 +104,7 @@ def give_up(parts):
     )
 
 
-def test_a_dead_letter_that_is_discarded_while_odoo_is_told_is_kept_as_such(parts):
+def test_a_dead_letter_that_is_discarded_while_it_is_confirmed_stays_discarded(parts):
     reports, lease = give_up(parts)
     parts.storage.dead_letters.discard(parts.source, [parts.event(1).key])
     assert parts.storage.reports.confirm(lease, reports) == 0
@@ -112,9 +112,16 @@ def test_a_dead_letter_that_is_discarded_while_odoo_is_told_is_kept_as_such(part
     assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)
 
 
-def test_an_event_that_is_handled_after_all_while_odoo_is_told_is_told_again(parts):
+def test_an_event_that_is_replayed_while_it_is_confirmed_is_reported_again(parts):
     reports, lease = give_up(parts)
     parts.storage.dead_letters.replay(parts.source, [parts.event(1).key])
     settle(parts, claim(parts))
     assert parts.storage.reports.confirm(lease, reports) == 1
     assert parts.states() == {1: "done"}
+
+
+def test_a_report_of_an_event_that_redis_has_forgotten_is_sent_once(parts):
+    parts.storage.redis.zadd(parts.key("reports"), {"7@never": 1})
+    parts.confirming.confirm(parts.source)
+    assert parts.odoo.failed == {7: ""}
+    assert parts.storage.redis.zcard(parts.key("reports")) == 0

@@ -14,7 +14,7 @@ def parts(make_parts, monkeypatch):
 
 
 def fail(parts, times):
-    """Call it so often while it is away; the pauses that were begun, in seconds."""
+    """Call Odoo so often while it is away; return the pauses that began, in seconds."""
     pauses = []
     for _ in range(times):
         parts.odoo.misbehave.append(hang_up)
@@ -30,7 +30,7 @@ def test_the_pauses_grow_up_to_a_limit(parts):
         assert pause == pytest.approx(expected, rel=0.25)
 
 
-def test_meanwhile_nothing_is_asked_or_told(parts):
+def test_meanwhile_odoo_is_not_called(parts):
     fail(parts, 1)
     parts.push(parts.event(1))
     parts.runner.run(parts.source, ["res.partner:1"])
@@ -53,21 +53,6 @@ def test_a_refused_key_counts_too_and_is_shown_without_the_key(parts, admin):
     (state,) = admin.get("/api/v1/sync-states").json()["sources"]
     assert "refused the feed key" in state["feed_error"]
     assert "feed-key" not in state["feed_error"]
-
-
-def test_a_pull_that_is_asked_for_does_not_wait(parts, admin):
-    fail(parts, 3)
-    answer = admin.post("/api/v1/pull", json={"reconcile": True})
-    assert (answer.status_code, answer.json()["sources"]) == (202, [parts.source])
-    assert parts.messages.sent.pop() == ("pull", (parts.source, True, True))
-    entry = admin.get("/api/v1/audit", params={"limit": 1}).json()["entries"][0]
-    assert (entry["by"], entry["action"]) == ("api", "pull.requested")
-
-
-def test_a_pull_needs_no_body(parts, admin):
-    assert admin.post("/api/v1/pull").json() == {"success": True, "sources": [parts.source]}
-    assert parts.messages.sent.pop() == ("pull", (parts.source, False, True))
-    assert admin.post("/api/v1/pull", content=b"nonsense").status_code == 422
 
 
 def test_only_one_odoo_is_left_alone(parts):

@@ -4,12 +4,11 @@ import json
 
 import pytest
 from bridgecore.api.models import whole
-from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable, QueueUnavailable
+from bridgecore.errors import FeedUnavailable, QueueUnavailable
 from bridgecore.events import MAX_DEPTH
-from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage.history import Filter
 
-from tests.integration.fake_odoo import answer, hang_up
+from tests.integration.fake_odoo import answer
 
 
 def test_all_pages_are_read_at_once(make_parts):
@@ -70,7 +69,7 @@ def test_reconciliation_starts_at_the_beginning_and_leaves_the_cursor_alone(part
     parts.odoo.events = [parts.wire(1), parts.wire(2)]
     parts.pulling.pull(parts.source)
     parts.deliver()
-    parts.odoo.processed.remove(1)  # its acknowledgement was lost
+    parts.odoo.processed.remove(1)  # its confirmation was lost
 
     parts.pulling.pull(parts.source, reconcile=True)
     parts.deliver()
@@ -91,7 +90,7 @@ def test_a_wiped_redis_heals(parts):
     assert parts.odoo.processed == [1, 2]
 
 
-def test_two_do_not_pull_at_once(parts):
+def test_only_one_task_pulls_at_a_time(parts):
     inner = []
     parts.odoo.while_pulling = lambda: inner.append(parts.pulling.pull(parts.source))
     parts.pulling.pull(parts.source)
@@ -99,17 +98,17 @@ def test_two_do_not_pull_at_once(parts):
     assert len(parts.odoo.called("pull")) == 1
 
     parts.odoo.while_pulling = lambda: None
-    assert parts.pulling.pull(parts.source) == 0  # the lock was given back
+    assert parts.pulling.pull(parts.source) == 0  # the lease was given back
 
 
-def test_the_lock_is_given_back_after_an_error(parts):
+def test_the_lease_is_given_back_after_an_error(parts):
     parts.odoo.misbehave.append(answer(500))
     with pytest.raises(FeedUnavailable):
         parts.pulling.pull(parts.source)
     assert parts.pulling.pull(parts.source) == 0
 
 
-def test_the_lock_of_another_owner_is_not_given_back(parts):
+def test_the_lease_of_another_owner_is_not_given_back(parts):
     key = parts.key("lease:sync")
     parts.odoo.while_pulling = lambda: parts.storage.redis.set(key, "another's", px=60_000)
     parts.pulling.pull(parts.source)
@@ -139,47 +138,6 @@ def test_a_feed_that_says_it_has_more_but_does_not_go_on(parts):
     assert len(parts.odoo.calls) == 1
 
 
-@pytest.mark.parametrize(
-    ("misbehaviour", "error", "message"),
-    [
-        (answer(401), FeedRefused, "in the group 'Webhook receiver'"),
-        (answer(403), FeedRefused, "check feed_key"),
-        (answer(404, "<html>"), FeedError, "auto_webhook_odoo is installed"),
-        (answer(303, Location="/web/login"), FeedError, "answered 303"),
-        (answer(200, "<html>"), FeedError, "without the JSON of a feed"),
-        (answer(200, "[]"), FeedError, "without the JSON of a feed"),
-        (answer(200, "{}"), FeedError, "without events or last_id"),
-        (answer(200, '{"events": 1, "last_id": 1}'), FeedError, "no list"),
-        (answer(200, '{"source": "other", "events": []}'), FeedError, "is database other"),
-        (answer(500), FeedUnavailable, "answered 500"),
-        (answer(429), FeedUnavailable, "answered 429"),
-        (hang_up, FeedUnavailable, "cannot be reached"),
-        (answer(200, '{"events": [{}], "last_id": 1}'), FeedError, "an event without id"),
-    ],
-)
-def test_other_answers_say_what_to_do(parts, misbehaviour, error, message):
-    parts.odoo.misbehave.append(misbehaviour)
-    with pytest.raises(error) as raised:
-        parts.pulling.pull(parts.source)
-    assert message in str(raised.value)
-    assert "feed-key" not in str(raised.value)
-    assert parts.storage.feeds.cursor(parts.source) == 0
-
-
-def test_the_key_is_sent_even_if_netrc_has_another(parts, tmp_path, monkeypatch):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login someone password else\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    parts.pulling.pull(parts.source)
-    assert parts.odoo.headers[0]["Authorization"] == "Bearer feed-key"
-
-
-def test_the_database_is_named_if_it_is_set(parts):
-    source = parts.settings.sources[0].model_copy(update={"database": "production"})
-    OdooFeed(source, (1, 1)).pull(0, 10, include_processed=False)
-    assert parts.odoo.headers[0]["X-Odoo-Database"] == "production"
-
-
 def nested(depth: int) -> list:
     value: list = []
     for _ in range(depth):
@@ -198,16 +156,6 @@ def test_an_event_that_cannot_be_stored_is_reported_and_holds_up_no_other(parts,
     parts.deliver()
     assert parts.odoo.processed == [2]
     assert parts.odoo.failed[1].startswith("not understood by the receiver: ")
-
-
-def test_an_event_whose_content_is_damaged_is_reported_and_holds_up_no_other(parts):
-    parts.odoo.events = [parts.wire(1), parts.wire(2)]
-    parts.pulling.pull(parts.source)
-    (body,) = parts.storage.redis.keys(parts.key("body:1@*"))
-    parts.storage.redis.set(body, "{")
-    parts.deliver()
-    assert parts.odoo.processed == [2]
-    assert parts.odoo.failed[1].endswith("The stored content of this event cannot be read.")
 
 
 def test_values_nested_as_deeply_as_may_be_can_be_read_wherever_they_go(parts):

@@ -1,4 +1,4 @@
-"""`bridgecore serve`: everything in one command, and everything ends with it."""
+"""`bridgecore serve` starts all roles, and all end with it."""
 
 import json
 import os
@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from bridgecore.errors import SettingsError
 from bridgecore.running.children import GRACE
-from bridgecore.running.embedded_redis import embedded_redis
 
 from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
@@ -31,12 +29,6 @@ class Serving(Child):
     def __init__(self, folder: Path, odoo: FakeOdoo, settings: dict[str, str]) -> None:
         self.odoo = odoo.feed("served")
         self.port = free_port()
-        source = {
-            "id": self.odoo.source,
-            "url": self.odoo.url,
-            "feed_key": self.odoo.key,
-            "push_tokens": ["token"],
-        }
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -47,7 +39,7 @@ class Serving(Child):
         self.folder = folder
         self.environment = {
             **inherited,
-            "BRIDGECORE_SOURCES": json.dumps([source]),
+            "BRIDGECORE_SOURCES": json.dumps([self.odoo.setting()]),
             "BRIDGECORE_PORT": str(self.port),
             "BRIDGECORE_HANDLERS": "my_handlers",
             **settings,
@@ -145,16 +137,6 @@ def test_other_commands_find_its_redis_in_the_data_folder(serving):
     second = serving.run("serve", "--data-dir", "data")
     assert (second.returncode, "using" in second.stderr) == (1, True)
     assert serving.alive()
-
-
-@pytest.mark.parametrize(
-    ("folder", "words"),
-    [("/proc/nope", "cannot be created"), ("deep/" * 30, "too long for a socket")],
-    ids=["nowhere", "too deep"],
-)
-def test_a_data_folder_that_cannot_be_is_a_line_and_no_traceback(folder, words):
-    with pytest.raises(SettingsError, match=words):
-        embedded_redis(Path(folder))
 
 
 @pytest.mark.parametrize("serving", [{"BRIDGECORE_LOG_FORMAT": "json"}], indirect=True)

@@ -27,7 +27,7 @@ def test_what_a_reduced_payload_leaves_out_stays(parts):
     """It holds only what has changed, or nothing; the numbers are those that JSON has."""
     parts.push(parts.event(1, event="create", payload={"name": "Azure", "n": 2**60, "x": 0.1}))
     parts.push(parts.event(2, payload={"name": "Blue", **REDUCED}, changed_fields=["name", "text"]))
-    parts.push(parts.event(3, payload={"x": 1.5}))  # nobody knows what has changed
+    parts.push(parts.event(3, payload={"x": 1.5}))  # without changed_fields
     parts.deliver()
     assert latest(parts) == {"name": "Blue", "n": 2**60, "x": 1.5, **REDUCED}
 

@@ -1,4 +1,4 @@
-"""What is kept is bounded by age and by number; work that is left is never dropped."""
+"""What Redis keeps is bounded by age and number; unconfirmed events are never forgotten."""
 
 import pytest
 from bridgecore.storage import retention
@@ -64,7 +64,7 @@ def test_memories_are_bounded_by_number_but_young_ones_are_spared(make_parts):
     assert len(kept(parts, "event")) == 5
 
 
-def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
+def test_queued_unconfirmed_and_dead_events_are_never_forgotten(make_parts):
     parts = make_parts(max_stored_events=1, max_remembered_events=1, max_attempts=1)
 
     @parts.registry.on()
@@ -74,7 +74,7 @@ def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
 
     hold(parts, [1, 2])
     parts.push(parts.event(3, record_id=3))
-    parts.runner.run(parts.source, ["res.partner:3"])  # done, not told
+    parts.runner.run(parts.source, ["res.partner:3"])  # done, not confirmed
     parts.push(parts.event(4, record_id=4))  # queued
     for name in ("kept", "dead", "events"):
         age(parts, name)
@@ -84,8 +84,8 @@ def test_what_waits_or_is_not_told_or_is_dead_is_never_forgotten(make_parts):
     assert parts.odoo.processed == [2, 3, 4]
 
 
-def test_a_repeat_begins_a_new_life_of_the_memory(parts):
-    """It is told to Odoo again, and its age counts from there."""
+def test_a_duplicate_makes_the_memory_young_again(parts):
+    """The event is confirmed again, and its age counts from then."""
     hold(parts, [1])
     age(parts, "kept")
     parts.push(parts.event(1))
@@ -94,8 +94,8 @@ def test_a_repeat_begins_a_new_life_of_the_memory(parts):
     assert kept(parts, "event") == {1}
 
 
-def test_what_is_forgotten_while_a_repeat_of_it_is_to_be_told_leaves_nothing_behind(parts):
-    """Else it would be taken for confirmed, and forgotten, when it comes once more."""
+def test_an_event_that_is_forgotten_before_its_duplicate_is_confirmed_leaves_nothing_behind(parts):
+    """Otherwise the event would count as confirmed, and be forgotten, when it comes once more."""
     hold(parts, [1])
     parts.push(parts.event(1))
     age(parts, "kept")
@@ -162,14 +162,9 @@ def test_the_live_stream_is_bounded(make_parts):
     assert parts.storage.redis.xlen(parts.key("stream")) <= 200  # Redis drops whole blocks
 
 
-def test_audit_records_go_in_one_operation(parts):
-    redis = parts.storage.redis
-    redis.delete("bridgecore:audit")
-    now = parts.storage.now() // 1000
-    for days in (10, 5, 3, 1):
-        facts = {"by": "cli", "action": "test", "facts": f'{{"days": {days}}}'}
-        redis.xadd("bridgecore:audit", facts, id=f"{now - days * 86400_000}-0")
-    commands = redis.info("stats")["total_commands_processed"]
-    assert parts.storage.audit.drop_older_than(4 * 86400) == 2
-    assert redis.info("stats")["total_commands_processed"] - commands <= 3  # TIME, XTRIM, INFO
-    assert [entry.facts["days"] for entry in parts.storage.audit.newest(10)] == [1, 3]
+def test_an_event_may_be_forgotten_only_when_it_is_confirmed(parts):
+    parts.push(parts.event(1))
+    parts.runner.run(*parts.messages.sent.popleft()[1])
+    assert parts.storage.redis.zcard(parts.key("kept")) == 0
+    parts.deliver()
+    assert parts.storage.redis.zscore(parts.key("kept"), parts.event(1).key)

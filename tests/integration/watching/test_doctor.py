@@ -21,17 +21,17 @@ def findings(parts, verdict):
 
 def test_what_is_good(parts):
     parts.storage.feeds.note_read_to_end(parts.source)
-    ok = findings(parts, Verdict.OK)
-    assert ok["handlers"] == "1 registered"
-    assert "version" in ok["redis"]
-    assert "0 events wait" in ok[parts.source]
+    good = findings(parts, Verdict.OK)
+    assert good["handlers"] == "1 registered"
+    assert "version" in good["redis"]
+    assert "0 events wait" in good[parts.source]
 
 
-def test_nobody_works(parts):
-    errors = findings(parts, Verdict.ERROR)
-    assert "odoo.high" in errors["workers"]
-    assert "bridgecore worker" in errors["workers"]
-    assert "bridgecore beat" in errors[parts.source]
+def test_no_worker_runs(parts):
+    bad = findings(parts, Verdict.ERROR)
+    assert "odoo.high" in bad["workers"]
+    assert "bridgecore worker" in bad["workers"]
+    assert "bridgecore beat" in bad[parts.source]
 
 
 def test_redis_may_drop_events(parts):
@@ -47,11 +47,11 @@ def test_redis_is_full(parts, admin):
     redis = parts.storage.redis
     redis.config_set("maxmemory", "1mb")
     try:
-        errors = findings(parts, Verdict.ERROR)
-        assert "Redis is full" in errors["redis"]
-        assert "maxmemory is 1.00M" in errors["redis"]
-        assert "BRIDGECORE_MAX_STORED_EVENTS" in errors["redis"]
-        assert "workers" not in errors  # the broker is not to blame
+        bad = findings(parts, Verdict.ERROR)
+        assert "Redis is full" in bad["redis"]
+        assert "maxmemory is 1.00M" in bad["redis"]
+        assert "BRIDGECORE_MAX_STORED_EVENTS" in bad["redis"]
+        assert "workers" not in bad  # the broker is not to blame
         answer = admin.get("/health/ready")
         assert (answer.status_code, "Redis is full" in answer.text) == (503, True)
         redis.config_set("maxmemory", "1gb")
@@ -66,10 +66,10 @@ def test_redis_writes_nothing_to_disk(parts):
 
 def test_redis_is_away():
     parts = Runtime(Settings(redis_url=f"redis://127.0.0.1:{free_port()}/0"))
-    errors = findings(parts, Verdict.ERROR)
-    assert "BRIDGECORE_REDIS_URL" in errors["redis"]
-    assert "workers" not in errors  # nothing more can be said
-    assert "BRIDGECORE_SOURCES" in errors["sources"]
+    bad = findings(parts, Verdict.ERROR)
+    assert "BRIDGECORE_REDIS_URL" in bad["redis"]
+    assert "workers" not in bad  # nothing more can be said
+    assert "BRIDGECORE_SOURCES" in bad["sources"]
 
 
 @pytest.mark.parametrize(
@@ -84,26 +84,26 @@ def test_redis_is_away():
 )
 def test_odoo(parts, misbehaviour, advice):
     parts.odoo.misbehave.extend(misbehaviour)
-    errors = [
+    bad = [
         f.text for f in examine(parts) if (f.verdict, f.subject) == (Verdict.ERROR, parts.source)
     ]
-    assert len(errors) == 1  # and nothing of `beat`, which may run
-    assert advice in errors[0]
+    assert len(bad) == 1  # and nothing of `beat`, which may run
+    assert advice in bad[0]
 
 
-def test_no_event_is_taken_or_confirmed_by_the_check(parts):
+def test_the_check_accepts_and_confirms_no_event(parts):
     parts.odoo.events = [parts.wire(1)]
     list(examine(parts))
     assert parts.states() == {}
     assert parts.odoo.processed == []
 
 
-def test_dead_letters_and_closed_routes_are_warnings(make_parts):
+def test_dead_letters_and_closed_routes_are_doubtful(make_parts):
     parts = make_parts(admin_token=None, max_attempts=1)
     parts.registry.on()(lambda event: 1 / 0)
     parts.push(parts.event(1))
     parts.deliver()
     parts.storage.feeds.note_read_to_end(parts.source)
-    warnings = findings(parts, Verdict.WARNING)
-    assert "BRIDGECORE_ADMIN_TOKEN" in warnings["admin token"]
-    assert "dead-letters list" in warnings[parts.source]
+    doubtful = findings(parts, Verdict.WARNING)
+    assert "BRIDGECORE_ADMIN_TOKEN" in doubtful["admin token"]
+    assert "dead-letters list" in doubtful[parts.source]

@@ -1,9 +1,8 @@
 """Figures for Prometheus, computed from Redis, so they are those of all processes."""
 
 import pytest
-from fastapi.testclient import TestClient
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.integration.api_calls import samples_of
 from tests.integration.fake_odoo import answer
 
 
@@ -14,8 +13,7 @@ def read(parts, admin):
     def read(name, **labels):
         samples = {
             (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(admin.get("/metrics").text)
-            for sample in family.samples
+            for sample in samples_of(admin)
         }
         key = frozenset({"source": parts.source, **labels}.items())
         return samples[f"bridgecore_{name}", key]
@@ -58,7 +56,7 @@ def test_how_far_it_is_behind_odoo(parts, read):
 
 
 @pytest.mark.parametrize("stats", [None, {}, {"backlog": "many"}])
-def test_an_odoo_that_does_not_tell_is_pulled_all_the_same(parts, read, stats):
+def test_an_odoo_without_these_figures_is_pulled_all_the_same(parts, read, stats):
     parts.odoo.stats = stats
     parts.odoo.events = [parts.wire(1)]
     assert parts.pulling.pull(parts.source) == 1
@@ -106,10 +104,3 @@ def test_what_is_refused_because_too_many_wait(parts, read):
     with pytest.raises(Exception, match="waiting"):
         parts.push(parts.event(2))
     assert read("refused_total", via="push") == 1
-
-
-def test_a_token_that_opens_nothing_else(make_parts, admin: TestClient):
-    admin.app.state.parts = make_parts(metrics_token="metrics", admin_token=None)
-    headers = {"Authorization": "Bearer metrics"}
-    assert admin.get("/metrics", headers=headers).status_code == 200
-    assert admin.get("/api/v1/events", headers=headers).status_code == 403

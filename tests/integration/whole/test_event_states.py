@@ -1,4 +1,4 @@
-"""Any sequence of pushes, pulls, attempts, losses, acknowledgements and new offers against a
+"""Any sequence of pushes, pulls, attempts, losses, confirmations and new offers, compared with a
 simple model."""
 
 import itertools
@@ -43,7 +43,7 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             self.parts.odoo.events = [
                 self.parts.wire(n, record_id=n % RECORDS + 1) for n in sorted(numbers)
             ]
-            # Odoo may have been told meanwhile that it failed, by a repeated push.
+            # A duplicate may have reported the failure to Odoo meanwhile.
             seen = {*numbers} - {*self.parts.odoo.processed, *self.parts.odoo.failed}
             for number in sorted(seen & self.offered):
                 self.allowed[number] = self.attempts[number] + MAX_ATTEMPTS
@@ -116,22 +116,22 @@ def test_every_event_has_one_effect_in_order_and_is_confirmed(make_parts):
             assert all(self.attempts[n] <= self.allowed[n] for n in EVENTS)
 
         @invariant()
-        def only_outcomes_are_told(self):
+        def only_results_are_confirmed(self):
             assert set(self.parts.odoo.processed) <= set(self.successes)
             assert not set(self.parts.odoo.failed) & set(self.successes)
 
         def teardown(self):
-            # Whatever was lost: once everything is sent again, all comes to its end.
+            # Whatever was lost: once every event is pushed again, each gets its result.
             accepted = list(itertools.chain(*self.accepted.values()))
             if accepted:
                 self.parts.push(*map(self.event, accepted))
                 self.parts.deliver()
                 self.parts.confirming.confirm(self.parts.source)
             self.effects_are_single_and_in_order()
-            told = {*self.parts.odoo.processed, *self.parts.odoo.failed}
-            assert told == set(accepted)
+            confirmed = {*self.parts.odoo.processed, *self.parts.odoo.failed}
+            assert confirmed == set(accepted)
             assert {*self.parts.states().values()} <= {"confirmed", "dead"}
-            # What Odoo offers again has the success that it did not have before.
+            # Failed events that Odoo offers again succeed now.
             self.failing.clear()
             for number in sorted(self.parts.odoo.failed):
                 self.offer_again(number)

@@ -1,4 +1,4 @@
-"""API, worker and beat as processes of their own: pushed and pulled, handled, acknowledged."""
+"""API, worker and beat as processes of their own: events are pushed, pulled, handled, confirmed."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ import requests
 from bridgecore.storage import Storage
 
 from devstack.receiver import Receiver
-from tests.integration.fake_odoo import Feed
+from tests.integration.fake_odoo import Feed, wire
 from tests.support import eventually
 
 SOURCES = [f"source-{number}" for number in range(10)]
@@ -29,15 +29,8 @@ class Odoo:
 
     def event(self, record_id: int = 1, **payload: Any) -> dict[str, Any]:
         number = next(self.ids)
-        return {
-            "id": number,
-            "model": "test.model",
-            "record_id": record_id,
-            "event": "write",
-            "timestamp": f"2026-01-31T12:00:00.{number:06}Z",
-            "priority": "high" if number % 2 else "low",
-            "payload": payload,
-        }
+        priority = "high" if number % 2 else "low"
+        return wire(number, record_id, model="test.model", priority=priority, payload=payload)
 
     def push(self, *events: dict[str, Any]) -> dict[str, Any]:
         response = requests.post(
@@ -53,23 +46,15 @@ class Odoo:
         """Ids of the events whose handlers all ran, in that order."""
         return [int(n) for n in self.redis.lrange(f"effects:{self.feed.source}", 0, -1)]
 
-    def wait_until_told(self, *events: dict[str, Any]) -> None:
-        """Until Odoo knows the outcome of these events."""
+    def wait_until_confirmed(self, *events: dict[str, Any]) -> None:
+        """Wait until Odoo knows the results of these events."""
         ids = {event["id"] for event in events}
         eventually(lambda: ids <= {*self.feed.processed, *self.feed.failed})
 
 
 @pytest.fixture(scope="module")
 def receiver(redis_url, odoo) -> Iterator[Receiver]:
-    sources = [
-        {
-            "id": source,
-            "url": odoo.url(source),
-            "feed_key": "feed-key",
-            "push_tokens": [f"token-of-{source}"],
-        }
-        for source in SOURCES
-    ]
+    sources = [odoo.feed(source).setting(f"token-of-{source}") for source in SOURCES]
     settings = {
         "SOURCES": json.dumps(sources),
         "HANDLERS": "tests.integration.behaving_handlers",
@@ -98,10 +83,10 @@ def source(receiver, unused, odoo, make_parts) -> Odoo:
     return Odoo(odoo.feed(next(unused)), receiver, storage.redis)
 
 
-def test_a_pushed_event_is_handled_and_acknowledged(source):
+def test_a_pushed_event_is_handled_and_confirmed(source):
     event = source.event()
     assert source.push(event) == {"success": True, "accepted": 1, "duplicates": 0}
-    source.wait_until_told(event)
+    source.wait_until_confirmed(event)
     assert source.effects() == source.feed.processed == [event["id"]]
     listed = eventually(
         lambda: [
@@ -115,7 +100,7 @@ def test_a_pushed_event_is_handled_and_acknowledged(source):
 
 def test_events_are_pulled_without_any_push(source):
     source.feed.events = [source.event(record_id=n) for n in range(1, 1001)]  # two pages
-    source.wait_until_told(*source.feed.events)
+    source.wait_until_confirmed(*source.feed.events)
     assert sorted(source.effects()) == [event["id"] for event in source.feed.events]
 
 
@@ -124,7 +109,7 @@ def test_the_same_events_pushed_by_many_and_pulled_have_one_effect(source):
     with ThreadPoolExecutor(8) as senders:
         answers = list(senders.map(lambda _: source.push(*source.feed.events), range(8)))
     assert sum(answer["accepted"] for answer in answers) <= 50
-    source.wait_until_told(*source.feed.events)
+    source.wait_until_confirmed(*source.feed.events)
     source.push(*source.feed.events)
     assert sorted(source.effects()) == [event["id"] for event in source.feed.events]
 
@@ -133,7 +118,7 @@ def test_the_events_of_every_record_are_handled_in_order(source):
     events = [source.event(record_id=n % 10 + 1) for n in range(300)]
     for start in range(0, 300, 20):
         source.push(*events[start : start + 20])
-    source.wait_until_told(*events)
+    source.wait_until_confirmed(*events)
 
     effects = source.effects()
     assert len(effects) == 300
@@ -145,7 +130,7 @@ def test_the_events_of_every_record_are_handled_in_order(source):
 def test_an_event_that_fails_for_a_while_keeps_its_record_in_order(source):
     events = [source.event(fail=2), source.event(), source.event(record_id=2)]
     source.push(*events)
-    source.wait_until_told(*events)
+    source.wait_until_confirmed(*events)
     first, second, other = (event["id"] for event in events)
     effects = source.effects()
     # The second handler of the failing event ran at its first attempt, and only then.
@@ -157,7 +142,7 @@ def test_an_event_that_fails_for_a_while_keeps_its_record_in_order(source):
 def test_an_event_that_keeps_failing_is_reported_and_later_ones_go_on(source):
     events = [source.event(), source.event(fail=100), source.event()]
     source.push(*events)
-    source.wait_until_told(*events)
+    source.wait_until_confirmed(*events)
     assert source.feed.failed == {events[1]["id"]: "LookupError: call 3"}
     assert source.feed.processed == [events[0]["id"], events[2]["id"]]
 
@@ -165,7 +150,7 @@ def test_an_event_that_keeps_failing_is_reported_and_later_ones_go_on(source):
 def test_a_worker_that_is_killed_inside_a_handler_loses_nothing(source):
     events = [source.event(), source.event(kill=1), source.event()]
     source.push(*events)
-    source.wait_until_told(*events)
+    source.wait_until_confirmed(*events)
     assert source.effects() == [event["id"] for event in events]
 
 
@@ -176,7 +161,7 @@ def test_events_accepted_while_no_worker_runs_are_handled_later(source):
     assert source.effects() == []
 
     source.receiver.start("worker")
-    source.wait_until_told(*events)
+    source.wait_until_confirmed(*events)
     assert sorted(source.effects()) == [event["id"] for event in events]
 
 
@@ -188,13 +173,13 @@ def test_messages_that_the_broker_lost_are_sent_again(source):
         source.redis.delete(key)
 
     source.receiver.start("worker")
-    source.wait_until_told(event)
+    source.wait_until_confirmed(event)
     assert source.effects() == [event["id"]]
 
 
-def test_a_lost_acknowledgement_is_healed_by_reconciliation(source):
+def test_a_lost_confirmation_is_healed_by_reconciliation(source):
     source.feed.events = [source.event()]
-    source.wait_until_told(*source.feed.events)
+    source.wait_until_confirmed(*source.feed.events)
     source.feed.processed.clear()
-    source.wait_until_told(*source.feed.events)
+    source.wait_until_confirmed(*source.feed.events)
     assert source.effects() == [source.feed.events[0]["id"]]

@@ -1,4 +1,4 @@
-"""Whose push is it?"""
+"""Credentials say which source a push comes from."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -196,7 +196,7 @@ def test_a_token_will_do_for_a_source_whose_signing_secret_is_not_known_here():
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
-def test_the_log_is_told_what_is_wrong_and_whoever_asks_is_not(headers, reason):
+def test_the_reason_is_for_the_log_and_not_for_the_sender(headers, reason):
     authenticator = Authenticator([source(signing_secrets=[SECRET], push_tokens=["token"])])
     with pytest.raises(NotAuthenticated) as refused:
         authenticator.source_of(headers(), BODY)

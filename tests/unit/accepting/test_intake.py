@@ -13,7 +13,7 @@ EVENT = parse_event(EXAMPLE, EXAMPLE["source"])
 
 
 class SlowStorage:
-    """What is asked first waits until it may go on."""
+    """The first call waits until the test lets it go on."""
 
     def __init__(self):
         self.began, self.may_go_on = threading.Event(), threading.Event()
@@ -42,7 +42,7 @@ def run(scenario):
 
 
 async def first(intake, storage, events):
-    """Submit events whose storing takes its time."""
+    """Submit events, and wait until their storing has begun."""
     answer = asyncio.ensure_future(intake.accept(submission(events)))
     await asyncio.to_thread(storage.began.wait, TIMEOUT)
     return answer
@@ -60,7 +60,7 @@ def test_a_large_group_does_not_wait_for_the_one_before_it():
     run(scenario)
 
 
-def test_small_ones_wait_and_become_one():
+def test_small_submissions_wait_and_become_one_group():
     async def scenario(intake, storage):
         answer = await first(intake, storage, 1)
         others = [asyncio.ensure_future(intake.accept(submission(1))) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""Which variables are settings, which are somebody else's, and which are mistakes."""
+"""Variables of the environment are settings, other programs' variables, or mistakes."""
 
 import pytest
 from bridgecore.config.environment import read_settings
@@ -35,7 +35,7 @@ def test_unknown_ones_are_refused_with_advice(name, advice):
     assert "secret-value" not in str(e.value)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_one_error_names_all_mistakes():
     with pytest.raises(SettingsError) as error:
         read(COFFEE="1", TEA="1")
     assert len(str(error.value).splitlines()) == 2

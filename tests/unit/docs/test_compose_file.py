@@ -1,4 +1,4 @@
-"""docker-compose.yml is what Compose understands, and names only settings that exist."""
+"""docker-compose.yml follows the schema of Compose files and names only settings that exist."""
 
 import re
 import subprocess

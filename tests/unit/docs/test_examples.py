@@ -1,4 +1,4 @@
-"""What the documents tell people to paste."""
+"""The examples in the documents work when they are pasted."""
 
 import re
 import sqlite3
@@ -18,7 +18,7 @@ PUSH = (DOCS / "protocol.md").read_text().partition("A complete event")[2]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The folder that somebody works in."""
+    """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""What is said of a handler that failed."""
+"""How the log and the dead letter describe a handler's failure."""
 
 import json
 import re
@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 from bridgecore import Event
 from bridgecore.errors import WorkerDied
-from bridgecore.events import parse_event
+from bridgecore.events import EXAMPLE, parse_event
 from bridgecore.handling.failures import Failure
 from bridgecore.handling.registry import Registry
 
-EVENT = parse_event(
-    {"event_id": 1, "model": "a", "record_id": 1, "event": "write", "timestamp": "2026-01-01"},
-    "source",
-)
+EVENT = parse_event(EXAMPLE, EXAMPLE["source"])
 
 
 def in_its_body(event: Event) -> None:
@@ -71,5 +68,5 @@ def test_without_a_handler_there_is_no_place():
     assert str(Failure(WorkerDied())) == "error=WorkerDied"
 
 
-def test_its_traceback_is_told_in_full():
+def test_its_traceback_is_kept_in_full():
     assert "LookupError: a secret" in failure_of(in_its_body).traceback

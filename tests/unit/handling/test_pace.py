@@ -1,4 +1,4 @@
-"""How many events are taken at once."""
+"""How many events a batch has."""
 
 from bridgecore.handling.pace import BATCH_SECONDS, LONG, MAX_EVENTS, Pace
 from hypothesis import given
@@ -30,7 +30,7 @@ def test_what_takes_long_is_known_from_the_last_batch():
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, MAX_EVENTS))))
-def test_it_never_takes_more_than_a_moment_allows(batches):
+def test_a_batch_never_has_more_events_than_a_moment_allows(batches):
     pace = Pace()
     for seconds, events in batches:
         pace.note_batch(seconds, events)

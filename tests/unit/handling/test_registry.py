@@ -5,16 +5,8 @@ from functools import partial
 
 import pytest
 from bridgecore.errors import SettingsError
-from bridgecore.events import Event, parse_event
+from bridgecore.events import EXAMPLE, Event, parse_event
 from bridgecore.handling.registry import Registry, load_handlers
-
-
-@pytest.fixture
-def event() -> Event:
-    return parse_event(
-        {"event_id": 1, "model": "a", "record_id": 1, "event": "write", "timestamp": "2026-01-01"},
-        "source",
-    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +62,7 @@ def test_parentheses_that_were_forgotten_are_asked_for():
 @pytest.mark.parametrize(
     "model", ["Sale Order", "sale,order", "", "sale-order", "sale[order", ["sale.order"], None]
 )
-def test_what_no_model_can_be_called_is_refused(model):
+def test_a_name_that_no_model_can_have_is_refused(model):
     with pytest.raises(ValueError, match="is no model; write its technical name such as"):
         Registry().on(model)
 
@@ -110,7 +102,7 @@ def test_a_function_of_which_a_call_runs_nothing_is_refused(function):
 
 
 @pytest.mark.parametrize("function", [partial(print), "handler"])
-def test_what_is_no_function_is_refused(function):
+def test_something_else_than_a_function_is_refused(function):
     with pytest.raises(TypeError, match="use a function"):
         Registry().on()(function)
 
@@ -130,14 +122,14 @@ def test_a_registry_without_handlers_says_what_to_set():
 
 
 def test_two_functions_of_one_name_are_refused():
-    """What is remembered of the one would be believed of the other."""
+    """Redis remembers successes by the handler's name."""
     registry = Registry()
     registry.on()(lambda event: 1)
     with pytest.raises(ValueError, match="two handlers"):
         registry.on()(lambda event: 2)
 
 
-def test_synchronous_and_asynchronous_functions(event):
+def test_synchronous_and_asynchronous_functions():
     registry, seen = Registry(), []
 
     @registry.on()
@@ -150,7 +142,7 @@ def test_synchronous_and_asynchronous_functions(event):
         seen.append("asynchronous")
 
     for handler in registry.matching("a", "write"):
-        handler(event)
+        handler(parse_event(EXAMPLE, EXAMPLE["source"]))
     assert seen == ["synchronous", "asynchronous"]
 
 

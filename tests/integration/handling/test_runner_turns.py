@@ -1,24 +1,21 @@
-"""One message has a turn of limited length; what is left waits for another one."""
+"""A message has a turn of limited length, in which a worker claims batch after batch."""
 
-import pytest
 from bridgecore.handling import runner
-from bridgecore.queue.messages import DEFAULT, HIGH, WORKERS
+from bridgecore.queue.messages import HIGH
+
+from tests.integration.batching import records
+from tests.integration.order import event_id_of, in_order
 
 
-@pytest.fixture
-def impatient(monkeypatch):
+def test_a_turn_that_is_over_leaves_the_rest_to_another_message(parts, monkeypatch):
     monkeypatch.setattr(runner, "TURN", 0)
-
-
-def test_a_turn_that_is_over_leaves_the_rest_to_another_message(parts, impatient, monkeypatch):
     parts.push(*(parts.event(n, record_id=n % 3 + 1) for n in range(1, 10)))
     messages = []
     monkeypatch.setattr(
-        parts.messages, "handle", lambda source, records, queue: messages.append((records, queue))
+        parts.messages, "handle", lambda source, named, queue: messages.append((named, queue))
     )
-    records = [f"res.partner:{n}" for n in (1, 2, 3)]
-    parts.runner.run(parts.source, records, HIGH)
-    assert messages == [(records, HIGH)]
+    parts.runner.run(parts.source, records(1, 2, 3), HIGH)
+    assert messages == [(records(1, 2, 3), HIGH)]
     assert parts.effects == []
 
 
@@ -28,11 +25,9 @@ def test_everything_is_handled_in_order_however_short_the_turns(parts, monkeypat
     monkeypatch.setattr(runner._Turn, "is_over", lambda turn: next(turns) == 1)
     parts.push(*(parts.event(n, record_id=n % 2 + 1) for n in range(1, 9)))
     parts.deliver()
-    handled = [int(key.split("/")[1].split("@")[0]) for key in parts.effects]
+    handled = [event_id_of(key) for key in parts.effects]
     assert sorted(handled) == list(range(1, 9))
-    for remainder in (0, 1):
-        mine = [n for n in handled if n % 2 == remainder]
-        assert mine == sorted(mine)
+    assert in_order(handled, records=2)
     assert set(parts.states().values()) == {"confirmed"}
     assert parts.storage.redis.keys(parts.key("lease:*")) == []
 
@@ -49,7 +44,7 @@ def test_one_round_trip_settles_a_batch_and_claims_the_next(parts):
     assert set(calls[1:]) == {"settle"}
 
 
-def test_a_record_that_is_not_free_does_not_keep_from_those_behind_it(parts):
+def test_a_leased_record_does_not_hold_up_the_records_behind_it(parts):
     parts.push(*(parts.event(n, record_id=n) for n in (1, 2, 3)))
     batch = parts.storage.batches.claim(parts.source, ["res.partner:2"], 1).batch
     parts.deliver()
@@ -58,6 +53,13 @@ def test_a_record_that_is_not_free_does_not_keep_from_those_behind_it(parts):
     parts.storage.leases.release(batch.events[0].lease)
 
 
-def test_high_priority_has_workers_of_its_own_and_comes_first_everywhere():
-    assert WORKERS["high"] == (HIGH,)
-    assert WORKERS["default"].index(HIGH) < WORKERS["default"].index(DEFAULT)
+def test_an_event_that_arrives_while_its_record_is_handled_is_handled_too(parts):
+    @parts.registry.on()
+    def arrive(event):
+        if event.event_id < 5:
+            parts.push(parts.event(event.event_id + 1))
+
+    parts.push(parts.event(1))
+    parts.runner.run(*parts.messages.sent.popleft()[1])
+    assert len(parts.effects) == 5
+    assert parts.storage.redis.exists(parts.key("lease:res.partner:1")) == 0

@@ -1,4 +1,4 @@
-"""Personal data that were erased in Odoo are erased here, too."""
+"""Personal data that were erased in Odoo are erased in the receiver, too."""
 
 from tests.integration.batching import latest
 
@@ -30,12 +30,12 @@ def test_an_event_that_erases_blanks_what_is_stored_of_its_record(parts):
     assert parts.states() == {1: "confirmed", 2: "confirmed", 3: "confirmed"}
 
 
-def test_handlers_are_told(parts):
-    told = []
-    parts.registry.on("res.partner")(lambda event: told.append(event.erases))
+def test_handlers_can_see_that_an_event_erases(parts):
+    seen = []
+    parts.registry.on("res.partner")(lambda event: seen.append(event.erases))
     parts.push(parts.event(1), parts.event(2, payload=ERASED))
     parts.deliver()
-    assert told == [False, True]
+    assert seen == [False, True]
 
 
 def test_blanking_brings_back_nothing_that_has_been_forgotten(make_parts):

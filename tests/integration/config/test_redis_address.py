@@ -5,16 +5,14 @@ from bridgecore.config.settings import Settings
 from bridgecore.queue.messages import DEFAULT
 from bridgecore.runtime import Runtime
 
-from devstack.process import Child
-from devstack.redis_server import _program
+from tests.integration.own_redis import server
 from tests.support import eventually
 
 
 @pytest.fixture
 def url(tmp_path):
     socket = tmp_path / "redis.sock"
-    options = ["--port", "0", "--unixsocket", socket, "--dir", tmp_path, "--save", ""]
-    child = Child("socket-redis", [_program(), *options, "--requirepass", "p/w"])
+    child = server("socket-redis", tmp_path, port="0", unixsocket=str(socket), requirepass="p/w")
     eventually(socket.exists)
     yield f"unix://:p%2Fw@{socket}?db=3"
     child.stop()

@@ -1,0 +1,16 @@
+"""Handlers that fail."""
+
+
+class Broken:
+    """A handler that fails until it is mended; it keeps the events that it was called with."""
+
+    __module__ = "tests"
+
+    def __init__(self):
+        self.__qualname__ = "broken"
+        self.mended, self.events = False, []
+
+    def __call__(self, event):
+        self.events.append(event)
+        if not self.mended:
+            raise LookupError(f"event {event.event_id}, call {len(self.events)}")

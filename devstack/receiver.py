@@ -102,7 +102,8 @@ class Receiver:
         }
         return {
             **kept,
-            "PYTHONPATH": str(REPO),
+            # of this tree, also if another one is installed
+            "PYTHONPATH": os.pathsep.join((str(REPO), str(REPO / "receiver"))),
             "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
             "PYTHONUNBUFFERED": "1",
             "BRIDGECORE_REDIS_URL": self.redis_url,

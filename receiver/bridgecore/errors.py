@@ -112,6 +112,18 @@ class QueueUnavailable(BridgecoreError):
     code = "queue_unavailable"
 
 
+class CatchingUp(QueueUnavailable):
+    """The receiver reads Odoo's feed first, because its Redis is new or was restarted."""
+
+    code = "catching_up"
+
+
+class StateLost(BridgecoreError):
+    """Redis lost its data while a feed was being read."""
+
+    code = "state_lost"
+
+
 class LeaseLost(BridgecoreError):
     """The lease was not extended in time, so another worker has taken over."""
 

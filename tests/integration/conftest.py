@@ -48,6 +48,7 @@ def make_parts(redis_url: str, odoo: FakeOdoo) -> Iterator[Callable[..., Parts]]
 
     def make(**settings: Any) -> Parts:
         made.append(Parts(redis_url, odoo, **settings))
+        made[-1].read_feed()
         return made[-1]
 
     yield make

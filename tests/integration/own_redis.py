@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from devstack.process import Child, free_port, listens
-from devstack.redis_server import _program
+from devstack.redis_server import server_program
 
 
 class OwnRedis:
@@ -43,9 +43,9 @@ def server(name: str, folder: Path, **options: str) -> Child:
     words = [
         word for option, value in given.items() for word in (f"--{option.replace('_', '-')}", value)
     ]
-    return Child(name, [_program(), *words])
+    return Child(name, [server_program(), *words])
 
 
 def sentinel(configuration: Path) -> Child:
     """Start a Sentinel without waiting for it."""
-    return Child("sentinel", [_program(), configuration, "--sentinel"])
+    return Child("sentinel", [server_program(), configuration, "--sentinel"])

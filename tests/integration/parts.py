@@ -67,6 +67,12 @@ class Parts(Runtime):
         #: idempotency keys that handlers were called with, in order
         self.effects: list[str] = []
 
+    def read_feed(self) -> None:
+        """Have the receiver know the source, so that it accepts pushes without pulling first."""
+        self.acceptance.accept([Submission(self.source, [], "push")])  # loads the script
+        feeds = self.storage.feeds
+        feeds.note_page(feeds.begin_pull(self.source), 0, is_end=True)
+
     def event(self, event_id: int = 1, record_id: int = 1, **facts: Any) -> Event:
         return parse_event(self.wire(event_id, record_id, **facts), self.source)
 

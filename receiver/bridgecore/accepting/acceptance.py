@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from bridgecore.config.settings import Settings
-from bridgecore.errors import BridgecoreError, QueueFull, QueueUnavailable
+from bridgecore.errors import BridgecoreError, QueueUnavailable
 from bridgecore.queue.messages import Messages, queue_of
 from bridgecore.storage import Storage
-from bridgecore.storage.inbox import Accepted, Submission
+from bridgecore.storage.inbox import Accepted, Refused, Submission
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,9 @@ class Acceptance:
         self._messages = messages
 
     def accept(self, submissions: Sequence[Submission]) -> list[Receipt | BridgecoreError]:
-        """Queue the events of each submission; return its receipt or QueueFull, in the same order.
+        """Queue the events of each submission; return its receipt, or why it was refused.
+
+        The answers are in the order of the submissions.
 
         Raises:
             QueueUnavailable: Redis or the broker is away. Of each submission, none or all events
@@ -44,10 +46,12 @@ class Acceptance:
             raise self._unavailable(error) from error
         results: list[Receipt | BridgecoreError] = []
         queued: dict[tuple[str, str], dict[str, None]] = {}  # in the order of arrival
-        to_confirm = set()
+        to_confirm, to_pull = set(), set()
         for submission, answer in zip(submissions, accepted, strict=True):
-            if isinstance(answer, QueueFull):
-                results.append(answer)
+            if isinstance(answer, Refused):
+                results.append(answer.error)
+                if answer.starts_pull:
+                    to_pull.add(submission.source)
                 continue
             new = sum(state == "new" for state in answer.states)
             for event, state in zip(submission.events, answer.states, strict=True):
@@ -63,6 +67,9 @@ class Acceptance:
                 self._messages.handle(source, list(records), queue)
             for source in to_confirm:
                 self._messages.confirm(source)
+            for source in to_pull:
+                log.info("reading the feed before pushes are accepted source=%s", source)
+                self._messages.pull(source)
         except QueueUnavailable as error:
             raise self._unavailable(error) from error
         return results

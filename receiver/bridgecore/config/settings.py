@@ -90,6 +90,8 @@ class Settings(BaseModel):
     max_queue_depth: Count = 1_000_000
     #: the time that the API tells a refused sender to wait
     retry_after: Count = 10
+    #: how long pushes wait for the feed after a start of Redis, if nothing comes from the feed
+    catch_up_timeout: Annotated[float, Field(ge=0)] = 60
 
     pull_interval: Seconds = 30
     pull_page_size: Annotated[int, Field(ge=1, le=1000)] = 500

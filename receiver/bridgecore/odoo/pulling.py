@@ -6,10 +6,11 @@ from typing import Any
 
 from bridgecore.accepting.acceptance import Acceptance
 from bridgecore.config.settings import Settings
-from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent
+from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent, StateLost
 from bridgecore.events import Event, parse_event
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage import Storage
+from bridgecore.storage.feeds import Pull
 from bridgecore.storage.inbox import Submission
 from bridgecore.storage.lease_keeper import LeaseKeeper
 
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: name of the lease for pulling
 LEASE = "sync"
+#: how often one call begins to read, if Redis loses its data meanwhile
+MAX_BEGINS = 3
 
 
 class Pulling:
@@ -50,17 +53,22 @@ class Pulling:
             FeedError, QueueFull, QueueUnavailable: the pages before were accepted, and the cursor
                 stands behind them.
         """
-        lease = self._storage.leases.acquire(source, LEASE)
-        if lease is None:
-            return None
-        with self._keeper.hold(lease):
-            try:
-                return self._pull_all(source, reconcile)
-            finally:
-                self._storage.leases.release(lease)
+        for _ in range(MAX_BEGINS):
+            lease = self._storage.leases.acquire(source, LEASE)
+            if lease is None:
+                return None
+            with self._keeper.hold(lease):
+                try:
+                    return self._pull_all(source, reconcile)
+                except StateLost:  # what was read is lost, and so is the lease
+                    log.warning("Redis lost its data, reading the feed anew source=%s", source)
+                finally:
+                    self._storage.leases.release(lease)
+        return None  # the next pull tries again
 
     def _pull_all(self, source: str, reconcile: bool) -> int:
-        cursor = 0 if reconcile else self._storage.feeds.cursor(source)
+        pull = self._storage.feeds.begin_pull(source)
+        cursor = 0 if reconcile else pull.cursor
         new = 0
         while True:
             feed = self._feed_of(source)
@@ -75,14 +83,13 @@ class Pulling:
                 cursor, reconcile = 0, False
                 continue
             events = self._parse(source, feed, page.events)
-            new += self._accept(source, events, asked_at)
-            # Only now: the events of the page are durable.
-            if not reconcile and page.last_id != cursor:
-                self._storage.feeds.set_cursor(source, page.last_id)
-            if not page.has_more or page.last_id == cursor:
-                break
+            new += self._accept(pull, events, asked_at)
+            is_end = not page.has_more or page.last_id == cursor
             cursor = page.last_id
-        self._storage.feeds.note_read_to_end(source)
+            # Only now: the events of the page are durable.
+            pull = self._storage.feeds.note_page(pull, pull.cursor if reconcile else cursor, is_end)
+            if is_end:
+                break
         self._note_backlog(source)
         if new:
             log.info("pulled source=%s new=%d cursor=%d", source, new, cursor)
@@ -116,11 +123,12 @@ class Pulling:
             feed.mark_processed([], failed)
         return events
 
-    def _accept(self, source: str, events: Sequence[Event], asked_at: int) -> int:
+    def _accept(self, pull: Pull, events: Sequence[Event], asked_at: int) -> int:
         """Accept the events of a page; return how many were new."""
         if not events:
             return 0
-        (result,) = self._acceptance.accept([Submission(source, events, "pull", asked_at)])
+        submission = Submission(pull.source, events, "pull", pull.token, asked_at)
+        (result,) = self._acceptance.accept([submission])
         if isinstance(result, BridgecoreError):
             raise result
         return result.accepted

@@ -80,7 +80,7 @@ class Storage(Connection):
 
     @cached_property
     def inbox(self) -> Inbox:
-        return Inbox(self, self._settings)
+        return Inbox(self, self._settings, self.feeds)
 
     @cached_property
     def batches(self) -> Batches:

@@ -1,6 +1,7 @@
 """The connection to Redis, and the Lua scripts that run there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any
 
@@ -34,9 +35,15 @@ class Connection:
             **options,
         )
 
-    def script(self, name: str) -> "Script":
-        """Return the script of this name in the folder `lua`."""
-        return Script(self.redis, name)
+    def script(self, name: str, before_load: Callable[[], None] = lambda: None) -> "Script":
+        """Return the script of this name in the folder `lua`.
+
+        Parameters:
+            before_load: called when Redis does not have the script. So it is called before the
+                first use after a start of Redis, after a failover, and for a new version of the
+                script, in the process that comes first.
+        """
+        return Script(self.redis, name, before_load)
 
     def now(self) -> int:
         """Return Redis' time in microseconds. All hosts use this one clock."""
@@ -70,11 +77,12 @@ class Script:
     Redis still has the script.
     """
 
-    def __init__(self, redis: Redis, name: str) -> None:
+    def __init__(self, redis: Redis, name: str, before_load: Callable[[], None]) -> None:
         folder = files("bridgecore.storage") / "lua"
         self._redis = redis
         self._text = "".join((folder / f"{part}.lua").read_text() for part in ("common", name))
-        self._digest = ""
+        self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._before_load = before_load
 
     def __call__(self, source: str, *arguments: Any) -> Any:
         """Run the script on the keys of one source."""
@@ -85,18 +93,16 @@ class Script:
         """Run the script once per call (source, arguments), all in one round trip."""
         try:
             return self._run(calls)
-        except NoScriptError:  # Redis was restarted, or a replica became the master
-            self._digest = ""
+        except NoScriptError:
+            self._before_load()
+            self._redis.script_load(self._text)
             return self._run(calls)
 
     def _run(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        digest = self._digest  # a copy: another thread may reset the attribute meanwhile
-        if not digest:
-            digest = self._digest = str(self._redis.script_load(self._text))
         if len(calls) == 1:
             source, arguments = calls[0]
-            return [self._redis.evalsha(digest, 1, prefix(source), *arguments)]
+            return [self._redis.evalsha(self._digest, 1, prefix(source), *arguments)]
         pipeline = self._redis.pipeline(transaction=False)
         for source, arguments in calls:
-            pipeline.evalsha(digest, 1, prefix(source), *arguments)
+            pipeline.evalsha(self._digest, 1, prefix(source), *arguments)
         return pipeline.execute()

@@ -1,8 +1,11 @@
 """The cursor of each source's feed, and whether its Odoo answers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
+from bridgecore.errors import StateLost
 from bridgecore.storage.connection import Connection, prefix
 
 
@@ -20,18 +23,55 @@ class Health:
     read_at: int = 0
 
 
+class Pull(NamedTuple):
+    """One reading of a feed, from its begin to its end."""
+
+    source: str
+    #: random text that only this pull knows
+    token: str
+    #: the stored cursor
+    cursor: int
+
+
 class Feeds:
     """One hash in Redis per source."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._redis = connection.redis
+        self._note_page = connection.script("note_page")
 
     def cursor(self, source: str) -> int:
         return int(self._redis.hget(_key(source), "cursor") or 0)
 
-    def set_cursor(self, source: str, cursor: int) -> None:
-        self._redis.hset(_key(source), "cursor", cursor)
+    def begin_pull(self, source: str) -> "Pull":
+        """Note that a pull begins. A pull that began before can write nothing any more."""
+        token = uuid4().hex
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hset(_key(source), "pull", token)
+        pipeline.hget(_key(source), "cursor")
+        return Pull(source, token, int(pipeline.execute()[-1] or 0))
+
+    def note_page(self, pull: "Pull", cursor: int, is_end: bool) -> "Pull":
+        """Note that a page was accepted; return the pull as it stands now.
+
+        Parameters:
+            cursor: the cursor after the page.
+            is_end: the feed has no more pages.
+
+        Raises:
+            StateLost: Redis lost its data since the pull began, or another pull has begun.
+        """
+        if not self._note_page(pull.source, pull.token, pull.cursor, cursor, int(is_end)):
+            raise StateLost
+        return pull._replace(cursor=cursor)
+
+    def read_again(self, sources: Iterable[str]) -> None:
+        """Have these feeds read from the beginning before new pushes are accepted."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for source in sources:
+            pipeline.hdel(_key(source), "read_at", "cursor", "catching_up_since")
+        pipeline.execute()
 
     def health(self, source: str) -> Health:
         fields: Any = self._redis.hgetall(_key(source))
@@ -41,10 +81,6 @@ class Feeds:
             fields.get("error", ""),
             int(fields.get("read_at", 0)),
         )
-
-    def note_read_to_end(self, source: str) -> None:
-        """Write down that the feed was read to its end just now."""
-        self._redis.hset(_key(source), "read_at", self._connection.now())
 
     def note_backlog(self, source: str, events: int, age: float) -> None:
         """Write down how many events Odoo has that are not confirmed.

@@ -6,11 +6,15 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bridgecore.config.settings import Settings
-from bridgecore.errors import QueueFull
+from bridgecore.errors import BridgecoreError, CatchingUp, QueueFull, StateLost
 from bridgecore.events import Event
 from bridgecore.storage.connection import Connection
+from bridgecore.storage.feeds import Feeds
 
 Via = Literal["push", "pull"]
+
+#: seconds after which a sender may repeat a push that came before the feed was read
+CATCH_UP_PAUSE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Submission:
     source: str
     events: Sequence[Event]
     via: Via
+    #: token of the pull that brought them; empty for a push
+    pull: str = ""
     #: Redis' time in microseconds at which the feed was asked for them; 0 for a push
     asked_at: int = 0
 
@@ -36,29 +42,44 @@ class Accepted:
     starts_reports: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The answer to a submission with new events that was refused."""
+
+    #: QueueFull: too many events wait. CatchingUp: the feed must be read before a push is
+    #: accepted. StateLost: Redis has lost the pages before this one.
+    error: BridgecoreError
+    #: nobody has been asked to read the feed yet: the caller must send the message to pull
+    starts_pull: bool
+
+
 class Inbox:
     """The inboxes of all records. An event is durable when `accept` has returned."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection, settings: Settings, feeds: Feeds) -> None:
         self._settings = settings
-        self._accept = connection.script("accept")
+        # A Redis that was restarted, or a replica that became the master, may lack the last writes.
+        # Its feeds are read again, so that events that were lost come before later ones.
+        self._accept = connection.script("accept", lambda: feeds.read_again(settings.sources_by_id))
 
-    def accept(self, submissions: Sequence[Submission]) -> list[Accepted | QueueFull]:
+    def accept(self, submissions: Sequence[Submission]) -> list[Accepted | Refused]:
         """Queue the new events, each submission as a whole; return the answers in the same order.
-
-        The answer is QueueFull if the submission has a new event and too many events wait.
 
         A duplicate of an event that is done or was given up is reported to Odoo again. But an event
         that was given up is queued again if Odoo's feed offers it after Odoo has got the report.
         """
-        alike: dict[tuple[str, Via, int], list[int]] = {}
+        alike: dict[tuple[str, Via, str, int], list[int]] = {}
         for index, submission in enumerate(submissions):
-            kind = (submission.source, submission.via, submission.asked_at)
+            kind = (submission.source, submission.via, submission.pull, submission.asked_at)
             alike.setdefault(kind, []).append(index)
-        limits = (self._settings.max_queue_depth, self._settings.max_stored_events)
+        limits = (
+            self._settings.max_queue_depth,
+            self._settings.max_stored_events,
+            int(self._settings.catch_up_timeout * 1e6),
+        )
         calls = []
-        for (source, via, asked_at), indices in alike.items():
-            arguments: list[Any] = [via, *limits, asked_at, len(indices)]
+        for (source, via, pull, asked_at), indices in alike.items():
+            arguments: list[Any] = [via, *limits, pull, asked_at, len(indices)]
             for index in indices:
                 events = submissions[index].events
                 arguments.append(len(events))
@@ -66,16 +87,21 @@ class Inbox:
                     key = event.key
                     arguments += (key, event.record, event.event, committed_at(key), event.body)
             calls.append((source, arguments))
-        accepted: dict[int, Accepted | QueueFull] = {}
-        answers = self._accept.together(calls)
-        for indices, (starts_reports, answered) in zip(alike.values(), answers, strict=True):
+        answers: dict[int, Accepted | Refused] = {}
+        for indices, answer in zip(alike.values(), self._accept.together(calls), strict=True):
+            starts_reports, starts_pull, answered = answer
             for index, states in zip(indices, answered, strict=True):
-                accepted[index] = (
-                    QueueFull(retry_after=self._settings.retry_after)
-                    if states == 0
-                    else Accepted(states, bool(starts_reports))
-                )
-        return [accepted[index] for index in range(len(submissions))]
+                if isinstance(states, int):
+                    error = self._error(states, submissions[index])
+                    answers[index] = Refused(error, bool(starts_pull))
+                else:
+                    answers[index] = Accepted(states, bool(starts_reports))
+        return [answers[index] for index in range(len(submissions))]
+
+    def _error(self, refusal: int, submission: Submission) -> BridgecoreError:
+        if refusal == 0:
+            return QueueFull(retry_after=self._settings.retry_after)
+        return StateLost() if submission.pull else CatchingUp(retry_after=CATCH_UP_PAUSE)
 
 
 def committed_at(key: str) -> int:

@@ -34,6 +34,7 @@ RUN = settings(
 @pytest.fixture(scope="module")
 def parts(redis_url, odoo) -> Iterator[Parts]:
     parts = Parts(redis_url, odoo, max_attempts=1)
+    parts.read_feed()
     parts.registry.on("broken")(lambda event: 1 / 0)
     parts.push(*(parts.event(n, record_id=n) for n in range(1, 6)))
     parts.push(*(parts.event(n, model="broken") for n in range(6, 9)))

@@ -116,7 +116,8 @@ def test_the_lease_of_another_owner_is_not_given_back(parts):
 
 
 def test_an_expired_cursor_starts_again_at_the_beginning(parts):
-    parts.storage.feeds.set_cursor(parts.source, 999)
+    feeds = parts.storage.feeds
+    feeds.note_page(feeds.begin_pull(parts.source), 999, is_end=True)
     parts.odoo.events = [parts.wire(1)]
     expired = '{"events": [], "last_id": 999, "has_more": false, "cursor_expired": true}'
     parts.odoo.misbehave.append(answer(200, expired))

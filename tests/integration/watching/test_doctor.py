@@ -20,7 +20,6 @@ def findings(parts, verdict):
 
 
 def test_what_is_good(parts):
-    parts.storage.feeds.note_read_to_end(parts.source)
     good = findings(parts, Verdict.OK)
     assert good["handlers"] == "1 registered"
     assert "version" in good["redis"]
@@ -103,7 +102,6 @@ def test_dead_letters_and_closed_routes_are_doubtful(make_parts):
     parts.registry.on()(lambda event: 1 / 0)
     parts.push(parts.event(1))
     parts.deliver()
-    parts.storage.feeds.note_read_to_end(parts.source)
     doubtful = findings(parts, Verdict.WARNING)
     assert "BRIDGECORE_ADMIN_TOKEN" in doubtful["admin token"]
     assert "dead-letters list" in doubtful[parts.source]

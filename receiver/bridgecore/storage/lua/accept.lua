@@ -1,12 +1,15 @@
 -- Accepts submissions: remembers their new events and appends them to the inboxes, all events of a
 -- submission or none.
--- ARGV: via (push or pull), most events that may be queued, most entries of the list `events`, time
---       at which the feed was asked, number of submissions; then of each submission its number of
---       events, and of each event its key, record, name, time of commit and body.
--- Returns {1 if the caller must send the message to confirm, for each submission 0 (refused) or the
--- list of the states in which its events were found}.
+-- ARGV: via (push or pull), most events that may be queued, most entries of the list `events`,
+--       microseconds for which pushes wait until the feed was read, token of the pull, time at which
+--       the feed was asked, number of submissions; then of each submission its number of events,
+--       and of each event its key, record, name, time of commit and body.
+-- Returns {1 if the caller must send the message to confirm, 1 if it must send the message to pull,
+-- for each submission 0 (too many events wait), 1 (the feed must be read first) or the list of the
+-- states in which its events were found}.
 local via, max_queued, max_listed = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local asked_at, submissions = tonumber(ARGV[4]), tonumber(ARGV[5])
+local catch_up_timeout, pull = tonumber(ARGV[4]), ARGV[5]
+local asked_at, submissions = tonumber(ARGV[6]), tonumber(ARGV[7])
 local time = now()
 local accepted_at = as_text(time)
 local new, duplicates, refused = 0, 0, 0
@@ -26,11 +29,35 @@ local function state_of(key)
   return known[1] or 'new'
 end
 
--- Tells whether a submission is refused: too many events wait and it would add one.
-local function is_refused(first, last)
-  if redis.call('ZCARD', P .. ':queued') + new < max_queued then
+-- Whether the feed must be read before events may be accepted.
+-- A Redis without `read_at` has lost its data or is new. Events that were accepted before come again
+-- with the feed, so a push that came first would be handled before earlier events of its record.
+-- A page of a pull that began before the loss is refused, because the pages before it are lost.
+local starts_pull = 0
+local function is_behind()
+  local feed = P .. ':feed'
+  local known = redis.call('HMGET', feed, 'read_at', 'pull', 'catching_up_since')
+  if via == 'pull' then
+    if known[2] ~= pull then
+      return true
+    end
+    if not known[1] then
+      redis.call('HSET', feed, 'catching_up_since', accepted_at)  -- it makes progress
+    end
     return false
   end
+  if known[1] then
+    return false
+  end
+  if not known[3] then
+    redis.call('HSET', feed, 'catching_up_since', accepted_at)
+    starts_pull = 1
+  end
+  return time - (known[3] or time) < catch_up_timeout
+end
+local behind = is_behind()
+
+local function has_new(first, last)
   for i = first, last, 5 do
     local state = state_of(ARGV[i])
     if state == 'new' or state == 'offered' then
@@ -38,6 +65,15 @@ local function is_refused(first, last)
     end
   end
   return false
+end
+
+-- Returns why a submission is refused, see above; nil if it is not. A submission that has only
+-- duplicates never is.
+local function refusal(first, last)
+  local is_full = redis.call('ZCARD', P .. ':queued') + new >= max_queued
+  if (is_full or behind) and has_new(first, last) then
+    return behind and 1 or 0
+  end
 end
 
 -- Accepts the event that begins at ARGV[i], and returns the state in which it was found.
@@ -68,13 +104,13 @@ local function accept(i)
 end
 
 local answers = {}
-local place = 6
+local place = 8
 for submission = 1, submissions do
   local first, last = place + 1, place + 5 * tonumber(ARGV[place])
-  if is_refused(first, last) then
-    answers[submission] = 0
+  answers[submission] = refusal(first, last)
+  if answers[submission] == 0 then
     refused = refused + (last - place) / 5
-  else
+  elseif not answers[submission] then
     local states = {}
     for i = first, last, 5 do
       states[#states + 1] = accept(i)
@@ -91,4 +127,4 @@ redis.call('ZREMRANGEBYRANK', P .. ':events', 0, -max_listed - 1)
 count('received:' .. via, new + duplicates)
 count('duplicates:' .. via, duplicates)
 count('refused:' .. via, refused)
-return {add_reports(reported, given_up), answers}
+return {add_reports(reported, given_up), starts_pull, answers}

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from bridgecore.cli.common import data_dir, errors_as_messages, resolve_source, start
+from bridgecore.handling.failures import summary_of
 from bridgecore.runtime import Runtime, runtime
 from bridgecore.storage.history import Known
 
@@ -104,8 +105,8 @@ def list_(source: str | None, model: str | None, limit: int, as_json: bool) -> N
         if as_json:
             _show(known, as_json)
         else:
-            reason = known.fields.get("error", "").rstrip().rpartition("\n")[2]
-            click.echo(f"{known.event.key}  {known.event.record}  {reason}")
+            why = summary_of(known.fields.get("error", ""))
+            click.echo(f"{known.event.key}  {known.event.record}  {why}")
 
 
 @dead_letters.command()

@@ -2,13 +2,12 @@
 
 import logging
 import time
-from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 
 from bridgecore import backoff
 from bridgecore.config.settings import Settings
 from bridgecore.errors import Unreadable, WorkerDied
-from bridgecore.handling.failures import Failure
+from bridgecore.handling.failures import Failure, error_text
 from bridgecore.handling.registry import Handler, Registry
 from bridgecore.storage import Storage
 from bridgecore.storage.claimed_events import Batch, ClaimedEvent, Result
@@ -16,6 +15,9 @@ from bridgecore.storage.lease_keeper import LeaseKeeper
 from bridgecore.storage.progress import Notes
 
 log = logging.getLogger(__name__)
+
+#: characters of the tracebacks of an event's failures that are stored
+ERROR_LENGTH = 8000
 
 
 class Caller:
@@ -40,8 +42,13 @@ class Caller:
             results: an empty list, to which this method appends the result of each event. If a
                 handler ends the process, the list has the results so far.
             is_over: tells whether the turn is over; called before each event but the first.
+
+        Raises:
+            SystemExit: a handler ended the process, or a signal did. Before that, the other
+                handlers of the event were called.
         """
         failed_records: set[str] = set()
+        exits: list[SystemExit] = []
         with self._storage.progress.open() as notes, self._keeper.hold() as held:
             for claimed in batch.events:
                 if not self._may_continue(batch, claimed, results, is_over):
@@ -55,10 +62,12 @@ class Caller:
                     if notes.is_broken:
                         break
                 held.lease = claimed.lease
-                result = self._attempt(batch, claimed, pending, notes)
+                result = self._attempt(batch, claimed, pending, notes, exits)
                 if result.outcome == "failed":
                     failed_records.add(claimed.lease.name)
                 results.append(result)
+                if exits:
+                    raise exits[0]
 
     def _may_continue(
         self,
@@ -90,9 +99,18 @@ class Caller:
         return [handler for handler in matching if handler.name not in claimed.handled_by]
 
     def _attempt(
-        self, batch: Batch, claimed: ClaimedEvent, pending: Sequence[Handler], notes: Notes
+        self,
+        batch: Batch,
+        claimed: ClaimedEvent,
+        pending: Sequence[Handler],
+        notes: Notes,
+        exits: list[SystemExit],
     ) -> Result:
-        """Call the pending handlers for an event and return its result."""
+        """Call the pending handlers for an event and return its result.
+
+        Parameters:
+            exits: a list to which this method appends what a handler raised to end the process.
+        """
         if claimed.handled_at:  # the handlers succeeded, but their worker died before it settled
             return Result(claimed, "done", claimed.handled_at)
         if claimed.unreadable:
@@ -113,8 +131,10 @@ class Caller:
             notes.send()
             try:
                 handler(claimed.event)
-            except (Exception, CancelledError) as error:  # or it awaited a cancelled task
+            except BaseException as error:  # also `sys.exit`, or a library's own kind
                 failures.append(Failure(error, handler))
+                if isinstance(error, SystemExit):
+                    exits.append(error)
             else:
                 handled_by.append(handler.name)
                 if handler is not pending[-1]:
@@ -147,7 +167,7 @@ class Caller:
         seconds: float = 0,
     ) -> Result:
         """Log the failures and return the result: dead after the last attempt, else failed."""
-        error = "\n".join(failure.traceback for failure in failures)
+        error = error_text(failures, ERROR_LENGTH)
         key, attempt = claimed.event.idempotency_key, claimed.attempt
         if is_last:
             for failure in failures:

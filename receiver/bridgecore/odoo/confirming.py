@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from bridgecore.errors import LeaseLost
+from bridgecore.handling.failures import summary_of
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.queue.messages import Messages
 from bridgecore.storage import Storage
@@ -75,15 +76,14 @@ class Confirming:
         """Send one batch of reports; return how many remain."""
         reports = self._storage.reports.first(lease.source, BATCH)
         done = [report.event_id for report in reports if report.error is None]
-        failed = {r.event_id: _short(r.error) for r in reports if r.error is not None}
+        failed = {
+            report.event_id: summary_of(report.error)[:SHORT_ERROR]
+            for report in reports
+            if report.error is not None
+        }
         if reports:
             unknown = self._feed_of(lease.source).mark_processed(done, failed)
             log.info("confirmed source=%s done=%s failed=%s", lease.source, done, list(failed))
             if unknown:
                 log.warning("events unknown to Odoo source=%s events=%s", lease.source, unknown)
         return self._storage.reports.confirm(lease, reports)
-
-
-def _short(traceback: str) -> str:
-    """Return the last line of a traceback: the exception and its message."""
-    return traceback.rstrip().rpartition("\n")[2][:SHORT_ERROR]

@@ -18,8 +18,6 @@ from bridgecore.storage.leases import Lease
 
 #: beginning of the fields of an event's memory that name handlers that have succeeded
 HANDLER_PREFIX = "handler:"
-#: characters of a traceback that are stored: the last ones, which say most
-ERROR_LENGTH = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,5 +175,5 @@ def handler_fields(handlers: Sequence[str]) -> list[str]:
 
 
 def _storable(error: str) -> str:
-    """Return the end of an error's text, with lone surrogates escaped: UTF-8 cannot hold them."""
-    return error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()
+    """Return an error's text with lone surrogates escaped: UTF-8 cannot hold them."""
+    return error.encode("utf-8", "backslashreplace").decode()

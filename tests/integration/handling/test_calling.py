@@ -1,6 +1,7 @@
 """Events whose handlers fail, and the events beside them."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -76,9 +77,11 @@ def test_an_event_that_keeps_failing_is_given_up_and_reported_and_holds_up_no_ot
     assert fail.calls == 3  # max_attempts
     assert parts.states() == {1: "confirmed", 2: "dead", 3: "confirmed"}
     assert parts.odoo.processed == [1, 3]
-    assert parts.odoo.failed == {2: "LookupError: attempt 3"}
+    (reported,) = parts.odoo.failed.items()
+    assert reported[0] == 2
+    assert reported[1].startswith("LookupError: attempt 3 (tests.failing, test_calling.py:")
     error = parts.storage.redis.hget(parts.key(f"event:{parts.event(2).key}"), "error")
-    assert error.startswith("Traceback")
+    assert error.startswith(f"{reported[1]}\n\nTraceback")
     assert "in __call__" in error
 
 
@@ -224,3 +227,41 @@ def test_an_event_whose_content_is_damaged_is_reported_and_holds_up_no_other(par
     parts.deliver()
     assert parts.odoo.processed == [2]
     assert parts.odoo.failed[1].endswith("The stored content of this event cannot be read.")
+
+
+class Own(BaseException):
+    """As some libraries have it for their time-outs."""
+
+
+@pytest.mark.parametrize("error", [Own(), KeyboardInterrupt(), GeneratorExit()])
+def test_any_exception_is_a_failure_and_other_handlers_are_called(make_parts, error):
+    parts = make_parts(max_attempts=1)
+    called = []
+
+    def ends_badly(event):
+        raise error
+
+    parts.registry.on()(ends_badly)
+    parts.registry.on()(lambda event: called.append(event.event_id))
+    parts.push(parts.event(1))
+    parts.deliver()
+    assert called == [1]
+    assert parts.odoo.failed[1].startswith(type(error).__name__)
+
+
+def test_sys_exit_ends_the_process_after_the_other_handlers_were_called(make_parts):
+    parts = make_parts(max_attempts=2)
+    called = []
+
+    def leaves(event):
+        sys.exit("enough")
+
+    parts.registry.on()(leaves)
+    parts.registry.on()(lambda event: called.append(event.event_id))
+    parts.push(parts.event(1))
+    for _attempt in range(2):
+        with pytest.raises(SystemExit):
+            parts.runner.run(parts.source, ["res.partner:1"])
+    parts.confirming.confirm(parts.source)
+    assert called == [1]  # it has succeeded, so it was not called again
+    assert parts.odoo.failed[1].startswith("SystemExit: enough")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.batching import latest
-from tests.integration.failing import Broken
+from tests.integration.failing import Broken, reported
 from tests.integration.parts import Parts
 
 PATH = "/api/v1/dead-letters"
@@ -87,7 +87,7 @@ def test_one_that_was_discarded_before_odoo_knew_is_still_reported_as_failed(mak
     assert parts.storage.dead_letters.discard(parts.source, [key])
     assert parts.storage.redis.zscore(parts.key("kept"), key) is None
     parts.confirming.confirm(parts.source)
-    assert parts.odoo.failed == {1: "LookupError: event 1, call 1"}
+    assert parts.odoo.failed == {1: reported(1, 1)}
     assert parts.storage.redis.zscore(parts.key("kept"), key)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from bridgecore.errors import FeedUnavailable, QueueFull
 
-from tests.integration.failing import Broken
+from tests.integration.failing import Broken, reported
 from tests.integration.fake_odoo import answer
 from tests.integration.parts import Parts
 
@@ -19,7 +19,7 @@ def parts(make_parts, broken: Broken) -> Parts:
     parts.odoo.events = [parts.wire(1)]
     parts.pulling.pull(parts.source)
     parts.deliver()
-    assert parts.odoo.failed == {1: "LookupError: event 1, call 2"}
+    assert parts.odoo.failed == {1: reported(1, 2)}
     return parts
 
 
@@ -49,7 +49,7 @@ def test_each_offer_is_one_round_of_attempts(parts, broken):
         for _ in range(3):
             reconcile(parts)
         assert len(broken.events) == 2 + 2 * offers
-        assert parts.odoo.failed == {1: f"LookupError: event 1, call {len(broken.events)}"}
+        assert parts.odoo.failed == {1: reported(1, len(broken.events))}
         assert parts.states() == {1: "dead"}
     assert parts.storage.redis.zcard(parts.key("dead")) == 1
 
@@ -115,7 +115,7 @@ def test_confirming_the_last_round_does_not_settle_the_next(parts, broken, mende
     parts.odoo.misbehave.append(answer_late)
     parts.deliver()
     assert parts.odoo.processed == ([1] if mended else [])
-    assert parts.odoo.failed == ({} if mended else {1: "LookupError: event 1, call 4"})
+    assert parts.odoo.failed == ({} if mended else {1: reported(1, 4)})
 
 
 def test_a_push_is_no_offer(parts, broken):

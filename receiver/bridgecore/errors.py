@@ -112,6 +112,12 @@ class QueueUnavailable(BridgecoreError):
     code = "queue_unavailable"
 
 
+class RedisFull(QueueUnavailable):
+    """Redis has no memory left for these events; send this again later."""
+
+    code = "redis_full"
+
+
 class CatchingUp(QueueUnavailable):
     """The receiver reads Odoo's feed first, because its Redis is new or was restarted."""
 

@@ -32,7 +32,14 @@ class Runtime:
 
     @cached_property
     def celery(self) -> Celery:
-        return create_celery(self.settings)
+        app = create_celery(self.settings)
+        app.make_room = self._make_room
+        return app
+
+    def _make_room(self) -> None:
+        """Forget some of what is only kept for reading."""
+        for source in self.settings.sources_by_id:
+            self.storage.retention.make_room(source)
 
     @cached_property
     def storage(self) -> Storage:

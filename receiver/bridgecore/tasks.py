@@ -48,7 +48,7 @@ def sync_odoo_webhook_events(
             parts.pulling.pull(source, reconcile)
     except FeedError:
         pass  # beat starts the next try
-    except QueueFull as error:
+    except (QueueFull, QueueUnavailable) as error:
         log.warning("pull stopped source=%s error=%s", source, error)
 
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from bridgecore.config.settings import Settings
-from bridgecore.errors import BridgecoreError, QueueUnavailable
+from bridgecore.errors import BridgecoreError, QueueUnavailable, RedisFull
 from bridgecore.queue.messages import Messages, queue_of
 from bridgecore.storage import Storage
 from bridgecore.storage.inbox import Accepted, Refused, Submission
@@ -39,8 +39,10 @@ class Acceptance:
         Raises:
             QueueUnavailable: Redis or the broker is away. Of each submission, none or all events
                 were stored. If the sender submits it again, the missing messages are sent.
+            RedisFull: Redis has too little memory left; nothing was stored.
         """
         try:
+            self._make_room(submissions)
             accepted = self._storage.inbox.accept(submissions)
         except RedisError as error:
             raise self._unavailable(error) from error
@@ -74,9 +76,33 @@ class Acceptance:
             raise self._unavailable(error) from error
         return results
 
+    def _make_room(self, submissions: Sequence[Submission]) -> None:
+        """Make sure that Redis has memory for these events, and some left.
+
+        If it has too little, what is only kept for reading is forgotten earlier than the settings
+        say.
+
+        Raises:
+            RedisFull: nothing more can be forgotten.
+        """
+        memory = self._storage.memory
+        size = sum(len(event.body) for submission in submissions for event in submission.events)
+        if memory.has_room(size):
+            return
+        forgotten = 0
+        for source in self._settings.sources_by_id:
+            while entries := self._storage.retention.make_room(source):
+                forgotten += entries
+                memory.measure()
+                if memory.has_room(size):
+                    log.warning("Redis is nearly full, forgotten early entries=%d", forgotten)
+                    return
+        raise RedisFull(retry_after=self._settings.retry_after)
+
     def _unavailable(self, error: Exception) -> QueueUnavailable:
         log.error("events not queued error=%s: %s", type(error).__name__, error)
-        return QueueUnavailable(retry_after=self._settings.retry_after)
+        kind = RedisFull if isinstance(error, OutOfMemoryError) else QueueUnavailable
+        return kind(retry_after=self._settings.retry_after)
 
 
 def _needed_messages(submission: Submission, answer: Accepted) -> Iterable[tuple[str, str]]:

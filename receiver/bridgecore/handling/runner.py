@@ -77,10 +77,17 @@ class Runner:
         try:
             self._handle(source, turn, queue)
         finally:
-            if turn.tally.counts:
-                self._storage.figures.add(source, turn.tally)
+            self._count(source, turn.tally)
         if turn.waiting:
             self._messages.handle(source, list(turn.waiting), queue)
+
+    def _count(self, source: str, tally: Tally) -> None:
+        """Add to the figures. They are for monitoring only, so a full Redis is no error."""
+        try:
+            if tally.counts:
+                self._storage.figures.add(source, tally)
+        except RedisError as error:
+            log.warning("figures not written source=%s error=%s", source, type(error).__name__)
 
     def _handle(self, source: str, turn: _Turn, queue: str) -> None:
         if turn.is_over():

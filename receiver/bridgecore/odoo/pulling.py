@@ -6,7 +6,7 @@ from typing import Any
 
 from bridgecore.accepting.acceptance import Acceptance
 from bridgecore.config.settings import Settings
-from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent, StateLost
+from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent, RedisFull, StateLost
 from bridgecore.events import Event, parse_event
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage import Storage
@@ -50,8 +50,8 @@ class Pulling:
                 receiver accepted but never confirmed come again.
 
         Raises:
-            FeedError, QueueFull, QueueUnavailable: the pages before were accepted, and the cursor
-                stands behind them.
+            FeedError, QueueFull, QueueUnavailable, RedisFull: the pages before were accepted, and
+                the cursor stands behind them.
         """
         for _ in range(MAX_BEGINS):
             lease = self._storage.leases.acquire(source, LEASE)
@@ -69,11 +69,11 @@ class Pulling:
     def _pull_all(self, source: str, reconcile: bool) -> int:
         pull = self._storage.feeds.begin_pull(source)
         cursor = 0 if reconcile else pull.cursor
-        new = 0
+        new, limit = 0, self._settings.pull_page_size
         while True:
             feed = self._feed_of(source)
             asked_at = self._storage.now()
-            page = feed.pull(cursor, self._settings.pull_page_size, include_processed=False)
+            page = feed.pull(cursor, limit, include_processed=False)
             if page.cursor_expired:
                 if cursor == 0:
                     raise FeedError(
@@ -83,7 +83,14 @@ class Pulling:
                 cursor, reconcile = 0, False
                 continue
             events = self._parse(source, feed, page.events)
-            new += self._accept(pull, events, asked_at)
+            try:
+                new += self._accept(pull, events, asked_at)
+            except RedisFull:
+                if len(events) < 2:
+                    raise
+                limit = len(events) // 2
+                log.warning("Redis is nearly full, asking for fewer events limit=%d", limit)
+                continue
             is_end = not page.has_more or page.last_id == cursor
             cursor = page.last_id
             # Only now: the events of the page are durable.

@@ -1,5 +1,7 @@
 """The Celery application: queues, delivery guarantees, schedule."""
 
+from collections.abc import Callable
+
 from celery import Celery
 from celery.schedules import crontab
 from kombu import Exchange, Queue
@@ -26,10 +28,17 @@ RESULT_RETENTION = 86400
 FORGET_INTERVAL = 60
 
 
-def create_celery(settings: Settings) -> Celery:
+class Application(Celery):
+    """Celery's application, and what a worker may do when it pauses because its Redis is full."""
+
+    #: forgets some of what is only kept for reading
+    make_room: Callable[[], None] = staticmethod(lambda: None)
+
+
+def create_celery(settings: Settings) -> Application:
     """Return the application for workers, for beat, and for processes that send messages."""
     results = settings.redis.for_celery()
-    app = Celery("bridgecore", include=["bridgecore.tasks"], set_as_current=True)
+    app = Application("bridgecore", include=["bridgecore.tasks"], set_as_current=True)
     app.conf.update(
         **broker_settings((settings.broker_url or settings.redis_url).get_secret_value()),
         broker_connection_retry_on_startup=True,

@@ -61,6 +61,7 @@ from bridgecore.storage.inbox import Inbox
 from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Leases
 from bridgecore.storage.live import LiveStream
+from bridgecore.storage.memory import Memory
 from bridgecore.storage.progress import Progress
 from bridgecore.storage.reports import Reports
 from bridgecore.storage.retention import Retention
@@ -84,7 +85,7 @@ class Storage(Connection):
 
     @cached_property
     def batches(self) -> Batches:
-        return Batches(self, self._settings, self.latest)
+        return Batches(self, self._settings, self.latest, self.memory)
 
     @cached_property
     def latest(self) -> Latest:
@@ -93,6 +94,10 @@ class Storage(Connection):
     @cached_property
     def progress(self) -> Progress:
         return Progress(self._settings)
+
+    @cached_property
+    def memory(self) -> Memory:
+        return Memory(self.redis)
 
     @cached_property
     def leases(self) -> Leases:

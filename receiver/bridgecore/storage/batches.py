@@ -15,6 +15,7 @@ from bridgecore.storage.connection import Connection
 from bridgecore.storage.contents import content
 from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Lease
+from bridgecore.storage.memory import Memory
 
 #: beginning of the fields of an event's memory that name handlers that have succeeded
 HANDLER_PREFIX = "handler:"
@@ -47,8 +48,11 @@ class Settled:
 class Batches:
     """Claims and settles with one script each, so a crash leaves all changes or none."""
 
-    def __init__(self, connection: Connection, settings: Settings, latest: Latest) -> None:
+    def __init__(
+        self, connection: Connection, settings: Settings, latest: Latest, memory: Memory
+    ) -> None:
         self._settings = settings
+        self._memory = memory
         self._latest = latest
         self._lease_ms = int(settings.lease * 1000)
         self._claim = connection.script("claim")
@@ -83,6 +87,7 @@ class Batches:
             self._lease_ms,
             limit,
             self._settings.max_streamed_events,
+            int(self._memory.is_short()),
             msgspec.json.encode(batch.records),
             msgspec.json.encode([_result_for_script(result) for result in results]),
         )

@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from bridgecore.config.redis_address import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 from bridgecore.config.settings import Settings
+from bridgecore.storage.memory import headroom, used_bytes
 
 
 def prefix(source: str) -> str:
@@ -59,13 +60,12 @@ class Connection:
                 f"Redis may drop events, because its maxmemory-policy is {policy}: "
                 "set it to noeviction."
             )
-        # Redis compares maxmemory with its memory without the buffers of replicas and of the AOF.
-        used = memory["used_memory"] - memory.get("mem_not_counted_for_evict", 0)
-        if used >= memory.get("maxmemory", 0) > 0:
+        most = int(memory.get("maxmemory", 0))
+        if most and used_bytes(memory) >= most - headroom(most):
             return (
-                f"Redis is full and refuses events ({memory['used_memory_human']} used, "
-                f"maxmemory is {memory['maxmemory_human']}): raise its maxmemory, or lower "
-                "BRIDGECORE_MAX_STORED_EVENTS."
+                f"Redis is full, so new events are refused ({memory['used_memory_human']} used, "
+                f"maxmemory is {memory['maxmemory_human']}, of which a part is kept free): raise "
+                "its maxmemory, or lower BRIDGECORE_MAX_STORED_EVENTS."
             )
         return None
 

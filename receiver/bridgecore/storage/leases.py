@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import uuid4
 
-from bridgecore.storage.connection import Connection, prefix
+from bridgecore.storage.connection import Connection
 
 
 class Lease(NamedTuple):
@@ -27,16 +27,15 @@ class Leases:
     """
 
     def __init__(self, connection: Connection, period: float) -> None:
-        self._redis = connection.redis
+        self._acquire = connection.script("acquire")
         self._change = connection.script("lease")
         self.milliseconds = int(period * 1000)
 
     def acquire(self, source: str, name: str) -> Lease | None:
         """Return the lease of this name, or None if it has an owner."""
         lease = Lease(source, name, uuid4().hex)
-        key = f"{prefix(source)}:lease:{name}"
-        free = self._redis.set(key, lease.token, nx=True, px=self.milliseconds)
-        return lease if free else None
+        is_free = self._acquire(source, name, lease.token, self.milliseconds)
+        return lease if is_free else None
 
     def extend(self, lease: Lease) -> bool:
         """Extend a lease for another period; return False if it was lost."""

@@ -1,10 +1,12 @@
 """Forgets old events: their number and their age are limited."""
 
 from bridgecore.config.settings import Settings
-from bridgecore.storage.connection import Connection
+from bridgecore.storage.connection import Connection, prefix
 
 #: entries of each kind that one call of the script forgets; a call blocks Redis for milliseconds
 _AT_ONCE = 1000
+#: where the greatest numbers of contents and of latest values stand among the script's arguments
+_CONTENTS, _RECORDS = 2, 7
 #: Seconds. The receiver forgets no younger memory, however many there are: the sender may not know
 #: yet that the event arrived, and send it again.
 SPARED = 86400
@@ -14,8 +16,10 @@ class Retention:
     """Forgets in bulk. No key of an event expires by itself."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._redis = connection.redis
         self._forget = connection.script("forget")
-        self._arguments = [
+        #: of the script, see there
+        self._arguments: list[int] = [
             _AT_ONCE,
             _microseconds(settings.event_retention),
             settings.max_stored_events,
@@ -25,6 +29,18 @@ class Retention:
             _microseconds(settings.record_retention),
             settings.max_records,
         ]
+
+    def make_room(self, source: str) -> int:
+        """Forget some of what is only kept for reading, oldest first; return how many entries.
+
+        These are contents of confirmed events, and latest values. What recognises duplicates stays.
+        """
+        start = prefix(source)
+        arguments = list(self._arguments)
+        for name, place in (("kept", _CONTENTS), ("records", _RECORDS)):
+            size = int(self._redis.zcard(f"{start}:{name}"))
+            arguments[place] = min(arguments[place], max(0, size - _AT_ONCE))
+        return sum(self._forget(source, *arguments))
 
     def forget(self, source: str) -> int:
         """Forget contents, memories and latest values beyond the limits; return how many in all."""

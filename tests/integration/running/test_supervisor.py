@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from bridgecore.running.children import GRACE
+from bridgecore.running.supervisor import MAX_STARTS
 
 from devstack.process import Child, answers, free_port
 from tests.integration.fake_odoo import FakeOdoo
@@ -85,21 +86,24 @@ def serving(request, odoo, tmp_path) -> Iterator[Serving]:
 
 
 def test_one_command_receives_and_ends_cleanly(serving):
-    response = requests.post(
-        f"http://127.0.0.1:{serving.port}/api/v1/webhooks/receive",
-        json={
-            "event_id": 1,
-            "model": "sale.order",
-            "record_id": 336,
-            "event": "write",
-            "timestamp": "2026-01-31T12:00:00Z",
-            "payload": {"amount_total": 99.5},
-            "changed_fields": ["amount_total"],
-        },
-        headers={"X-API-Key": "token"},
-        timeout=10,
-    )
-    assert response.json()["accepted"] == 1
+    def accepted():
+        response = requests.post(
+            f"http://127.0.0.1:{serving.port}/api/v1/webhooks/receive",
+            json={
+                "event_id": 1,
+                "model": "sale.order",
+                "record_id": 336,
+                "event": "write",
+                "timestamp": "2026-01-31T12:00:00Z",
+                "payload": {"amount_total": 99.5},
+                "changed_fields": ["amount_total"],
+            },
+            headers={"X-API-Key": "token"},
+            timeout=10,
+        )
+        return response.json().get("accepted")
+
+    assert eventually(accepted) == 1  # when the feed was read
     eventually(lambda: serving.odoo.processed == [1], timeout=30)
     assert "336 ['amount_total'] 99.5" in serving.log_path.read_text().splitlines()
 
@@ -110,12 +114,33 @@ def test_one_command_receives_and_ends_cleanly(serving):
     assert not any(map(is_running, roles.values()))
 
 
-def test_if_one_role_dies_all_end_and_the_failure_is_seen(serving):
+def test_a_role_that_dies_is_started_again_and_the_others_go_on(serving):
     roles = serving.pids()
-    os.kill(roles["beat"], signal.SIGKILL)
+    for role in ("beat", "worker --only default", "api"):
+        os.kill(roles[role], signal.SIGKILL)
+        eventually(lambda role=role: serving.pids()[role] != roles[role])
+    assert serving.log_path.read_text().count("ended status=-9, starting it again") == 3
+    eventually(serving.is_ready)
+    others = [pid for role, pid in roles.items() if serving.pids()[role] == pid]
+    assert len(others) == len(ROLES) - 3
+    assert all(map(is_running, others))
+
+
+def test_if_a_role_keeps_dying_all_end_and_the_failure_is_seen(serving):
+    dead = set()
+    for _start in range(MAX_STARTS):
+        beat = eventually(lambda: {serving.pids()["beat"]} - dead).pop()
+        os.kill(beat, signal.SIGKILL)
+        dead.add(beat)
     assert serving.process.wait(GRACE + 10) == 1
-    assert not any(map(is_running, roles.values()))
-    assert "beat ended" in serving.tail()
+    assert not any(map(is_running, serving.pids().values()))
+    assert "beat ended status=-9, stopping all processes" in serving.log_path.read_text()
+
+
+def test_if_the_embedded_redis_dies_all_end(serving):
+    os.kill(serving.pids()["redis"], signal.SIGKILL)
+    assert serving.process.wait(GRACE + 10) == 1
+    assert not any(map(is_running, serving.pids().values()))
 
 
 def test_nothing_survives_a_killed_supervisor(serving):

@@ -64,6 +64,7 @@ def test_without_the_right_to_switch_answers_off_a_batch_has_one_event(
         redis.execute_command("ACL", "SETUSER", "limited", "on", ">word", "~*", "+@all",
                               "-client|reply")  # fmt: skip
         parts = Parts(limited, odoo)
+        parts.read_feed()
         parts.runner.pace.limit = 100
         parts.record_effects()
         seen = batches_of(parts, monkeypatch)

@@ -4,6 +4,7 @@
 -- If the list is empty then, the script gives the lease back in the same step.
 -- ARGV: token, then key and place of each report.
 -- Returns how many reports remain, or -1 if the lease was lost.
+allow_when_full()
 if redis.call('GET', P .. ':lease:reports') ~= ARGV[1] then
   return -1
 end

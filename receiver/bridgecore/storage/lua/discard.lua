@@ -1,6 +1,7 @@
 -- Discards dead letters. Their memory stays for a while, so that duplicates are recognised.
 -- If Odoo does not know yet that an event was given up, `confirm` finishes the event later.
 -- ARGV: keys. Returns the keys that were dead letters.
+allow_when_full()
 local discarded, finished = {}, {}
 for _, key in ipairs(ARGV) do
   if redis.call('ZREM', P .. ':dead', key) == 1 then

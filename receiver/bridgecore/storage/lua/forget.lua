@@ -4,6 +4,7 @@
 --       memories: greatest age, greatest number, age up to which the number does not matter;
 --       latest values: greatest age, greatest number. Ages are in microseconds.
 -- Returns how many {contents, memories, latest values} it forgot.
+allow_when_full()
 local limit, time = tonumber(ARGV[1]), now()
 
 -- Returns the members of a sorted set by time that are older than `age`, and up to `excess` of the

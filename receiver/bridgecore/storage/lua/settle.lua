@@ -1,14 +1,15 @@
 -- Writes the results of a batch, gives its leases back, and claims the next batch, all in one step:
 -- an event that arrives now finds its record free, or is in the next batch.
 -- ARGV: token, token of the next batch, lease in milliseconds, most events of the next batch (0
---       claims none), most entries of the live stream, JSON list of the records of the batch, JSON
---       list of the results (`_result_for_script` in batches.py), of each result the latest values
---       of its record, records of the next batch.
+--       claims none), most entries of the live stream, 1 if memory is short, JSON list of the
+--       records of the batch, JSON list of the results (`_result_for_script` in batches.py), of
+--       each result the latest values of its record, records of the next batch.
 -- Returns {1 if the caller must send the message to confirm, records that were lost to another
 -- worker, records of the batch that are still due, the time, the answer of `claim` for the next
 -- batch: from the given records, then from those that are still due}.
 local token, next_token, lease, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local max_streamed, batch_records, results = ARGV[5], cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
+local max_streamed, is_short = ARGV[5], ARGV[6] == '1'
+local batch_records, results = cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
 local time = now()
 
 local leases, results_of = {}, {}  -- how many results each record has
@@ -35,8 +36,7 @@ for i, record in ipairs(batch_records) do
     end
   end
 end
--- This must be the first write, because it needs no memory. A full Redis refuses a script whose
--- first write needs memory, but it must always be possible to settle a batch.
+allow_when_full()
 in_parts(given_back, 'DEL')
 
 -- Of each inbox, as many events as the record has results, and one more.
@@ -93,6 +93,10 @@ local function settle_event(result, values)
     redis.call('XADD', P .. ':stream', 'MAXLEN', '~', max_streamed, '*', 'key', key,
       'record', record)
     settled[#settled + 1] = key
+    if is_short and result.outcome == 'done' then
+      -- Its content is only kept for reading. Handling must not need more memory than it frees.
+      redis.call('DEL', P .. ':body:' .. key)
+    end
     if result.outcome == 'dead' then
       given_up[key] = true
       append_pair(dead, result.moment, key)
@@ -104,7 +108,7 @@ local function settle_event(result, values)
 end
 
 for i, result in ipairs(results) do
-  settle_event(result, ARGV[7 + i])
+  settle_event(result, ARGV[8 + i])
 end
 
 -- Removes the settled events from an inbox, and tells whether it has other events.
@@ -160,7 +164,7 @@ for model, state in pairs(models) do
   redis.call('HSET', sync, 'updated_at', as_text(time))
 end
 
-local candidates = {unpack(ARGV, 8 + #results)}
+local candidates = {unpack(ARGV, 9 + #results)}
 for _, record in ipairs(still_due) do
   candidates[#candidates + 1] = record
 end

@@ -8,6 +8,7 @@ from bridgecore.accepting.acceptance import Acceptance
 from bridgecore.config.settings import Settings, load_settings
 from bridgecore.copying import Copying
 from bridgecore.errors import UnknownSystem
+from bridgecore.handling.call_watch import CallWatch
 from bridgecore.handling.calling import Caller
 from bridgecore.handling.dead_letters import DeadLetterQueue
 from bridgecore.handling.registry import Registry, load_handlers
@@ -28,6 +29,8 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        #: name of the worker that this process belongs to (`high`, `default`), if it is one
+        self.worker = ""
         self._feeds: dict[str, OdooFeed] = {}
 
     @cached_property
@@ -63,7 +66,9 @@ class Runtime:
 
     @cached_property
     def runner(self) -> Runner:
-        caller = Caller(self.settings, self.storage, self.registry, self.keeper)
+        slow_after = min(self.settings.slow_handler, self.settings.stuck_after)
+        watch = CallWatch(self.storage.slow_calls, self.worker, slow_after)
+        caller = Caller(self.settings, self.storage, self.registry, self.keeper, watch)
         return Runner(self.settings, self.storage, self.messages, caller)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 import click
 
-from bridgecore.cli import doctor, operations, roles
+from bridgecore.cli import check_worker, doctor, operations, roles
 
 
 @click.group()
@@ -14,5 +14,5 @@ def main() -> None:
     """
 
 
-for command in (*roles.COMMANDS, *operations.COMMANDS, *doctor.COMMANDS):
+for command in (*roles.COMMANDS, *operations.COMMANDS, *doctor.COMMANDS, *check_worker.COMMANDS):
     main.add_command(command)

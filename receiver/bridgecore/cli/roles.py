@@ -58,6 +58,7 @@ def worker(only: str | None) -> None:
     if only != "feed" and (problem := parts.registry.problem):
         log.warning(problem)
     collect_rarely()
+    parts.worker = only
     parts.celery.worker_main(
         [
             "--quiet",  # no banner, because it would not look like a log line

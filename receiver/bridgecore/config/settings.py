@@ -116,6 +116,10 @@ class Settings(BaseModel):
     #: After this time another worker takes over the records of a worker that died, and a record
     #: whose message was lost counts as stalled.
     lease: Annotated[float, Field(ge=0.2)] = 15
+    #: how long a handler runs before the log, `doctor` and the metrics name it
+    slow_handler: Annotated[float, Field(ge=0.1)] = 60
+    #: how long each process of a worker must have been in one handler, until `check-worker` fails
+    stuck_after: Annotated[float, Field(ge=0.1)] = 600
     #: between two searches for records whose message was lost
     wake_interval: Seconds = 5
 

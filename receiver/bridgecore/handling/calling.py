@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from bridgecore import backoff
 from bridgecore.config.settings import Settings
 from bridgecore.errors import Unreadable, WorkerDied
+from bridgecore.handling.call_watch import CallWatch
 from bridgecore.handling.failures import Failure, error_text
 from bridgecore.handling.registry import Handler, Registry
 from bridgecore.storage import Storage
@@ -28,12 +29,18 @@ class Caller:
     """
 
     def __init__(
-        self, settings: Settings, storage: Storage, registry: Registry, keeper: LeaseKeeper
+        self,
+        settings: Settings,
+        storage: Storage,
+        registry: Registry,
+        keeper: LeaseKeeper,
+        watch: CallWatch,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._registry = registry
         self._keeper = keeper
+        self._watch = watch
 
     def call(self, batch: Batch, results: list[Result], is_over: Callable[[], bool]) -> None:
         """Handle the events of a batch, up to the end or until the batch must be settled.
@@ -129,6 +136,7 @@ class Caller:
         failures: list[Failure] = []
         for handler in pending:  # all of them, also if one fails
             notes.send()
+            self._watch.begin(claimed.event, handler)
             try:
                 handler(claimed.event)
             except BaseException as error:  # also `sys.exit`, or a library's own kind
@@ -139,6 +147,7 @@ class Caller:
                 handled_by.append(handler.name)
                 if handler is not pending[-1]:
                     notes.add_success(claimed, handler.name)
+        self._watch.end()
         seconds = time.perf_counter() - started
         if failures:
             return self._failed(batch, claimed, failures, is_last, handled_by, seconds)
@@ -151,7 +160,7 @@ class Caller:
     def _erase(self, claimed: ClaimedEvent) -> None:
         """Delete the values in older events of the record."""
         source, record = claimed.lease.source, claimed.event.record
-        blanked = self._storage.history.erase(source, record, claimed.event.timestamp)
+        blanked = self._storage.history.erase(claimed.event)
         log.info("erased record=%s events=%d", record, blanked)
         self._storage.audit.note(
             "receiver", "record.erased", source=source, record=record, events=blanked

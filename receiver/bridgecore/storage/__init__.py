@@ -65,6 +65,7 @@ from bridgecore.storage.memory import Memory
 from bridgecore.storage.progress import Progress
 from bridgecore.storage.reports import Reports
 from bridgecore.storage.retention import Retention
+from bridgecore.storage.slow_calls import SlowCalls
 
 
 class Storage(Connection):
@@ -98,6 +99,10 @@ class Storage(Connection):
     @cached_property
     def memory(self) -> Memory:
         return Memory(self.redis)
+
+    @cached_property
+    def slow_calls(self) -> SlowCalls:
+        return SlowCalls(self)
 
     @cached_property
     def leases(self) -> Leases:

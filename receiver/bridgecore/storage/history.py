@@ -147,21 +147,23 @@ class History:
             pipeline.hgetall(f"{prefix(source)}:sync:{model}")
         return dict(zip(sorted(models), pipeline.execute(), strict=True))
 
-    def erase(self, source: str, record: str, until: str) -> int:
-        """Delete the values in the events of a record (personal data); return in how many.
+    def erase(self, erasing: Event) -> int:
+        """Delete the values in the older events of a record (personal data); return in how many.
 
-        This reads the memory of every event of the source. It is slow, but rare.
-
-        Parameters:
-            until: timestamp of the erasure. Newer events keep their values.
+        This reads the memory of every event of the source. It is slow, but rare. An event is older
+        by its id or by its timestamp: clocks may have been wrong, and restored databases use ids
+        again.
         """
+        source, record = erasing.source, erasing.record
         self._redis.delete(f"{prefix(source)}:latest:{record}")
         memories, erased, position = f"{prefix(source)}:event:", 0, 0
         while True:
             position, found = self._page(position, f"{memories}*")
             for memory, (owner, name) in found.items():
                 key = memory.removeprefix(memories)
-                if owner == record and key.partition("@")[2] <= until:
+                event_id, _, timestamp = key.partition("@")
+                is_older = int(event_id) < erasing.event_id or timestamp <= erasing.timestamp
+                if owner == record and is_older:
                     erased += self._blank(source, key, record, name)
             if not position:
                 return erased

@@ -16,12 +16,26 @@ class Values(NamedTuple):
     timestamp: str
     #: the event's name
     event: str
+    #: the event's id; 0 if an earlier version stored the values
+    event_id: int
     #: the values as JSON
     fields: str
 
     def __str__(self) -> str:
-        """The stored text. It begins with the timestamp, which `settle.lua` compares."""
-        return " ".join(self)
+        """The stored text. `settle.lua` reads its beginning."""
+        return " ".join(map(str, self))
+
+    @classmethod
+    def parse(cls, text: str) -> "Values":
+        timestamp, event, event_id, *fields = text.split(" ", 3)
+        if not event_id.isdecimal():  # an earlier version stored no id
+            return cls(timestamp, event, 0, " ".join((event_id, *fields)))
+        return cls(timestamp, event, int(event_id), *fields)
+
+    def is_older_than(self, other: "Values") -> bool:
+        """Return whether these values were true before the others, see `settle.lua`."""
+        is_lower = not other.event_id or self.event_id < other.event_id
+        return is_lower and self.timestamp < other.timestamp
 
 
 class Latest:
@@ -36,9 +50,7 @@ class Latest:
             return {}
         found: Any = self._redis.mget(f"{prefix(source)}:latest:{record}" for record in records)
         return {
-            record: Values(*text.split(" ", 2))
-            for record, text in zip(records, found, strict=True)
-            if text
+            record: Values.parse(text) for record, text in zip(records, found, strict=True) if text
         }
 
     def after(self, source: str, events: Iterable[ClaimedEvent]) -> list[Values]:
@@ -52,12 +64,13 @@ class Latest:
         known = self.read(source, list(partly_sent))
         after = []
         for claimed in events:
-            values = Values(claimed.event.timestamp, claimed.event.event, claimed.values)
+            event = claimed.event
+            values = Values(event.timestamp, event.event, event.event_id, claimed.values)
             if (record := claimed.lease.name) in partly_sent:
                 before = known.get(record)
                 if claimed.is_partial and before:
                     values = values._replace(fields=_updated(before.fields, claimed.values))
-                if not before or before.timestamp <= values.timestamp:
+                if not before or not values.is_older_than(before):
                     known[record] = values
             after.append(values)
         return after

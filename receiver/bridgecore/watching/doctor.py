@@ -13,6 +13,7 @@ from bridgecore.odoo.api import OdooApi
 from bridgecore.queue.messages import QUEUES
 from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime
+from bridgecore.watching.stuck import describe, stuck_workers
 
 #: seconds that workers have for their answers
 _WORKER_TIMEOUT = 2.0
@@ -45,6 +46,7 @@ def examine(parts: Runtime) -> Iterator[Finding]:
     reachable = all(finding.verdict is not Verdict.ERROR for finding in redis)
     if reachable:
         yield _check_workers(parts)
+        yield from (Finding(Verdict.ERROR, "workers", text) for text in stuck_workers(parts))
     if parts.settings.problem:
         yield Finding(Verdict.ERROR, "sources", parts.settings.problem)
     for source in parts.settings.sources:
@@ -52,7 +54,7 @@ def examine(parts: Runtime) -> Iterator[Finding]:
         yield from found
         # If Odoo refuses the calls, a feed that was not read says nothing about beat.
         if reachable and all(finding.verdict is not Verdict.ERROR for finding in found):
-            yield _check_progress(parts, source)
+            yield from _check_progress(parts, source)
     for system in parts.settings.systems:
         yield _check_system(parts, system)
     if parts.settings.admin_token is None:
@@ -149,8 +151,10 @@ def _check_system(parts: Runtime, system: System) -> Finding:
     return Finding(Verdict.OK, system.name, "the external API answers")
 
 
-def _check_progress(parts: Runtime, source: Source) -> Finding:
+def _check_progress(parts: Runtime, source: Source) -> Iterator[Finding]:
     subject = source.name or source.id
+    for call in parts.storage.slow_calls.read(source.id):
+        yield Finding(Verdict.WARNING, subject, f"{describe(call)}: find out why it hangs.")
     figures = parts.storage.figures.read(source.id)
     longest = 10 * parts.settings.pull_interval
     if figures.since_read is None or figures.since_read > longest:
@@ -158,15 +162,15 @@ def _check_progress(parts: Runtime, source: Source) -> Finding:
             f"This feed has not been read in the last {longest:.0f} s: start `bridgecore beat`, "
             "and see the logs of beat and of the worker."
         )
-        return Finding(Verdict.ERROR, subject, text)
+        yield Finding(Verdict.ERROR, subject, text)
+        return
     if figures.dead:
         text = (
             f"The handlers kept failing for {figures.dead} events (dead letters): "
             "`bridgecore dead-letters list` shows why."
         )
-        return Finding(Verdict.WARNING, subject, text)
-    return Finding(
-        Verdict.OK,
-        subject,
-        f"the feed was read {figures.since_read:.0f} s ago, {figures.queued} events wait",
-    )
+        yield Finding(Verdict.WARNING, subject, text)
+    text = f"the feed was read {figures.since_read:.0f} s ago, {figures.queued} events wait"
+    if figures.queued:
+        text += f", the oldest for {figures.behind:.0f} s"
+    yield Finding(Verdict.OK, subject, text)

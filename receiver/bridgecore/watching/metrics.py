@@ -79,6 +79,19 @@ class _RedisCollector(Collector):
         yield from _counters(figures)
         yield from _gauges(figures)
         yield from _histograms(figures)
+        yield self._slow_handlers()
+
+    def _slow_handlers(self) -> Metric:
+        family = GaugeMetricFamily(
+            "bridgecore_slow_handler_seconds",
+            "Time for which a handler has been running, if it is longer than"
+            " BRIDGECORE_SLOW_HANDLER",
+            labels=["source", "handler", "event"],
+        )
+        for source in self._parts.settings.sources_by_id:
+            for call in self._parts.storage.slow_calls.read(source):
+                family.add_metric([source, call.handler, call.event], call.seconds)
+        return family
 
 
 def _refusals(counts: dict[str, int]) -> Metric:

@@ -67,3 +67,52 @@ def test_what_comes_late_does_not_bring_back_what_was_erased(parts):
     parts.push(parts.event(1, event="create", payload={"name": "Augusta"}))
     parts.deliver()
     assert latest(parts) == {"_metadata": {"erased": True}}
+
+
+def dated(year: int) -> str:
+    return f"{year}-01-31T12:00:00.000000Z"
+
+
+def test_an_event_of_a_wrong_clock_does_not_keep_its_values_for_ever(parts):
+    """Odoo gave the second event a higher id, so it was committed later."""
+    parts.push(parts.event(1, payload={"n": 1}, timestamp=dated(2099)))
+    parts.push(parts.event(2, payload={"n": 2}))
+    parts.deliver()
+    assert latest(parts) == {"n": 2}
+    (state,) = parts.storage.history.sync_states(parts.source).values()
+    assert state["last_event_id"] == "2"
+
+
+def test_a_later_event_of_a_restored_database_has_a_lower_id(parts):
+    parts.push(parts.event(100, payload={"n": 1}, timestamp=dated(2026)))
+    parts.push(parts.event(50, payload={"n": 2}, timestamp=dated(2027)))
+    parts.deliver()
+    assert latest(parts) == {"n": 2}
+
+
+def test_reduced_payloads_build_on_values_of_a_wrong_clock(parts):
+    parts.push(parts.event(1, payload={"a": 1, "b": 1}, timestamp=dated(2099), event="create"))
+    parts.push(parts.event(2, payload={"b": 2, **REDUCED}, changed_fields=["b"]))
+    parts.deliver()
+    assert latest(parts) == {"a": 1, "b": 2, **REDUCED}
+
+
+def test_values_that_an_earlier_version_stored_compare_by_their_time(parts):
+    stored = 'write {"n": 1}'
+    for timestamp, left in ((dated(2020), {"n": 2}), (dated(2099), {"n": 1})):
+        record = 1 if left["n"] == 2 else 2
+        name = parts.key(f"latest:res.partner:{record}")
+        parts.storage.redis.set(name, f"{timestamp} {stored}")
+        parts.push(parts.event(record, record_id=record, payload={"n": 2}, changed_fields=["n"]))
+        parts.deliver()
+        assert latest(parts, record) == left
+
+
+def test_an_erasure_reaches_events_of_a_wrong_clock(parts):
+    parts.push(parts.event(1, payload={"name": "Ada"}, timestamp=dated(2099)))
+    parts.deliver()
+    parts.push(parts.event(2, payload={"_metadata": {"erased": True}}))
+    parts.deliver()
+    bodies = parts.storage.redis.keys(parts.key("body:*"))
+    assert bodies
+    assert not any("Ada" in parts.storage.redis.get(body) for body in bodies)

@@ -52,14 +52,25 @@ end
 local settled, given_up, dead, latest, changed, models = {}, {}, {}, {}, {}, {}
 local retry_at = {}  -- of each record with a failed event, the time of its next attempt
 
+-- Tells whether an event was committed before another one. Neither its id nor its time is enough: a
+-- restored database gives lower ids to later events, and a clock that was wrong gives times that are
+-- far in the future. Only if both are lower the event is older.
+local function is_older(id, timestamp, other_id, other_timestamp)
+  return id < other_id and timestamp < other_timestamp
+end
+
 -- Notes the latest values of a record, also if the handlers failed: they are true in Odoo. An event
 -- older than the stored values, such as a replayed one, is passed over.
-local timestamps = {}
-local function note_latest(record, moment, timestamp, values)
+local known = {}
+local function note_latest(record, moment, id, timestamp, values)
   local name = P .. ':latest:' .. record
-  local before = timestamps[record] or redis.call('GETRANGE', name, 0, #timestamp - 1)
-  if timestamp >= before then
-    timestamps[record] = timestamp
+  local before = known[record]
+  if not before then
+    local stored, _, stored_id = redis.call('GETRANGE', name, 0, 63):match('^(%S*) ?(%a*) ?(%d*)')
+    before = {tonumber(stored_id) or math.huge, stored}  -- earlier versions stored no id
+  end
+  if not is_older(id, timestamp, before[1], before[2]) then
+    known[record] = {id, timestamp}
     append_pair(latest, name, values)
     append_pair(changed, moment, record)
   end
@@ -68,9 +79,9 @@ end
 -- Notes how far the events of a model have been handled.
 local function note_sync_state(record, id, timestamp)
   local model = record:match('^[^:]+')
-  local state = models[model] or {events = 0, timestamp = ''}
+  local state = models[model] or {events = 0, id = 0, timestamp = ''}
   state.events = state.events + 1
-  if timestamp >= state.timestamp then
+  if not is_older(id, timestamp, state.id, state.timestamp) then
     state.id, state.timestamp = id, timestamp
   end
   models[model] = state
@@ -102,8 +113,8 @@ local function settle_event(result, values)
       append_pair(dead, result.moment, key)
     end
     local id, timestamp = key:match('^(.-)@(.*)$')
-    note_latest(record, result.moment, timestamp, values)
-    note_sync_state(record, id, timestamp)
+    note_latest(record, result.moment, tonumber(id), timestamp, values)
+    note_sync_state(record, tonumber(id), timestamp)
   end
 end
 
@@ -158,8 +169,9 @@ for model, state in pairs(models) do
   if redis.call('HINCRBY', sync, 'events', state.events) == state.events then
     redis.call('SADD', P .. ':models', model)
   end
-  if state.timestamp >= (redis.call('HGET', sync, 'last_timestamp') or '') then
-    redis.call('HSET', sync, 'last_event_id', state.id, 'last_timestamp', state.timestamp)
+  local stored = redis.call('HMGET', sync, 'last_event_id', 'last_timestamp')
+  if not is_older(state.id, state.timestamp, tonumber(stored[1] or 0), stored[2] or '') then
+    redis.call('HSET', sync, 'last_event_id', as_text(state.id), 'last_timestamp', state.timestamp)
   end
   redis.call('HSET', sync, 'updated_at', as_text(time))
 end

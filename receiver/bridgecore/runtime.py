@@ -7,7 +7,7 @@ from celery import Celery
 from bridgecore.accepting.acceptance import Acceptance
 from bridgecore.config.settings import Settings, load_settings
 from bridgecore.copying import Copying
-from bridgecore.errors import UnknownSystem
+from bridgecore.errors import UnknownSource, UnknownSystem
 from bridgecore.handling.call_watch import CallWatch
 from bridgecore.handling.calling import Caller
 from bridgecore.handling.dead_letters import DeadLetterQueue
@@ -90,7 +90,9 @@ class Runtime:
     def feed(self, source: str) -> OdooFeed:
         """Return the client for the feed of a source. It keeps its connection between calls."""
         if source not in self._feeds:
-            known = self.settings.sources_by_id[source]
+            known = self.settings.sources_by_id.get(source)
+            if known is None:
+                raise UnknownSource(f"BRIDGECORE_SOURCES has no source {source} any more.")
             self._feeds[source] = OdooFeed(known, self.settings.feed_timeout)
         return self._feeds[source]
 

@@ -41,6 +41,8 @@ def sync_odoo_webhook_events(
             # If workers cannot keep up, these messages must not pile up in the queue.
             parts.messages.pull(known.id, reconcile, expires=parts.settings.pull_interval)
         return
+    if source not in parts.settings.sources_by_id:  # it was taken out of the settings
+        return
     if not force and parts.odoo_health.is_away(source):
         return
     try:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from bridgecore.errors import LeaseLost
+from bridgecore.errors import LeaseLost, UnknownSource
 from bridgecore.handling.failures import summary_of
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.queue.messages import Messages
@@ -68,6 +68,9 @@ class Confirming:
                         time.sleep(PAUSE)
             except LeaseLost:
                 log.warning("lease lost source=%s name=%s", source, LEASE)
+            except UnknownSource as error:  # the reports wait until it is configured again
+                log.warning("not confirmed source=%s error=%s", source, error)
+                self._storage.leases.release(lease)
             except BaseException:
                 self._storage.leases.release(lease)
                 raise

@@ -31,7 +31,7 @@ def redis(tmp_path) -> Iterator[OwnRedis]:
 @pytest.fixture
 def parts(redis) -> Iterator[Runtime]:
     source = Source(id="a", url="http://odoo", feed_key="key", push_tokens=["token"])
-    made = Runtime(Settings(redis_url=redis.url, sources=[source]))
+    made = Runtime(Settings(redis_url=redis.url, sources=[source], catch_up_timeout=0))
     yield made
     made.celery.close()
     made.storage.close()

@@ -48,6 +48,7 @@ def forget(parts):
     """Delete all that Redis and Odoo know."""
     parts.storage.redis.delete(*parts.storage.redis.keys(parts.key("*")), "x")
     parts.odoo.processed.clear()
+    parts.read_feed()
 
 
 def killed_at(step: int, after: bool, work) -> bool:

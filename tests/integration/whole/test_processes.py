@@ -80,7 +80,10 @@ def unused() -> Iterator[str]:
 @pytest.fixture
 def source(receiver, unused, odoo, make_parts) -> Odoo:
     storage: Storage = make_parts().storage
-    return Odoo(odoo.feed(next(unused)), receiver, storage.redis)
+    feed = odoo.feed(next(unused))
+    # before that, pushes are refused
+    eventually(lambda: storage.feeds.health(feed.source).read_at)
+    return Odoo(feed, receiver, storage.redis)
 
 
 def test_a_pushed_event_is_handled_and_confirmed(source):
@@ -143,7 +146,9 @@ def test_an_event_that_keeps_failing_is_reported_and_later_ones_go_on(source):
     events = [source.event(), source.event(fail=100), source.event()]
     source.push(*events)
     source.wait_until_confirmed(*events)
-    assert source.feed.failed == {events[1]["id"]: "LookupError: call 3"}
+    (reported,) = source.feed.failed.items()
+    assert reported[0] == events[1]["id"]
+    assert reported[1].startswith("LookupError: call 3 (tests.integration.behaving_handlers.")
     assert source.feed.processed == [events[0]["id"], events[2]["id"]]
 
 

@@ -127,6 +127,24 @@ def test_secrets_are_not_shown(environment):
             "BRIDGECORE_SOURCES.0.signing_secrets: a signing secret is 'whsec_'",
         ),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": [""]}], "must not be empty"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": ["é"]}], "because a header carries it"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": ["a b"]}], "openssl rand -hex 32"),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "signing_secrets": ["whsec_AA=="]}],
+            "0.signing_secrets: a signing secret has at least 24 bytes (32 characters of base64), "
+            "and this one has 1, so it could be guessed; press New Signing Secret",
+        ),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "signing_secrets": [SECRET, "whsec_" + "YWJj" * 7 + "YWI"]}],
+            "and this one has 23",
+        ),
+        (
+            "BRIDGECORE_SYSTEMS",
+            [{"name": "a", "url": "http://a", "api_key": "é"}],
+            "BRIDGECORE_SYSTEMS.0.api_key: a token consists of ASCII letters",
+        ),
         ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
         (
             "BRIDGECORE_SOURCES",
@@ -165,6 +183,12 @@ def test_errors_say_what_to_set(environment, name, value, message):
     with pytest.raises(SettingsError) as error:
         load_settings()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["YWJj" * 8, "YWJj" * 8 + "YQ", "YWJj" * 8 + "YQ=="])
+def test_a_signing_secret_of_24_bytes_or_more(environment, key):
+    environment("BRIDGECORE_SOURCES", [{**SOURCE, "signing_secrets": [f"whsec_{key}"]}])
+    assert load_settings().sources
 
 
 def test_errors_do_not_show_values(environment):

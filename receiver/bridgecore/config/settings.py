@@ -22,6 +22,7 @@ from bridgecore.config.broker import broker_location, broker_settings
 from bridgecore.config.databases import Source, System
 from bridgecore.config.environment import read_settings
 from bridgecore.config.redis_address import RedisAddress, embedded_url, redis_address
+from bridgecore.config.timeouts import ODOO_TIMEOUTS
 from bridgecore.config.validation_messages import validation_message
 from bridgecore.errors import SettingsError
 
@@ -96,7 +97,7 @@ class Settings(BaseModel):
     #: between two pulls of all unconfirmed events, from the beginning of the feed
     reconcile_interval: Seconds = 600
     #: of one call to Odoo: to connect, and to wait for the answer
-    feed_timeout: Annotated[tuple[float, float], _json_list("[5, 30]")] = (5, 30)
+    feed_timeout: Annotated[tuple[float, float], _json_list("[5, 30]")] = ODOO_TIMEOUTS
     #: the longest pause after failed calls to an Odoo
     feed_backoff_max: Seconds = 120
 

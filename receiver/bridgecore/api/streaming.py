@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from bridgecore.api import event_stream
 from bridgecore.api.access import FOR_ADMINS, Parts, resolve_source
 from bridgecore.api.event_stream import EventStream, message
+from bridgecore.api.guarded_routes import AdminRoute
 from bridgecore.api.models import whole
 from bridgecore.errors import InvalidCursor
 from bridgecore.runtime import Runtime
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 router = APIRouter(
-    prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS
+    prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS, route_class=AdminRoute
 )
 
 

@@ -145,6 +145,8 @@ def test_secrets_are_not_shown(environment):
             [{"name": "a", "url": "http://a", "api_key": "é"}],
             "BRIDGECORE_SYSTEMS.0.api_key: a token consists of ASCII letters",
         ),
+        ("BRIDGECORE_ADMIN_TOKEN", "a b", "BRIDGECORE_ADMIN_TOKEN: a token consists of ASCII"),
+        ("BRIDGECORE_READ_TOKEN", "tökén", "BRIDGECORE_READ_TOKEN: a token consists of ASCII"),
         ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
         (
             "BRIDGECORE_SOURCES",
@@ -189,6 +191,24 @@ def test_errors_say_what_to_set(environment, name, value, message):
 def test_a_signing_secret_of_24_bytes_or_more(environment, key):
     environment("BRIDGECORE_SOURCES", [{**SOURCE, "signing_secrets": [f"whsec_{key}"]}])
     assert load_settings().sources
+
+
+@pytest.mark.parametrize("other", ["READ", "METRICS"])
+def test_each_token_of_the_api_is_another_one(environment, other):
+    environment("BRIDGECORE_ADMIN_TOKEN", "the-same-token")
+    environment(f"BRIDGECORE_{other}_TOKEN", "the-same-token")
+    with pytest.raises(SettingsError, match="METRICS_TOKEN must differ") as error:
+        load_settings()
+    assert "the-same" not in str(error.value)
+
+
+def test_weak_tokens_are_named(environment):
+    environment("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": ["x" * 16]}])
+    environment("BRIDGECORE_ADMIN_TOKEN", "x" * 16)
+    environment("BRIDGECORE_READ_TOKEN", "x" * 15)
+    assert load_settings().weak_tokens == ["BRIDGECORE_READ_TOKEN"]
+    environment("BRIDGECORE_SOURCES", [SOURCE])
+    assert load_settings().weak_tokens[1:] == ["push_tokens in BRIDGECORE_SOURCES"]
 
 
 def test_errors_do_not_show_values(environment):

@@ -4,10 +4,9 @@ import socket
 import threading
 from types import TracebackType
 
-from bridgecore.api.app import create_app
-from bridgecore.api.server import Server
+from bridgecore.api.limits import Limits
+from bridgecore.api.server import create_server
 from bridgecore.runtime import Runtime
-from uvicorn import Config
 
 from tests.support import eventually
 
@@ -15,11 +14,11 @@ from tests.support import eventually
 class Served:
     """Serves while the block runs."""
 
-    def __init__(self, parts: Runtime) -> None:
+    def __init__(self, parts: Runtime, limits: Limits | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.server = Server(Config(create_app(parts), log_config=None))
+        self.server = create_server(parts, limits or Limits())
         self._thread = threading.Thread(target=self.server.run, args=([self._listener],))
 
     def __enter__(self) -> "Served":

@@ -91,6 +91,8 @@ class Settings(BaseModel):
     read_token: SecretStr | None = None
     #: Bearer token for the metrics only; the other two open them, too
     metrics_token: SecretStr | None = None
+    #: connections that the API keeps at the same time
+    max_connections: Count = 1000
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     #: With so many waiting events of a source, the receiver refuses further events of it.
     max_queue_depth: Count = 1_000_000

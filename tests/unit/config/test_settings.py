@@ -147,6 +147,7 @@ def test_secrets_are_not_shown(environment):
         ),
         ("BRIDGECORE_ADMIN_TOKEN", "a b", "BRIDGECORE_ADMIN_TOKEN: a token consists of ASCII"),
         ("BRIDGECORE_READ_TOKEN", "tökén", "BRIDGECORE_READ_TOKEN: a token consists of ASCII"),
+        ("BRIDGECORE_MAX_CONNECTIONS", "0", "BRIDGECORE_MAX_CONNECTIONS: must be at least 1"),
         ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
         (
             "BRIDGECORE_SOURCES",

@@ -70,6 +70,13 @@ class ReadingClosed(BridgecoreError):
     code = "reading_closed"
 
 
+class ReadOnly(BridgecoreError):
+    """The read token changes nothing: send BRIDGECORE_ADMIN_TOKEN."""
+
+    status = 403
+    code = "read_only"
+
+
 class UnknownSource(BridgecoreError):
     """This receiver has no source with this id."""
 
@@ -96,6 +103,20 @@ class BodyTooLarge(BridgecoreError):
 
     status = 413
     code = "body_too_large"
+
+
+class TooManyBodies(BridgecoreError):
+    """The receiver is reading too many large bodies at the moment: send this again later."""
+
+    status = 503
+    code = "too_many_bodies"
+
+
+class UnsupportedEncoding(BridgecoreError):
+    """The body is compressed (Content-Encoding): send it uncompressed, as JSON in UTF-8."""
+
+    status = 415
+    code = "unsupported_encoding"
 
 
 class QueueFull(BridgecoreError):

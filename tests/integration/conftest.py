@@ -1,10 +1,12 @@
 """Real services, and the parts of a receiver, that the tests of this folder share."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import requests
 from bridgecore.api import create_app
 from fastapi.testclient import TestClient
 
@@ -14,6 +16,7 @@ from tests.integration.failing import Broken
 from tests.integration.fake_odoo import FakeOdoo, fake_odoo
 from tests.integration.own_redis import OwnRedis
 from tests.integration.parts import Parts
+from tests.integration.served import Served
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +102,42 @@ def admin(parts: Parts) -> Iterator[TestClient]:
     """The API, called with the admin token."""
     with api(parts, ADMIN) as client:
         yield client
+
+
+class QuietStream(NamedTuple):
+    parts: Parts
+    answer: requests.Response
+    #: by the monotonic clock
+    opened: float
+
+
+@pytest.fixture(scope="session")
+def quiet_stream(redis_url: str, odoo: FakeOdoo) -> Iterator[QuietStream]:
+    """A live stream of a source without events, open since the session began."""
+    parts = Parts(redis_url, odoo)
+    parts.read_feed()
+    with (
+        Served(parts) as served,
+        requests.get(
+            f"{served.url}/api/v1/stream",
+            headers={"Authorization": "Bearer admin"},
+            stream=True,
+            timeout=20,
+        ) as answer,
+    ):
+        yield QuietStream(parts, answer, time.monotonic())
+    parts.storage.close()
+
+
+def _needs_quiet_stream(item: Any) -> bool:
+    return "quiet_stream" in item.fixturenames
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _open_the_quiet_stream_early(request: pytest.FixtureRequest) -> None:
+    if any(map(_needs_quiet_stream, request.session.items)):
+        request.getfixturevalue("quiet_stream")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_needs_quiet_stream)  # last, because they wait until the stream is old enough

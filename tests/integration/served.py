@@ -4,10 +4,9 @@ import socket
 import threading
 from types import TracebackType
 
-from bridgecore.api.app import create_app
-from bridgecore.api.server import Server
+from bridgecore.api.limits import Limits
+from bridgecore.api.server import create_server
 from bridgecore.runtime import Runtime
-from uvicorn import Config
 
 from tests.support import eventually
 
@@ -15,15 +14,16 @@ from tests.support import eventually
 class Served:
     """Serves while the block runs."""
 
-    def __init__(self, parts: Runtime) -> None:
+    def __init__(self, parts: Runtime, limits: Limits | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._server = Server(Config(create_app(parts), log_config=None))
-        self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.server = create_server(parts, limits or Limits())
+        self._thread = threading.Thread(target=self.server.run, args=([self._listener],))
 
     def __enter__(self) -> "Served":
         self._thread.start()
-        eventually(lambda: self._server.started)
+        eventually(lambda: self.server.started)
         return self
 
     def __exit__(
@@ -32,6 +32,6 @@ class Served:
         self.stop()
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        self.server.should_exit = True
         self._thread.join(10)
         assert not self._thread.is_alive()

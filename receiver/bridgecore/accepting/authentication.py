@@ -40,17 +40,39 @@ class Authenticator:
             NotAuthenticated: the credentials are wrong. Its `reason`, for the log, says how; its
                 message does not.
         """
-        signed = "webhook-signature" in headers
-        if signed:
-            for source, webhook in self._webhooks:
-                if _verified(webhook, headers, body):
-                    return source
+        return self.source_of_headers(headers) or self.source_of_signed(headers, body)
+
+    def source_of_headers(self, headers: Mapping[str, str]) -> Source | None:
+        """Return what `source_of` returns for every body; None if that depends on the body.
+
+        A caller that has not read the body yet learns here whether it is worth reading.
+
+        Raises:
+            NotAuthenticated: no body could make the credentials valid.
+        """
+        if "webhook-signature" in headers and self._webhooks and not _header_problem(headers):
+            return None
+        return self._source_of_token(headers)
+
+    def source_of_signed(self, headers: Mapping[str, str], body: bytes) -> Source:
+        """Return what `source_of` returns. `source_of_headers` has returned None for the headers.
+
+        Raises:
+            NotAuthenticated
+        """
+        for source, webhook in self._webhooks:
+            if _verified(webhook, headers, body):
+                return source
+        return self._source_of_token(headers)
+
+    def _source_of_token(self, headers: Mapping[str, str]) -> Source:
+        """Return the source whose token was sent; the signature, if there is one, is not valid."""
         token = bearer_token(headers) or headers.get("x-api-key", "")
         found = None
         for source in self._sources:
             if matches_any(token, source.push_tokens):
                 found = source
-        if found is None or (signed and found.signing_secrets):
+        if found is None or ("webhook-signature" in headers and found.signing_secrets):
             raise NotAuthenticated(reason=self._reason(headers, token, found))
         return found
 
@@ -62,7 +84,9 @@ class Authenticator:
             return "no credentials: no webhook-signature, Bearer token or X-API-Key"
         problem = "no source has signing secrets"
         if self._webhooks:
-            problem = _problem(headers)
+            problem = _header_problem(headers) or (
+                "the signature matches no signing secret, or the body was changed in transit"
+            )
         if owner:
             return f"{problem}; a token does not replace the signature of this source"
         return f"{problem}; unknown token" if token else problem
@@ -85,9 +109,7 @@ def matches_any(token: str, secrets: Iterable[SecretStr]) -> bool:
 
 
 def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
-    # Standard Webhooks wants whole seconds; the library would round "1.9" and accept it.
-    if not headers.get("webhook-timestamp", "").isdecimal():
-        return False
+    """Return whether the body was signed with the secret; `_header_problem` has found none."""
     try:
         webhook.verify(
             body, {name: headers.get(name, "") for name in SIGNATURE_HEADERS}, json_parse=False
@@ -99,12 +121,13 @@ def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> bool
     return True
 
 
-def _problem(headers: Mapping[str, str]) -> str:
-    """Return why a signature was not accepted."""
+def _header_problem(headers: Mapping[str, str]) -> str | None:
+    """Return why a signature cannot be valid, whatever the body is; None if it may be."""
     missing = [name for name in ("webhook-id", "webhook-timestamp") if not headers.get(name)]
     if missing:
         return f"{' and '.join(missing)} missing"
     timestamp = headers["webhook-timestamp"]
+    # Standard Webhooks wants whole seconds; the library would round "1.9" and accept it.
     if not timestamp.isdecimal() or len(timestamp) > 12:
         return "webhook-timestamp is no time in whole seconds"
     age = round(time.time() - int(timestamp))
@@ -113,4 +136,4 @@ def _problem(headers: Mapping[str, str]) -> str:
         return f"webhook-timestamp is {abs(age)} s in the {place}: check the clocks"
     if not any(part.startswith("v1,") for part in headers["webhook-signature"].split(" ")):
         return "webhook-signature has no signature that begins with 'v1,'"
-    return "the signature matches no signing secret, or the body was changed in transit"
+    return None

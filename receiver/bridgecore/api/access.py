@@ -1,21 +1,21 @@
 """Checks whether a request may call a route, and which sources it means."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import SecretStr
+from fastapi.security import HTTPBearer
 
-from bridgecore.accepting.authentication import matches_any
-from bridgecore.errors import NotAuthenticated, ReadingClosed, UnknownSource
+from bridgecore.accepting.authentication import bearer_token, matches_any
+from bridgecore.errors import NotAuthenticated, ReadingClosed, ReadOnly, UnknownSource
 from bridgecore.runtime import Runtime
 
 _bearer = HTTPBearer(
     auto_error=False,
-    description="The value of `BRIDGECORE_ADMIN_TOKEN`; for a push, one of the `push_tokens`.",
+    description="The value of `BRIDGECORE_ADMIN_TOKEN`, or for reading that of "
+    "`BRIDGECORE_READ_TOKEN`; for a push, one of the `push_tokens`.",
 )
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def parts_of(request: Request) -> Runtime:
@@ -27,51 +27,63 @@ def parts_of(request: Request) -> Runtime:
 Parts = Annotated[Runtime, Depends(parts_of)]
 
 
-def require_admin(parts: Parts, credentials: Credentials) -> None:
-    """Refuse requests without the admin token.
+def require_admin(request: Request) -> None:
+    """Refuse requests without the admin token. The read token is enough for reading.
+
+    Raises:
+        ReadingClosed, NotAuthenticated, ReadOnly
+    """
+    _require_token(request, ("admin", "read") if request.method == "GET" else ("admin",))
+
+
+def require_monitor(request: Request) -> None:
+    """Refuse requests without the metrics token, the read token or the admin token.
 
     Raises:
         ReadingClosed, NotAuthenticated
     """
-    _require_token(credentials, {"BRIDGECORE_ADMIN_TOKEN": parts.settings.admin_token})
+    _require_token(request, ("metrics", "read", "admin"))
 
 
-def require_monitor(parts: Parts, credentials: Credentials) -> None:
-    """Refuse requests without the metrics token or the admin token.
+def token_of(request: Request) -> str:
+    """Return the name of the token that the request was sent with, for the audit log."""
+    name: str = request.state.token
+    return name
 
-    Raises:
-        ReadingClosed, NotAuthenticated
+
+#: the name of the token that the request was sent with: `admin`, `read` or `metrics`
+TokenName = Annotated[str, Depends(token_of)]
+
+
+def _require_token(request: Request, names: Sequence[str]) -> None:
+    """Refuse requests that have none of these tokens; note which one the request has.
+
+    Only the headers are looked at: the body of a request without a token is never read.
     """
-    settings = parts.settings
-    tokens = {
-        "BRIDGECORE_METRICS_TOKEN": settings.metrics_token,
-        "BRIDGECORE_ADMIN_TOKEN": settings.admin_token,
-    }
-    _require_token(credentials, tokens)
-
-
-def _require_token(
-    credentials: HTTPAuthorizationCredentials | None, tokens: dict[str, SecretStr | None]
-) -> None:
-    """Refuse requests that have none of the tokens.
-
-    Parameters:
-        tokens: by the names of their settings.
-    """
-    names = " or ".join(tokens)
-    known = [token for token in tokens.values() if token is not None and token.get_secret_value()]
-    if not known:
+    settings = parts_of(request).settings
+    settings_names = " or ".join(f"BRIDGECORE_{name.upper()}_TOKEN" for name in names)
+    if not any(settings.tokens.get(name) for name in names):
         raise ReadingClosed(
-            f"This route is closed, because the receiver has no token for it: set {names} there."
+            "This route is closed, because the receiver has no token for it: set "
+            f"{settings_names} there."
         )
-    if credentials is None or not credentials.credentials:
+    given = bearer_token(request.headers)
+    if not given:
         raise NotAuthenticated(
-            f"The request has no Bearer token: send {names} in the header "
+            f"The request has no Bearer token: send {settings_names} in the header "
             "'Authorization: Bearer …'."
         )
-    if not matches_any(credentials.credentials, known):
+    found = [name for name, token in settings.tokens.items() if matches_any(given, [token])]
+    if not found:
         raise NotAuthenticated(
-            f"The Bearer token of the request is wrong: send the value of {names}."
+            f"The Bearer token of the request is wrong: send the value of {settings_names}."
+        )
+    request.state.token = found[0]
+    if found[0] not in names:
+        if found[0] == "read":
+            raise ReadOnly
+        raise NotAuthenticated(
+            f"The Bearer token of the request does not open this route: send {settings_names}."
         )
 
 
@@ -94,9 +106,13 @@ def only_known_parameters(request: Request) -> None:
             raise RequestValidationError([{"loc": ("query", name), "msg": text}])
 
 
-#: The dependencies of all routes for administrators. The token comes first, so that a stranger does
-#: not learn which parameters a route has.
-FOR_ADMINS = [Depends(require_admin), Depends(only_known_parameters)]
+#: The dependency of all routes with a token, for the API description. The token itself is checked
+#: before, by the class of the route.
+DESCRIBED = Depends(_bearer)
+
+#: The dependencies of all routes for administrators. The token was checked before, so that a
+#: stranger does not learn which parameters a route has.
+FOR_ADMINS = [DESCRIBED, Depends(only_known_parameters)]
 
 
 def resolve_sources(parts: Runtime, source: str | None) -> list[str]:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from bridgecore.accepting.authentication import Authenticator
 from bridgecore.accepting.intake import Intake
 from bridgecore.api import dead_letters, health, metrics, operations, reading, receiving, streaming
+from bridgecore.api.bodies import LargeBodies
 from bridgecore.api.errors import ERROR_RESPONSES, add_error_handlers
 from bridgecore.api.refusals import Refusals
 from bridgecore.runtime import Runtime
@@ -24,6 +25,10 @@ token. `GET /metrics` also accepts `BRIDGECORE_METRICS_TOKEN`; `/health/…` nee
 A **source** is one Odoo database, named by its `database.uuid`. The **key** of an event is
 `<event id>@<timestamp>`. Source and key together identify an event for ever.
 """
+
+
+#: bodies of the largest size that may be read at the same time before their signature is checked
+_LARGE_BODIES = 8
 
 
 def create_app(parts: Runtime) -> FastAPI:
@@ -48,6 +53,7 @@ def create_app(parts: Runtime) -> FastAPI:
     app.state.intake = Intake(parts.acceptance)
     app.state.authenticator = Authenticator(parts.settings.sources)
     app.state.refusals = Refusals(parts.storage)
+    app.state.large_bodies = LargeBodies(_LARGE_BODIES * parts.settings.max_body_bytes)
     app.state.shutdown = streaming.Shutdown()
     add_error_handlers(app)
     # This route bypasses FastAPI, which would double the time of a push. The router of `receiving`

@@ -5,10 +5,16 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field, model_validator
 
-from bridgecore.api.access import FOR_ADMINS, Parts, resolve_source, resolve_sources
+from bridgecore.api.access import FOR_ADMINS, Parts, TokenName, resolve_source, resolve_sources
+from bridgecore.api.guarded_routes import AdminRoute
 from bridgecore.api.models import KEY_EXAMPLE, KEY_PATTERN, ApiModel, WholeEvent, whole
 
-router = APIRouter(prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=FOR_ADMINS)
+router = APIRouter(
+    prefix="/api/v1/dead-letters",
+    tags=["Dead letters"],
+    dependencies=FOR_ADMINS,
+    route_class=AdminRoute,
+)
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 
 
@@ -81,7 +87,7 @@ def dead_letters(
 
 
 @router.post("/replay")
-def replay(parts: Parts, selection: Selection) -> Changed:
+def replay(parts: Parts, token: TokenName, selection: Selection) -> Changed:
     """Queue dead letters again, each behind the waiting events of its record.
 
     Each gets as many attempts as a new event. Handlers that succeeded with it are not called again;
@@ -89,15 +95,15 @@ def replay(parts: Parts, selection: Selection) -> Changed:
     """
     source = resolve_source(parts, selection.source)
     keys = _keys(parts, source, selection)
-    return _changed(selection, parts.dead_letters.replay(source, keys, "api"))
+    return _changed(selection, parts.dead_letters.replay(source, keys, "api", token))
 
 
 @router.post("/discard")
-def discard(parts: Parts, selection: Selection) -> Changed:
+def discard(parts: Parts, token: TokenName, selection: Selection) -> Changed:
     """Remove dead letters from the list for good. In Odoo the events stay failed."""
     source = resolve_source(parts, selection.source)
     keys = _keys(parts, source, selection)
-    return _changed(selection, parts.dead_letters.discard(source, keys, "api"))
+    return _changed(selection, parts.dead_letters.discard(source, keys, "api", token))
 
 
 def _keys(parts: Parts, source: str, selection: Selection) -> list[str]:

@@ -1,17 +1,18 @@
 """The route for Prometheus."""
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from bridgecore.api.access import Parts, require_monitor
+from bridgecore.api.access import DESCRIBED, Parts
+from bridgecore.api.guarded_routes import MonitorRoute
 from bridgecore.watching.metrics import exposition
 
-router = APIRouter(tags=["Monitoring"])
+router = APIRouter(tags=["Monitoring"], route_class=MonitorRoute)
 
 
 @router.get(
     "/metrics",
-    dependencies=[Depends(require_monitor)],
+    dependencies=[DESCRIBED],
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )

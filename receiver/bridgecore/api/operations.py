@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query
 from pydantic import ConfigDict
 
-from bridgecore.api.access import FOR_ADMINS, Parts, resolve_sources
+from bridgecore.api.access import FOR_ADMINS, Parts, TokenName, resolve_sources
+from bridgecore.api.guarded_routes import AdminRoute
 from bridgecore.api.models import ApiModel
 
-router = APIRouter(prefix="/api/v1", tags=["Operations"], dependencies=FOR_ADMINS)
+router = APIRouter(
+    prefix="/api/v1", tags=["Operations"], dependencies=FOR_ADMINS, route_class=AdminRoute
+)
 
 
 class PullRequest(ApiModel):
@@ -48,7 +51,10 @@ class AuditEntry(ApiModel):
                     "at": "2026-01-31T12:00:00Z",
                     "by": "api",
                     "action": "pull.requested",
-                    "facts": {"sources": ["0c5d4f6a-0000-4000-8000-000000000001"]},
+                    "facts": {
+                        "token": "admin",
+                        "sources": ["0c5d4f6a-0000-4000-8000-000000000001"],
+                    },
                 }
             ]
         }
@@ -62,7 +68,8 @@ class AuditEntry(ApiModel):
     action: str
     """What was done, such as `pull.requested` or `dead_letters.replayed`."""
     facts: dict[str, Any]
-    """Details, which depend on the action."""
+    """Details, which depend on the action. If `by` is `api`: in `token`, the token of the request;
+    `admin` is BRIDGECORE_ADMIN_TOKEN."""
 
 
 class AuditLogPage(ApiModel):
@@ -74,13 +81,17 @@ class AuditLogPage(ApiModel):
 
 @router.post("/pull", status_code=202)
 def pull(
-    parts: Parts, request: Annotated[PullRequest, Body(default_factory=PullRequest)]
+    parts: Parts,
+    token: TokenName,
+    request: Annotated[PullRequest, Body(default_factory=PullRequest)],
 ) -> PullStarted:
     """Pull now, in a worker. An Odoo that is left alone after failed calls is asked, too."""
     sources = resolve_sources(parts, request.source)
     for source in sources:
         parts.messages.pull(source, request.reconcile, force=True)
-    parts.storage.audit.note("api", "pull.requested", sources=sources, reconcile=request.reconcile)
+    parts.storage.audit.note(
+        "api", "pull.requested", token=token, sources=sources, reconcile=request.reconcile
+    )
     return PullStarted(sources=sources)
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict
 
 from bridgecore.api.access import FOR_ADMINS, Parts, resolve_sources
+from bridgecore.api.guarded_routes import AdminRoute
 from bridgecore.api.models import (
     KEY_EXAMPLE,
     KEY_PATTERN,
@@ -24,7 +25,9 @@ from bridgecore.api.models import (
 from bridgecore.errors import InvalidCursor, NotFound
 from bridgecore.storage.history import Filter, Known, Place
 
-router = APIRouter(prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS)
+router = APIRouter(
+    prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS, route_class=AdminRoute
+)
 
 Key = Annotated[str, Path(pattern=KEY_PATTERN, examples=[KEY_EXAMPLE])]
 Model = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.]{1,128}$", examples=["sale.order"])]

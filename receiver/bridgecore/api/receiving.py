@@ -1,13 +1,17 @@
 """The route that Odoo pushes to."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict
 
+from bridgecore.accepting.authentication import Authenticator
+from bridgecore.api.bodies import encoding_problem, limited_body
 from bridgecore.api.models import ApiModel
-from bridgecore.errors import BodyTooLarge, BridgecoreError
+from bridgecore.config.databases import Source
+from bridgecore.errors import BridgecoreError, InvalidJson, NotAuthenticated
 from bridgecore.events import EXAMPLE, Event, parse_push
 from bridgecore.storage.inbox import Submission
 
@@ -92,23 +96,6 @@ class Accepted(ApiModel):
     """Number of events that the receiver had accepted before."""
 
 
-async def limited_body(request: Request, limit: int) -> bytes:
-    """Return the body of a request. Stop reading when it is larger than `limit` bytes.
-
-    Raises:
-        BodyTooLarge: the body is larger, or its Content-Length says so.
-    """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLarge
-    body = bytearray()
-    async for chunk in request.stream():  # Content-Length may be absent
-        body += chunk
-        if len(body) > limit:
-            raise BodyTooLarge
-    return bytes(body)
-
-
 @router.post(PATH, openapi_extra=_OPENAPI, response_model=Accepted)
 async def receive(request: Request) -> Response:
     """Accept one event, a batch `{"source", "events": […]}`, or the form of older senders.
@@ -119,10 +106,15 @@ async def receive(request: Request) -> Response:
     """
     # No FastAPI dependencies and no answer model: they would double the time of a request.
     state = request.app.state
+    headers, authenticator = request.headers, state.authenticator
     try:
-        body = await limited_body(request, state.parts.settings.max_body_bytes)
-        source = state.authenticator.source_of(request.headers, body).id
-        receipt = await state.intake.accept(Submission(source, parse_push(body, source), "push"))
+        source = authenticator.source_of_headers(headers)  # before a stranger's body is read
+        # A token has shown who sends; a signature can be checked only with the body.
+        large = state.large_bodies if source is None else None
+        body = await limited_body(request, state.parts.settings.max_body_bytes, large)
+        if source is None:
+            source = _source_of_signed(authenticator, headers, body)
+        receipt = await state.intake.accept(Submission(source.id, _events(body, source.id), "push"))
     except BridgecoreError as error:
         if error.status < 500:  # other errors are the receiver's, and are logged where they happen
             state.refusals.note(request, error)
@@ -131,3 +123,22 @@ async def receive(request: Request) -> Response:
         f'{{"success":true,"accepted":{receipt.accepted},"duplicates":{receipt.duplicates}}}',
         media_type="application/json",
     )
+
+
+def _source_of_signed(
+    authenticator: Authenticator, headers: Mapping[str, str], body: bytes
+) -> Source:
+    try:
+        return authenticator.source_of_signed(headers, body)
+    except NotAuthenticated:
+        # Such a body is never taken as signed. Its sender would look for a wrong secret.
+        if problem := encoding_problem(body):
+            raise InvalidJson(problem) from None
+        raise
+
+
+def _events(body: bytes, source: str) -> list[Event]:
+    try:
+        return parse_push(body, source)
+    except InvalidJson:
+        raise InvalidJson(encoding_problem(body)) from None

@@ -6,6 +6,9 @@ import socket
 import uvicorn
 
 from bridgecore.api.app import create_app
+from bridgecore.api.connections import Connections, is_bounded
+from bridgecore.api.limits import Limits, possible_connections
+from bridgecore.config.settings import SHORTEST_TOKEN
 from bridgecore.running.garbage import collect_rarely
 from bridgecore.runtime import Runtime
 
@@ -31,24 +34,38 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def create_server(parts: Runtime, limits: Limits) -> Server:
+    """Return a server for the API that is not started yet."""
+    config = uvicorn.Config(
+        create_app(parts),
+        host=parts.settings.host,
+        port=parts.settings.port,
+        http=Connections(limits).protocol,  # type: ignore[arg-type]  # uvicorn only calls it
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=limits.idle_time,
+        timeout_graceful_shutdown=30,
+    )
+    logging.getLogger("uvicorn.error").addFilter(is_bounded)
+    return Server(config)
+
+
 def run(parts: Runtime) -> None:
     """Serve the API at the host and port of the settings.
 
     Raises:
         SystemExit: with status 3 if the server cannot listen there.
     """
-    app = create_app(parts)
-    config = uvicorn.Config(
-        app,
-        host=parts.settings.host,
-        port=parts.settings.port,
-        log_config=None,
-        access_log=False,
-        # seconds; long, so that the connections in the pools of senders stay open
-        timeout_keep_alive=65,
-        timeout_graceful_shutdown=30,
-    )
-    server = Server(config)
+    for name in parts.settings.weak_tokens:
+        log.warning(
+            "%s: a token has fewer than %d characters and might be guessed; make one with: "
+            "openssl rand -hex 32",
+            name,
+            SHORTEST_TOKEN,
+        )
+    connections = possible_connections(parts.settings.max_connections)
+    server = create_server(parts, Limits(connections=connections))
     collect_rarely()
     server.run()
     if not server.started:

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from anyio import CancelScope
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from redis.exceptions import RedisError
 
+from bridgecore.api import event_stream
 from bridgecore.api.access import FOR_ADMINS, Parts, resolve_source
+from bridgecore.api.event_stream import EventStream, message
+from bridgecore.api.guarded_routes import AdminRoute
 from bridgecore.api.models import whole
 from bridgecore.errors import InvalidCursor
 from bridgecore.runtime import Runtime
@@ -23,7 +25,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-router = APIRouter(prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS)
+router = APIRouter(
+    prefix="/api/v1", tags=["Reading"], dependencies=FOR_ADMINS, route_class=AdminRoute
+)
 
 
 class Shutdown:
@@ -45,12 +49,24 @@ class Shutdown:
             await asyncio.wait({begun, working}, return_when=asyncio.FIRST_COMPLETED)
             return None if self._begun.is_set() else working.result()
         finally:
-            begun.cancel()
-            working.cancel()
             # The caller may close the connection to Redis only when the coroutine has stopped using
             # it.
             with CancelScope(shield=True):
-                await asyncio.wait({begun, working})
+                begun.cancel()
+                await _cancel(working)
+
+
+async def _cancel(task: asyncio.Future[Any]) -> None:
+    """Cancel a task and wait until it has ended; its result or error does not matter any more.
+
+    redis-py may overlook a cancellation that comes together with an answer of Redis, and wait for
+    the next answer. So the task is cancelled until it has ended.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    if not task.cancelled():
+        task.exception()  # otherwise asyncio would log it
 
 
 class StreamStart(NamedTuple):
@@ -91,7 +107,12 @@ def stream_start(
     return StreamStart(resolved, last_event_id)
 
 
-@router.get("/stream", response_class=EventSourceResponse)
+@router.get(
+    "/stream",
+    response_class=EventStream,
+    response_model=None,
+    responses={200: event_stream.DESCRIPTION},
+)
 async def stream(
     request: Request,
     parts: Parts,
@@ -100,33 +121,41 @@ async def stream(
         str | None,
         Query(description="A model, or a pattern such as `sale.*`.", examples=["sale.*"]),
     ] = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> EventStream:
     """Send each event when it has been handled or given up, with its content.
 
     The answer is a stream of Server-Sent Events (`text/event-stream`).
 
-    Each event has an `id`. A client that connects again sends the last `id` as `Last-Event-ID`. It
-    then misses no event, unless more than `BRIDGECORE_MAX_STREAMED_EVENTS` were handled meanwhile.
-    The stream sends comment lines to show that the connection lives. It ends when the receiver
+    Each event has an `id`. The stream begins with a message that has only an `id`, and sends such
+    messages from time to time to show that the connection lives; they are no events. A client that
+    connects again sends the last `id` as `Last-Event-ID`. It then misses no event, unless more than
+    `BRIDGECORE_MAX_STREAMED_EVENTS` were handled meanwhile. The stream ends when the receiver
     cannot reach its Redis any more.
     """
+    return EventStream.of(_messages(parts, request.app.state.shutdown, start, model))
+
+
+async def _messages(
+    parts: Runtime, shutdown: Shutdown, start: StreamStart, model: str | None
+) -> AsyncGenerator[str]:
     source, position = start
-    shutdown: Shutdown = request.app.state.shutdown
-    yield ServerSentEvent(comment="connected")
+    # The position comes first: a client that loses the connection before the first event would
+    # otherwise miss what is handled until it is back.
+    yield message(comment="connected", position=position)
     try:
         async with parts.storage.live.reader() as reader:
             while True:
                 handled = await shutdown.result_unless_begun(reader.after(source, position))
                 if handled is None:
                     return
-                for entry, known in await run_in_threadpool(
-                    _of_model, parts, source, handled, model
-                ):
-                    yield ServerSentEvent(
-                        data=whole(known), event=known.event.event, id=entry.position
-                    )
+                events = await run_in_threadpool(_of_model, parts, source, handled, model)
+                for entry, known in events:
+                    data = whole(known).model_dump_json()
+                    yield message(event=known.event.event, data=data, position=entry.position)
                 if handled:
                     position = handled[-1].position
+                if not events:
+                    yield message(comment="no event", position=position)
     except RedisError as error:  # the client connects again, and gets 503 until Redis is back
         log.warning("live stream ended source=%s error=%s", source, type(error).__name__)
 

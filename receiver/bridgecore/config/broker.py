@@ -9,7 +9,8 @@ import ssl
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from bridgecore.config.redis_address import CONNECT_TIMEOUT, SCHEMES, SOCKET_TIMEOUT, redis_address
+from bridgecore.config.redis_address import SCHEMES, redis_address
+from bridgecore.config.timeouts import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 
 AMQP_SCHEMES = ("amqp://", "amqps://")
 

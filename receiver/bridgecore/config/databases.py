@@ -1,6 +1,7 @@
 """The Odoo databases that the receiver talks to: one class for each kind, with its checks."""
 
 import re
+from base64 import b64decode
 from typing import Annotated
 
 from pydantic import (
@@ -21,6 +22,24 @@ def _check_root_address(url: HttpUrl) -> HttpUrl:
     if url.query is not None or url.fragment is not None:
         raise ValueError("must end before a ? or #; name the database in `database` instead")
     return url
+
+
+#: bytes of the key in a signing secret, as in Odoo and in Standard Webhooks
+_SHORTEST_SECRET = 24
+
+
+def check_token(token: SecretStr) -> SecretStr:
+    """Return the token.
+
+    Raises:
+        ValueError: a header cannot carry it, so no request could have it.
+    """
+    if not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+        raise ValueError(
+            "a token consists of ASCII letters, digits and signs without spaces, because a header "
+            "carries it; make one with: openssl rand -hex 32"
+        )
+    return token
 
 
 #: Odoo's root address; the receiver appends the paths
@@ -76,18 +95,27 @@ class Source(BaseModel):
                 Webhook(text)  # ignores characters that are not base64, hence the next check
                 if not re.fullmatch(r"[A-Za-z0-9+/]+=*", text.removeprefix("whsec_")):
                     raise ValueError
+                key = b64decode(text.removeprefix("whsec_") + "==")  # the padding may be absent
             except Exception as error:
                 raise ValueError(
                     "a signing secret is 'whsec_' followed by base64; copy it from the subscriber "
                     "in Odoo (Webhooks > Configuration > Subscribers)"
                 ) from error
+            if len(key) < _SHORTEST_SECRET:
+                raise ValueError(
+                    f"a signing secret has at least {_SHORTEST_SECRET} bytes (32 characters of "
+                    f"base64), and this one has {len(key)}, so it could be guessed; press New "
+                    "Signing Secret at the subscriber in Odoo, and copy that"
+                )
         return secrets
 
     @field_validator("push_tokens")
     @classmethod
     def _check_push_tokens(cls, tokens: list[SecretStr]) -> list[SecretStr]:
-        if not all(token.get_secret_value().strip() for token in tokens):
-            raise ValueError("a push token must not be empty; remove it, or write a token")
+        for token in tokens:
+            if not token.get_secret_value().strip():
+                raise ValueError("a push token must not be empty; remove it, or write a token")
+            check_token(token)
         return tokens
 
 
@@ -102,4 +130,4 @@ class System(BaseModel):
     #: sent as X-Odoo-Database, for an Odoo that serves several databases
     database: str = ""
     #: of an Odoo user who may read, create and write the copied models
-    api_key: SecretStr
+    api_key: Annotated[SecretStr, AfterValidator(check_token)]

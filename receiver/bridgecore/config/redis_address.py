@@ -28,8 +28,7 @@ from redis.connection import parse_url
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-#: Seconds. They are short because the sender of a push waits while we wait for Redis.
-CONNECT_TIMEOUT, SOCKET_TIMEOUT = 1, 5
+from bridgecore.config.timeouts import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 
 SERVER_SCHEMES = ("redis://", "rediss://", "unix://")
 SENTINEL_SCHEMES = ("redis+sentinel://", "rediss+sentinel://")
@@ -79,11 +78,12 @@ class RedisServer:
 
     def client(self, **options: Any) -> Redis:
         """Return a client for synchronous code; the options are redis-py's."""
-        client: Redis = Redis.from_url(self._url, **options)
+        client: Redis = Redis.from_url(self._url, **{**_patience(Retry), **options})
         return client
 
     def async_client(self, **options: Any) -> aioredis.Redis:
         """Return a client for coroutines; the options are redis-py's."""
+        options = {**_patience(AsyncRetry), **options}
         client: aioredis.Redis = aioredis.Redis.from_url(self._url, **options)
         return client
 
@@ -136,16 +136,16 @@ class RedisSentinels:
         # No retries: the client asks the next Sentinel instead of the same one again.
         to_sentinels = {**self._to_sentinels, "retry": Retry(NoBackoff(), 0)}
         sentinel: Any = Sentinel(self._hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
-        client: Redis = sentinel.master_for(self._master, Redis, **self._to_master, **options)
+        options = {**_patience(Retry), **self._to_master, **options}
+        client: Redis = sentinel.master_for(self._master, Redis, **options)
         return client
 
     def async_client(self, **options: Any) -> aioredis.Redis:
         """Return a client for coroutines; the options are redis-py's."""
         to_sentinels = {**self._to_sentinels, "retry": AsyncRetry(NoBackoff(), 0)}
         sentinel: Any = AsyncSentinel(self._hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
-        client: aioredis.Redis = sentinel.master_for(
-            self._master, aioredis.Redis, **self._to_master, **options
-        )
+        options = {**_patience(AsyncRetry), **self._to_master, **options}
+        client: aioredis.Redis = sentinel.master_for(self._master, aioredis.Redis, **options)
         return client
 
     def for_celery(self) -> CeleryRedis:
@@ -198,6 +198,18 @@ def embedded_socket(folder: Path) -> Path:
 def embedded_url(folder: Path) -> str:
     """Return the URL of the Redis that `bridgecore serve` runs in this folder."""
     return f"unix://{quote(str(embedded_socket(folder)))}"
+
+
+def _patience(retry: type[Retry] | type[AsyncRetry]) -> dict[str, Any]:
+    """Return how long a client waits, and how often it tries, unless its caller says otherwise.
+
+    The library's own values differ from version to version.
+    """
+    return {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": SOCKET_TIMEOUT,
+        "retry": retry(NoBackoff(), 1),  # at once: a new connection replaces a stale one
+    }
 
 
 def _options(query: str, known: tuple[str, ...]) -> dict[str, str]:

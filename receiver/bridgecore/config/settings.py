@@ -19,14 +19,18 @@ from pydantic import (
 )
 
 from bridgecore.config.broker import broker_location, broker_settings
-from bridgecore.config.databases import Source, System
+from bridgecore.config.databases import Source, System, check_token
 from bridgecore.config.environment import read_settings
 from bridgecore.config.redis_address import RedisAddress, embedded_url, redis_address
+from bridgecore.config.timeouts import ODOO_TIMEOUTS
 from bridgecore.config.validation_messages import validation_message
 from bridgecore.errors import SettingsError
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+#: characters below which a token counts as weak: 16 random ones cannot be guessed over HTTP
+SHORTEST_TOKEN = 16
 
 
 def _json_list(example: str) -> BeforeValidator:
@@ -81,10 +85,14 @@ class Settings(BaseModel):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    #: Bearer token for the administrators' routes; they are closed if it is not set
+    #: Bearer token for the administrators' routes
     admin_token: SecretStr | None = None
-    #: Bearer token for the metrics only; the admin token opens them, too
+    #: Bearer token for those of these routes that change nothing
+    read_token: SecretStr | None = None
+    #: Bearer token for the metrics only; the other two open them, too
     metrics_token: SecretStr | None = None
+    #: connections that the API keeps at the same time
+    max_connections: Count = 1000
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     #: With so many waiting events of a source, the receiver refuses further events of it.
     max_queue_depth: Count = 1_000_000
@@ -98,7 +106,7 @@ class Settings(BaseModel):
     #: between two pulls of all unconfirmed events, from the beginning of the feed
     reconcile_interval: Seconds = 600
     #: of one call to Odoo: to connect, and to wait for the answer
-    feed_timeout: Annotated[tuple[float, float], _json_list("[5, 30]")] = (5, 30)
+    feed_timeout: Annotated[tuple[float, float], _json_list("[5, 30]")] = ODOO_TIMEOUTS
     #: the longest pause after failed calls to an Odoo
     feed_backoff_max: Seconds = 120
 
@@ -150,6 +158,11 @@ class Settings(BaseModel):
         redis_address(url.get_secret_value())
         return url
 
+    @field_validator("admin_token", "read_token", "metrics_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        return check_token(token) if token is not None and token.get_secret_value() else None
+
     @field_validator("broker_url")
     @classmethod
     def _check_broker_url(cls, url: SecretStr | None) -> SecretStr | None:
@@ -172,6 +185,12 @@ class Settings(BaseModel):
                 "SOURCES: two sources share a signing secret or push token, so that the receiver "
                 "could not tell them apart; give each source its own"
             )
+        tokens = [token.get_secret_value() for token in self.tokens.values()]
+        if len(tokens) != len(set(tokens)):
+            raise ValueError(
+                "ADMIN_TOKEN, READ_TOKEN and METRICS_TOKEN must differ, because each opens other "
+                "routes; give each its own"
+            )
         names = [system.name for system in self.systems]
         if len(names) != len(set(names)):
             raise ValueError("SYSTEMS contains the same name twice; give each system its own")
@@ -186,6 +205,26 @@ class Settings(BaseModel):
             "No Odoo database is known, so the receiver refuses every push and pulls nothing: "
             "set BRIDGECORE_SOURCES (see docs/settings.md)."
         )
+
+    @cached_property
+    def tokens(self) -> dict[str, SecretStr]:
+        """The API's tokens that are set, by their names: `admin`, `read` and `metrics`."""
+        tokens = {"admin": self.admin_token, "read": self.read_token, "metrics": self.metrics_token}
+        return {name: token for name, token in tokens.items() if token}
+
+    @property
+    def weak_tokens(self) -> list[str]:
+        """The names of the settings whose tokens are so short that they might be guessed."""
+        weak = [
+            f"BRIDGECORE_{name.upper()}_TOKEN"
+            for name, token in self.tokens.items()
+            if len(token) < SHORTEST_TOKEN
+        ]
+        if any(
+            len(token) < SHORTEST_TOKEN for source in self.sources for token in source.push_tokens
+        ):
+            weak.append("push_tokens in BRIDGECORE_SOURCES")
+        return weak
 
     @cached_property
     def redis(self) -> RedisAddress:

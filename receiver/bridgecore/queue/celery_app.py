@@ -7,8 +7,8 @@ from celery.schedules import crontab
 from kombu import Exchange, Queue
 
 from bridgecore.config.broker import broker_settings
-from bridgecore.config.redis_address import CONNECT_TIMEOUT
 from bridgecore.config.settings import Settings
+from bridgecore.config.timeouts import CONNECT_TIMEOUT, RESULT_TIMEOUT
 from bridgecore.queue.messages import (
     CLEAN_AUDIT,
     COPY,
@@ -63,6 +63,8 @@ def create_celery(settings: Settings) -> Application:
             **results.options,
         },
         redis_backend_use_ssl=results.tls,
+        redis_socket_connect_timeout=CONNECT_TIMEOUT,
+        redis_socket_timeout=RESULT_TIMEOUT,
         result_expires=RESULT_RETENTION,
         task_acks_late=True,
         task_reject_on_worker_lost=True,

@@ -14,7 +14,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from bridgecore.config.redis_address import SOCKET_TIMEOUT
+from bridgecore.config.timeouts import SOCKET_TIMEOUT
 from bridgecore.errors import QueueUnavailable
 from bridgecore.events import Event
 from bridgecore.reasons import reason

@@ -29,16 +29,20 @@ class Child:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, name: str, command: list[str], environment: Mapping[str, str]) -> "Child":
+    def start(
+        cls, name: str, command: list[str], environment: Mapping[str, str], umask: int = -1
+    ) -> "Child":
         """Start the command.
 
         Parameters:
             name: shown in the log.
+            umask: rights that files of the child do not get; -1 for those of this process.
         """
         process = subprocess.Popen(  # noqa: S603  # only commands of the receiver itself
             command,
             env=environment,
             start_new_session=True,
+            umask=umask,
             preexec_fn=_end_with_parent,
         )
         log.info("started %s pid=%d", name, process.pid)

@@ -6,11 +6,8 @@ from importlib.resources import files
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
-from redis.retry import Retry
 
-from bridgecore.config.redis_address import CONNECT_TIMEOUT, SOCKET_TIMEOUT
 from bridgecore.config.settings import Settings
 from bridgecore.storage.memory import headroom, used_bytes
 
@@ -28,13 +25,7 @@ class Connection:
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.redis: Redis = settings.redis.client(
-            decode_responses=True,
-            socket_connect_timeout=CONNECT_TIMEOUT,
-            socket_timeout=SOCKET_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),  # at once: a new connection replaces a stale one
-            **options,
-        )
+        self.redis: Redis = settings.redis.client(decode_responses=True, **options)
 
     def script(self, name: str, before_load: Callable[[], None] = lambda: None) -> "Script":
         """Return the script of this name in the folder `lua`.

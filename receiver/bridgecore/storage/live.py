@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 
 from anyio import CancelScope
 
-from bridgecore.config.redis_address import CONNECT_TIMEOUT
 from bridgecore.config.settings import Settings
+from bridgecore.config.timeouts import HEARTBEAT, STREAM_TIMEOUT
 from bridgecore.storage.connection import Connection, prefix
 
 #: entries that one call reads at most
 _PAGE = 100
-#: seconds after which `AsyncReader.after` returns without an entry
-HEARTBEAT = 10
 #: a position in a stream, as Redis writes it
 _POSITION = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
 
@@ -57,9 +55,7 @@ class LiveStream:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator["AsyncReader"]:
         """Provide a reader that waits without blocking a thread, on its own connection."""
-        redis = self._address.async_client(
-            decode_responses=True, socket_connect_timeout=CONNECT_TIMEOUT
-        )
+        redis = self._address.async_client(decode_responses=True, socket_timeout=STREAM_TIMEOUT)
         try:
             yield AsyncReader(redis)
         finally:

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from bridgecore.api.receiving import limited_body
+from bridgecore.api.bodies import limited_body
 from bridgecore.errors import BodyTooLarge, QueueUnavailable
 from fastapi import Request
 

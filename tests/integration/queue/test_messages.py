@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from bridgecore.api import create_app
 from bridgecore.config.databases import Source
-from bridgecore.config.redis_address import SOCKET_TIMEOUT
 from bridgecore.config.settings import Settings
+from bridgecore.config.timeouts import SOCKET_TIMEOUT
 from bridgecore.errors import QueueUnavailable
 from bridgecore.queue.messages import DEFAULT
 from bridgecore.runtime import Runtime

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from bridgecore.running.children import GRACE
+from bridgecore.errors import SettingsError
+from bridgecore.running.children import GRACE, stop
+from bridgecore.running.embedded_redis import embedded_redis
 from bridgecore.running.supervisor import MAX_STARTS
 
 from devstack.process import Child, answers, free_port
@@ -154,7 +156,7 @@ def test_other_commands_find_its_redis_in_the_data_folder(serving):
     folder = serving.folder / "data"
     assert f"BRIDGECORE_DATA_DIR={folder}" in serving.log_path.read_text()
     assert (folder / "redis.sock").stat().st_mode & 0o777 == 0o700
-    assert folder.stat().st_mode & 0o077 == 0
+    assert_closed(folder)
 
     assert serving.run("pull").stdout == "0 new events.\n"
     by_option = serving.run("pull", "--data-dir", "data", BRIDGECORE_DATA_DIR="")
@@ -162,6 +164,45 @@ def test_other_commands_find_its_redis_in_the_data_folder(serving):
     second = serving.run("serve", "--data-dir", "data")
     assert (second.returncode, "using" in second.stderr) == (1, True)
     assert serving.alive()
+
+
+def assert_closed(folder: Path) -> None:
+    """Only the owner may read what is there."""
+    files = [folder, *folder.rglob("*")]
+    assert {path.name for path in files} > {"redis.log", "redis.sock", "appendonlydir"}
+    assert len(files) > 5
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
+
+
+def test_a_folder_that_others_may_read_is_closed(tmp_path):
+    folder = tmp_path / "data"
+    for _ in range(2):  # the second time with files
+        child = embedded_redis(folder)
+        stop(child)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+    (folder / "notes").write_text("not the server's")
+    (folder / "notes").chmod(0o644)
+    child = embedded_redis(folder)
+    try:
+        assert (folder / "notes").stat().st_mode & 0o777 == 0o644
+        (folder / "notes").unlink()
+        assert_closed(folder)
+    finally:
+        stop(child)
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(SettingsError, match=r"belongs to another user.*chown"):
+        embedded_redis(tmp_path)
+
+
+def test_a_folder_that_many_users_share_is_refused(tmp_path):
+    tmp_path.chmod(0o1777)
+    with pytest.raises(SettingsError, match="name a folder in it"):
+        embedded_redis(tmp_path)
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
 
 
 @pytest.mark.parametrize("serving", [{"BRIDGECORE_LOG_FORMAT": "json"}], indirect=True)

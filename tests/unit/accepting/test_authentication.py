@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import standardwebhooks.webhooks
+from bridgecore.accepting import authentication
 from bridgecore.accepting.authentication import Authenticator
 from bridgecore.config.databases import Source
 from bridgecore.errors import NotAuthenticated
@@ -42,6 +43,7 @@ def at(monkeypatch):
                 return datetime.fromtimestamp(timestamp, tz)
 
         monkeypatch.setattr(standardwebhooks.webhooks, "datetime", Clock)
+        monkeypatch.setattr(authentication.time, "time", lambda: timestamp)
 
     return set_clock
 
@@ -208,3 +210,40 @@ def test_a_receiver_without_signing_secrets_says_so():
     with pytest.raises(NotAuthenticated) as refused:
         Authenticator([source(push_tokens=["token"])]).source_of(signed(), BODY)
     assert refused.value.reason == "no source has signing secrets"
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({}, NotAuthenticated),
+        ({"x-api-key": "wrong"}, NotAuthenticated),
+        ({"x-api-key": "token"}, "b"),
+        ({"webhook-signature": "v1,YQ=="}, NotAuthenticated),
+        ({"webhook-signature": "v1,YQ==", "x-api-key": "token"}, "b"),
+        ({"webhook-id": "a", "webhook-signature": "v1,YQ=="}, NotAuthenticated),
+        ({**signed(), "webhook-signature": "v2,YQ=="}, NotAuthenticated),
+        (signed(age=timedelta(seconds=400)), NotAuthenticated),
+        ({**signed(), "webhook-timestamp": "soon"}, NotAuthenticated),
+    ],
+)
+def test_headers_that_no_body_could_make_valid(headers, answer):
+    authenticator = Authenticator(
+        [source("a", signing_secrets=[SECRET]), source("b", push_tokens=["token"])]
+    )
+    if answer is NotAuthenticated:
+        with pytest.raises(NotAuthenticated):
+            authenticator.source_of_headers(headers)
+    else:
+        assert authenticator.source_of_headers(headers).id == answer
+
+
+def test_headers_that_need_the_body():
+    authenticator = Authenticator([source("a", signing_secrets=[SECRET])])
+    assert authenticator.source_of_headers(signed()) is None
+    assert authenticator.source_of_headers({**signed(), "x-api-key": "token"}) is None
+
+
+def test_a_signature_is_of_no_use_if_no_source_has_signing_secrets():
+    with pytest.raises(NotAuthenticated) as error:
+        Authenticator([source(push_tokens=["token"])]).source_of_headers(signed())
+    assert "no source has signing secrets" in error.value.reason

@@ -114,6 +114,27 @@ def test_secrets_are_not_shown(environment):
             "BRIDGECORE_SOURCES.0.signing_secrets: a signing secret is 'whsec_'",
         ),
         ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": [""]}], "must not be empty"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": ["é"]}], "because a header carries it"),
+        ("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": ["a b"]}], "openssl rand -hex 32"),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "signing_secrets": ["whsec_AA=="]}],
+            "0.signing_secrets: a signing secret has at least 24 bytes (32 characters of base64), "
+            "and this one has 1, so it could be guessed; press New Signing Secret",
+        ),
+        (
+            "BRIDGECORE_SOURCES",
+            [{**SOURCE, "signing_secrets": [SECRET, "whsec_" + "YWJj" * 7 + "YWI"]}],
+            "and this one has 23",
+        ),
+        (
+            "BRIDGECORE_SYSTEMS",
+            [{"name": "a", "url": "http://a", "api_key": "é"}],
+            "BRIDGECORE_SYSTEMS.0.api_key: a token consists of ASCII letters",
+        ),
+        ("BRIDGECORE_ADMIN_TOKEN", "a b", "BRIDGECORE_ADMIN_TOKEN: a token consists of ASCII"),
+        ("BRIDGECORE_READ_TOKEN", "tökén", "BRIDGECORE_READ_TOKEN: a token consists of ASCII"),
+        ("BRIDGECORE_MAX_CONNECTIONS", "0", "BRIDGECORE_MAX_CONNECTIONS: must be at least 1"),
         ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
         (
             "BRIDGECORE_SOURCES",
@@ -152,6 +173,30 @@ def test_errors_say_what_to_set(environment, name, value, message):
     with pytest.raises(SettingsError) as error:
         load_settings()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["YWJj" * 8, "YWJj" * 8 + "YQ", "YWJj" * 8 + "YQ=="])
+def test_a_signing_secret_of_24_bytes_or_more(environment, key):
+    environment("BRIDGECORE_SOURCES", [{**SOURCE, "signing_secrets": [f"whsec_{key}"]}])
+    assert load_settings().sources
+
+
+@pytest.mark.parametrize("other", ["READ", "METRICS"])
+def test_each_token_of_the_api_is_another_one(environment, other):
+    environment("BRIDGECORE_ADMIN_TOKEN", "the-same-token")
+    environment(f"BRIDGECORE_{other}_TOKEN", "the-same-token")
+    with pytest.raises(SettingsError, match="METRICS_TOKEN must differ") as error:
+        load_settings()
+    assert "the-same" not in str(error.value)
+
+
+def test_weak_tokens_are_named(environment):
+    environment("BRIDGECORE_SOURCES", [{**SOURCE, "push_tokens": ["x" * 16]}])
+    environment("BRIDGECORE_ADMIN_TOKEN", "x" * 16)
+    environment("BRIDGECORE_READ_TOKEN", "x" * 15)
+    assert load_settings().weak_tokens == ["BRIDGECORE_READ_TOKEN"]
+    environment("BRIDGECORE_SOURCES", [SOURCE])
+    assert load_settings().weak_tokens[1:] == ["push_tokens in BRIDGECORE_SOURCES"]
 
 
 def test_errors_do_not_show_values(environment):

@@ -1,6 +1,6 @@
 """Client of Odoo's external API (JSON-2): `POST /json/2/<model>/<method>`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,16 @@ class OdooApi:
             system, system.api_key.get_secret_value(), timeout, "system", OdooUnavailable
         )
 
-    def call(self, model: str, method: str, **arguments: Any) -> Any:
-        """Call a method. The argument `ids` names the records on which it is called."""
+    def call(
+        self, model: str, method: str, context: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> Any:
+        """Call a method. The argument `ids` names the records on which it is called.
+
+        Parameters:
+            context: added to Odoo's context, such as `lang` and `allowed_company_ids`.
+        """
         url = f"{str(self._system.url).rstrip('/')}/json/2/{model}/{method}"
-        body = {"context": CONTEXT, **arguments}
+        body = {"context": {**CONTEXT, **(context or {})}, **arguments}
         answer = self._connection.send("POST", url, json=body)
         content, status = _json(answer), answer.status_code
         if status == 200 and content is not None:

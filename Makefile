@@ -10,7 +10,7 @@ BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture bench-push bench-feed bench-receiver clean environment
+.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture bench-push bench-feed bench-receiver bench-copying clean environment
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-feed: environment  ## Measure the feed on a million events (ROUNDS=20)
 
 bench-receiver: environment  ## Measure what the receiver accepts and handles (ROUNDS=3, STORED=1000000)
 	@$(BIN)/python -m benchmarks.receiver $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STORED),--stored $(STORED)) $(ARGS)
+
+bench-copying: environment  ## Measure how many records a second sync-data copies
+	@$(BIN)/python -m benchmarks.copying $(ARGS)
 
 clean:  ## Remove everything that was downloaded, built or run
 	@$(PYTHON) -m devstack clean

@@ -136,7 +136,8 @@ def sync_data(
 
 
 def _counts(result: Result) -> dict[str, Any]:
-    counts: dict[str, Any] = {k: v for k, v in result.items() if k not in ("messages", "reverse")}
+    texts = ("messages", "notes", "reverse")
+    counts: dict[str, Any] = {k: v for k, v in result.items() if k not in texts}
     if "reverse" in result:
         counts["reverse"] = _counts(result["reverse"])
     return counts

@@ -1,6 +1,9 @@
 """`sync_data` between two real Odoo databases."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -127,6 +130,11 @@ def test_links_lead_to_the_counterparts(sync: Sync, shop: Json2, office: Json2) 
     (copy,) = named(office, "res.partner", "Child", "parent_id", "category_id")
     assert (copy["parent_id"], len(copy["category_id"])) == (False, 1)
 
+    shop.write("res.partner", child, category_id=[[6, 0, []]])
+    assert counts(sync("shop", "office", "res.partner", filters)) == (0, 1, 1, 0)
+    (copy,) = named(office, "res.partner", "Child", "category_id")
+    assert copy["category_id"] == []
+
 
 def test_records_that_come_with_odoo_are_not_doubled(
     sync: Sync, shop: Json2, office: Json2
@@ -238,3 +246,236 @@ def test_what_cannot_be_copied(sync: Sync, parts: Runtime) -> None:
     parts.settings.systems_by_name["wrong"] = wrong
     with pytest.raises(OdooUnavailable, match="check api_key"):
         sync("wrong", "office", "res.partner")
+
+
+@pytest.fixture(scope="module")
+def french(systems: dict[str, Json2]) -> None:
+    """French is active in both databases, and Spanish in the shop only."""
+    for api, codes in ((systems["shop"], ["fr_FR", "es_ES"]), (systems["office"], ["fr_FR"])):
+        domain = [["code", "in", codes]]
+        for row in api.call(
+            "res.lang", "search_read", domain=domain, fields=["id"], context={"active_test": False}
+        ):
+            api.write("res.lang", row["id"], active=True)
+
+
+def in_language(api: Json2, model: str, record: int, language: str, field: str) -> str:
+    context = {"lang": language}
+    (row,) = api.call(model, "read", [record], fields=[field], context=context)
+    return str(row[field])
+
+
+def translate(api: Json2, model: str, record: int, language: str, **values: Any) -> None:
+    api.call(model, "write", [record], vals=values, context={"lang": language})
+
+
+def said(result: dict[str, Any]) -> str:
+    return " ".join(result["notes"])
+
+
+@pytest.mark.usefixtures("french")
+def test_translations(sync: Sync, shop: Json2, office: Json2) -> None:
+    model, names = "res.partner.category", ["Cheese", "Bread", "Wine"]
+    cheese, bread, _wine = (shop.create(model, name=name) for name in names)
+    translate(shop, model, cheese, "fr_FR", name="Fromage")
+    translate(shop, model, bread, "fr_FR", name="Pain")
+    filters = [["name", "in", names]]
+
+    result = sync("shop", "office", model, filters)
+    assert counts(result) == (3, 0, 0, 0)
+    assert "es_ES is not active in office" in said(result)
+    copies = {row["name"]: row["id"] for row in office.search_read(model, filters, ["name"])}
+    french = [in_language(office, model, copies[name], "fr_FR", "name") for name in names]
+    assert french == ["Fromage", "Pain", "Wine"]
+    assert counts(sync("shop", "office", model, filters)) == (0, 0, 3, 0)
+
+    translate(shop, model, cheese, "fr_FR", name="Comté")
+    assert counts(sync("shop", "office", model, filters)) == (0, 1, 2, 0)
+    assert in_language(office, model, copies["Cheese"], "fr_FR", "name") == "Comté"
+    assert in_language(office, model, copies["Cheese"], "en_US", "name") == "Cheese"
+
+    shop.write(model, bread, name="Rye bread")
+    assert counts(sync("shop", "office", model, [["id", "=", bread]])) == (0, 1, 0, 0)
+    assert in_language(office, model, copies["Bread"], "fr_FR", "name") == "Pain"
+    # An empty translation must not empty the other languages.
+    shop.call(
+        model, "update_field_translations", [bread], field_name="name", translations={"fr_FR": ""}
+    )
+    assert counts(sync("shop", "office", model, [["id", "=", bread]])) == (0, 1, 0, 0)
+    assert in_language(office, model, copies["Bread"], "en_US", "name") == "Rye bread"
+    assert counts(sync("shop", "office", model, [["id", "=", bread]])) == (0, 0, 1, 0)
+
+
+@pytest.mark.usefixtures("french")
+def test_texts_that_are_translated_term_by_term(sync: Sync, shop: Json2, office: Json2) -> None:
+    model, fields = "product.template", ["name", "description"]
+    record = shop.create(model, name="Terms", description="<p>Good</p><p>Cheap</p>")
+    shop.call(
+        model,
+        "update_field_translations",
+        [record],
+        field_name="description",
+        translations={"fr_FR": {"Good": "Bon", "Cheap": "Pas cher"}},
+    )
+    filters = [["name", "=", "Terms"]]
+
+    assert counts(sync("shop", "office", model, filters, fields=fields)) == (1, 0, 0, 0)
+    (copy,) = named(office, model, "Terms", "description")
+    assert copy["description"] == "<p>Good</p><p>Cheap</p>"
+    french = in_language(office, model, copy["id"], "fr_FR", "description")
+    assert french == "<p>Bon</p><p>Pas cher</p>"
+    assert counts(sync("shop", "office", model, filters, fields=fields)) == (0, 0, 1, 0)
+
+    shop.write(model, record, description="<p>Good</p><p>Fast</p>")
+    assert counts(sync("shop", "office", model, filters, fields=fields)) == (0, 1, 0, 0)
+    french = in_language(office, model, copy["id"], "fr_FR", "description")
+    assert french == in_language(shop, model, record, "fr_FR", "description")
+    assert counts(sync("shop", "office", model, filters, fields=fields)) == (0, 0, 1, 0)
+
+
+def test_values_of_companies(sync: Sync, shop: Json2, office: Json2) -> None:
+    seconds = []
+    for api in (office, shop):
+        if api is office:  # so that ids differ
+            api.create("res.company", name="Of the office only")
+        seconds.append(api.create("res.company", name="Second"))
+        external_id = {"module": "test", "name": "second", "model": "res.company"}
+        api.call("ir.model.data", "create", vals_list=[{**external_id, "res_id": seconds[-1]}])
+    lonely = shop.create("res.company", name="Of the shop only")
+    there, here = seconds
+
+    def barcode(api: Json2, record: int, company: int | None) -> str:
+        context = {"allowed_company_ids": [company]} if company else {}
+        (row,) = api.call("res.partner", "read", [record], fields=["barcode"], context=context)
+        return str(row["barcode"])
+
+    record = shop.create("res.partner", name="Coded", ref="companies", barcode="111")
+    for company, code in ((here, "222"), (lonely, "333")):
+        context = {"allowed_company_ids": [company]}
+        shop.call("res.partner", "write", [record], vals={"barcode": code}, context=context)
+    filters = [["ref", "=", "companies"]]
+
+    result = sync("shop", "office", "res.partner", filters)
+    assert counts(result) == (1, 0, 0, 0)
+    assert f"Companies [{lonely}] of shop have no counterpart" in said(result)
+    (copy,) = named(office, "res.partner", "Coded")
+    assert barcode(office, copy["id"], None) == "111"
+    assert barcode(office, copy["id"], there) == "222"
+    assert counts(sync("shop", "office", "res.partner", filters)) == (0, 0, 1, 0)
+
+    context = {"allowed_company_ids": [here]}
+    shop.call("res.partner", "write", [record], vals={"barcode": "223"}, context=context)
+    assert counts(sync("shop", "office", "res.partner", filters)) == (0, 1, 0, 0)
+    assert (barcode(office, copy["id"], None), barcode(office, copy["id"], there)) == ("111", "223")
+
+
+def test_links_without_counterpart_are_left_out_and_named(
+    sync: Sync, shop: Json2, office: Json2
+) -> None:
+    shared = [shop.create("res.partner.category", name=f"Shared {n}") for n in range(2)]
+    sync("shop", "office", "res.partner.category", [["id", "in", shared]])
+    only_shop = shop.create("res.partner.category", name="Only in the shop")
+    record = shop.create(
+        "res.partner", name="Tagged", ref="tags", category_id=[[6, 0, [shared[0], only_shop]]]
+    )
+    filters = [["ref", "=", "tags"]]
+
+    def tags(api: Json2) -> list[str]:
+        (row,) = named(api, "res.partner", "Tagged", "category_id")
+        found = api.search_read(
+            "res.partner.category", [["id", "in", row["category_id"]]], ["name"]
+        )
+        return sorted(tag["name"] for tag in found)
+
+    for expected in ((1, 0, 0, 0), (0, 0, 0, 0)):  # in the second run it is not unchanged
+        result = sync("shop", "office", "res.partner", filters)
+        assert counts(result) == expected
+        assert (result["incomplete"], result["left_out"]) == (1, {"category_id": 1})
+        (message,) = (message for message in result["messages"] if "field" in message)
+        assert (message["id"], message["field"]) == (record, "category_id")
+        assert (
+            f"res.partner.category {only_shop} has no counterpart in office" in message["message"]
+        )
+        assert tags(office) == ["Shared 0"]
+
+    # What only the office has stays; what the shop took away goes.
+    mine = office.create("res.partner.category", name="Only in the office")
+    (copy,) = named(office, "res.partner", "Tagged")
+    office.write("res.partner", copy["id"], category_id=[[4, mine]])
+    shop.write("res.partner", record, category_id=[[6, 0, [shared[1], only_shop]]])
+    assert counts(sync("shop", "office", "res.partner", filters)) == (0, 1, 0, 0)
+    assert tags(office) == ["Only in the office", "Shared 1"]
+
+    # Back and forth, neither side loses what the other one does not have.
+    for _ in range(2):
+        sync("shop", "office", "res.partner", filters, bidirectional=True)
+        assert tags(office) == ["Only in the office", "Shared 1"]
+        assert tags(shop) == ["Only in the shop", "Shared 1"]
+
+
+def test_single_links_without_counterpart(sync: Sync, shop: Json2, office: Json2) -> None:
+    parent = shop.create("res.partner", name="Not copied")
+    record = shop.create("res.partner", name="Linked", ref="single", parent_id=parent)
+    filters = [["ref", "=", "single"]]
+    for expected in ((1, 0, 0, 0), (0, 0, 0, 0)):
+        result = sync("shop", "office", "res.partner", filters, bidirectional=True)
+        assert counts(result) == expected
+        assert result["left_out"]["parent_id"] == 1
+        (original,) = named(shop, "res.partner", "Linked", "parent_id")
+        assert original["parent_id"][0] == parent
+    shop.write("res.partner", parent, ref="single")
+    assert counts(sync("shop", "office", "res.partner", filters)) == (1, 1, 0, 0)
+    (copy,) = named(office, "res.partner", "Linked", "parent_id")
+    assert copy["parent_id"][1] == "Not copied"
+    assert counts(sync("shop", "office", "res.partner", filters)) == (0, 0, 2, 0)
+    assert record
+
+
+def test_many_refused_records(sync: Sync, shop: Json2, office: Json2) -> None:
+    codes = [f"{n:02}" for n in range(100)]
+    for code in codes[3::8]:
+        office.create("res.country", name=f"Here {code}", code=code)
+    lands = [{"name": f"Region {code}", "code": code} for code in codes]
+    made = shop.call("res.country", "create", vals_list=lands)
+    filters = [["id", "in", made]]
+    refused = dict(zip(codes, made, strict=True))
+
+    for expected in ((87, 0, 0, 13), (0, 0, 87, 13)):
+        result = sync("shop", "office", "res.country", filters)
+        assert counts(result) == expected
+        assert {m["id"] for m in result["messages"]} == {refused[code] for code in codes[3::8]}
+    assert len(office.search_read("res.country", [["name", "like", "Region "]], ["id"])) == 87
+
+
+def test_a_run_that_is_killed_leaves_no_copy_that_the_next_one_does_not_know(
+    sync: Sync, parts: Runtime, shop: Json2, office: Json2
+) -> None:
+    people = [{"name": f"Killed {n}", "ref": "killed"} for n in range(600)]
+    shop.call("res.partner", "create", vals_list=people)
+    filters = [["ref", "=", "killed"]]
+
+    def copied() -> int:
+        return int(office.call("res.partner", "search_count", domain=filters))
+
+    systems = [
+        {**system.model_dump(mode="json"), "api_key": system.api_key.get_secret_value()}
+        for system in parts.settings.systems
+    ]
+    environment = {
+        **os.environ,
+        "BRIDGECORE_SYSTEMS": json.dumps([{k: v for k, v in s.items() if v} for s in systems]),
+        "BRIDGECORE_REDIS_URL": parts.settings.redis_url.get_secret_value(),
+    }
+    command = [sys.executable, "-m", "bridgecore.cli", "sync-data", "shop", "office", "res.partner"]
+    run = subprocess.Popen([*command, "--filters", json.dumps(filters)], env=environment)
+    while copied() < 100:
+        assert run.poll() is None
+    run.kill()
+    run.wait()
+
+    before = copied()
+    result = sync("shop", "office", "res.partner", filters)  # while Odoo still does the last calls
+    assert (before < 600, result["errors"]) == (True, 0)
+    found = office.search_read("res.partner", filters, ["name"])
+    assert sorted(row["name"] for row in found) == sorted(person["name"] for person in people)
+    assert counts(sync("shop", "office", "res.partner", filters)) == (0, 0, 600, 0)

@@ -82,8 +82,13 @@ def wire(event_id: int, record_id: int = 1, **facts: Any) -> dict[str, Any]:
     }
 
 
-def answer(status: int, text: str = "{}", **headers: str) -> Misbehaviour:
-    """An answer that a well-behaved feed would not give."""
+#: the body of the feed's errors
+ERROR = json.dumps({"success": False, "error": {"code": "some_code", "message": "Not now."}})
+
+
+def answer(status: int, text: str | None = None, **headers: str) -> Misbehaviour:
+    """An answer that a well-behaved feed would not give. By default it is an error of the feed."""
+    text = text if text is not None else ERROR if status >= 400 else "{}"
 
     def send(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)

@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +43,75 @@ def check_token(token: SecretStr) -> SecretStr:
     return token
 
 
+#: Names of headers that the receiver or the HTTP client sets itself, in lower case.
+_RESERVED_HEADERS = {
+    *("host", "content-length", "content-type", "content-encoding", "transfer-encoding"),
+    *("connection", "keep-alive", "expect", "te", "trailer", "upgrade", "accept-encoding"),
+}
+
+
+def _check_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Check own headers. The errors show no values, and no names that may be values."""
+    lower = [name.lower() for name in headers]
+    if len(lower) != len(set(lower)):
+        raise ValueError("a header stands there twice; capital letters make no difference")
+    for name, value in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ValueError(
+                "the name of a header consists of letters, digits and hyphens, such as "
+                '"Authorization"'
+            )
+        if name.lower() in _RESERVED_HEADERS:
+            raise ValueError(f"the receiver sets the header {name} itself; remove it")
+        if name.lower() == "x-api-key":
+            raise ValueError(f"the header {name} carries the key of Odoo; remove it")
+        if name.lower() == "x-odoo-database":
+            raise ValueError(f"instead of the header {name} write the name into `database`")
+        if name.lower() == "proxy-authorization":
+            raise ValueError(
+                f"instead of the header {name} put user and password into the address in `proxy`"
+            )
+        if not re.fullmatch(r"[!-~]([ -~\t]*[!-~])?", value.get_secret_value()):
+            raise ValueError(
+                f"the value of the header {name} must be ASCII text in one line, without spaces "
+                "at its ends, and not empty"
+            )
+    return headers
+
+
+def _check_no_authorization(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name in headers:
+        if name.lower() == "authorization":
+            raise ValueError(
+                f"Odoo's external API takes api_key in the header {name} and nowhere else, so it "
+                "is not free for another password: let the proxy in front of Odoo take its "
+                "password from another header, or pass /json/2/ on without one"
+            )
+    return headers
+
+
+def _check_proxy(proxy: SecretStr) -> SecretStr:
+    text = proxy.get_secret_value().strip()
+    if text.lower() in ("", "none"):
+        return SecretStr(text.lower())
+    wrong = 'must be "none", or the address of a proxy such as http://proxy.example.com:3128'
+    try:
+        parts = urlsplit(text)
+        usable = parts.hostname and parts.port != 0  # asking for the port checks it
+    except ValueError:
+        raise ValueError(wrong) from None
+    if not usable or parts.scheme not in ("http", "https") or re.search(r"[^!-~]", text):
+        raise ValueError(wrong)
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(wrong)
+    return SecretStr(text)
+
+
+#: headers of the administrator's own, for a proxy or web server in front of Odoo
+OwnHeaders = Annotated[dict[str, SecretStr], AfterValidator(_check_headers)]
+#: Address of the proxy to Odoo, perhaps with a password; `none` for no proxy. Empty: the
+#: environment names the proxy, if there is one (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
+Proxy = Annotated[SecretStr, AfterValidator(_check_proxy)]
 #: Odoo's root address; the receiver appends the paths
 OdooUrl = Annotated[HttpUrl, AfterValidator(_check_root_address)]
 
@@ -64,6 +134,9 @@ class Source(BaseModel):
     signing_secrets: list[SecretStr] = []
     #: for senders that cannot sign: a Bearer token or the header X-API-Key
     push_tokens: list[SecretStr] = []
+    #: If it contains Authorization, the feed key is sent as X-API-Key.
+    headers: OwnHeaders = {}
+    proxy: Proxy = SecretStr("")
 
     @field_validator("id")
     @classmethod
@@ -131,3 +204,5 @@ class System(BaseModel):
     database: str = ""
     #: of an Odoo user who may read, create and write the copied models
     api_key: Annotated[SecretStr, AfterValidator(check_token)]
+    headers: Annotated[OwnHeaders, AfterValidator(_check_no_authorization)] = {}
+    proxy: Proxy = SecretStr("")

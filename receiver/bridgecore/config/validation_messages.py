@@ -23,6 +23,7 @@ _MESSAGES = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "string_type": "must be a text in quotes",
+    "dict_type": "must be a JSON object in braces {{}}",
     "list_type": "must be a list in brackets []",
     "too_long": "must have no more than {max_length} items",
     "string_too_long": "must have no more than {max_length} characters",

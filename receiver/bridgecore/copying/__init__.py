@@ -4,6 +4,7 @@ In come two Odoo databases, a model and a filter. Out go created and updated rec
 that counts them. Nothing is stored in Redis.
 """
 
-from bridgecore.copying.copying import Copying, Result
+from bridgecore.copying.copying import Copying
+from bridgecore.copying.result import Result
 
 __all__ = ["Copying", "Result"]

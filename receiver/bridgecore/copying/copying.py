@@ -1,36 +1,27 @@
 """Copies records from one Odoo database to another, and back if asked."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from bridgecore.copying.links import Links
+from bridgecore.copying.loading import Loaded, Loader, Row
 from bridgecore.copying.matching import MODULE, Matcher, external_id
+from bridgecore.copying.result import Copy, Result, Tally
+from bridgecore.copying.translations import Translations
 from bridgecore.copying.values import Field, common_fields
+from bridgecore.copying.views import View, common_views
 from bridgecore.errors import OdooRefused
 from bridgecore.odoo.api import OdooApi
 
 log = logging.getLogger(__name__)
 
-#: records that are read, compared and created together
+#: records that are read and compared together
 PAGE = 200
-#: most error messages in a result
-MESSAGES = 100
 
-
-class Result(TypedDict):
-    """What became of the records of a copy."""
-
-    source: str
-    target: str
-    model: str
-    created: int
-    updated: int
-    unchanged: int
-    errors: int
-    #: the first errors: id of the record in the source, and the message of the target
-    messages: list[dict[str, Any]]
-    #: the result of the other direction; only if it was asked for
-    reverse: NotRequired["Result"]
+#: values of records, by their ids
+Records = Mapping[int, Mapping[str, Any]]
 
 
 class Copying:
@@ -92,23 +83,16 @@ class _Direction:
     ) -> None:
         self._source, self._target, self._model = source, target, model
         self._newest_wins, self._source_wins_tie = newest_wins, source_wins_tie
-        self._fields = common_fields(source, target, model, fields)
-        self._matcher = Matcher(source, target)
+        self._matcher = Matcher(source, target, model)
+        self._links = Links(self._matcher, Matcher(target, source, model))
+        chosen = common_fields(source, target, model, fields)
+        views = common_views(source, target, chosen, self._matcher)
+        self._base, self._others = views.base, views.others
+        self._loader = Loader(target, model, self._base.fields)
+        self._translations = Translations(source, target, model)
+        self._tally = Tally(source.name, target.name, model, views.notes)
         #: ids in the target that this run has created or updated
         self.written: set[int] = set()
-        #: Ids of records that link to records of the same model which were not copied yet. The
-        #: links are added at the end.
-        self._missing_links: list[int] = []
-        self._result: Result = {
-            "source": source.name,
-            "target": target.name,
-            "model": model,
-            "created": 0,
-            "updated": 0,
-            "unchanged": 0,
-            "errors": 0,
-            "messages": [],
-        }
 
     def copy(self, filters: Sequence[Any], leave_out: Collection[int]) -> Result:
         """Copy the records that match, except for those with these ids.
@@ -116,157 +100,225 @@ class _Direction:
         Raises:
             OdooUnavailable, OdooRefused
         """
+        waiting: list[Copy] = []
         for page in self._pages(filters):
-            self._copy_page([record for record in page if record["id"] not in leave_out])
-        # All records are copied now, so the missing links can be added. They count as part of the
-        # first copy of their record, and not as an update.
-        for start in range(0, len(self._missing_links), PAGE):
-            ids = self._missing_links[start : start + PAGE]
-            self._add_missing_links(self._read(self._source, [["id", "in", ids]]))
-        log.info("copied %s", {k: v for k, v in self._result.items() if k != "messages"})
-        return self._result
+            waiting += self._copy_page([record for record in page if record["id"] not in leave_out])
+        # All records are copied now, so links to records of the same model can be added.
+        for start in range(0, len(waiting), PAGE):
+            self._add_links(waiting[start : start + PAGE])
+        result = self._tally.result
+        log.info("copied %s", {k: v for k, v in result.items() if k not in ("messages", "notes")})
+        return result
 
     def _pages(self, filters: Sequence[Any]) -> Iterator[list[dict[str, Any]]]:
-        last = 0
-        while page := self._read(
-            self._source, [["id", ">", last], *filters], limit=PAGE, order="id"
-        ):
-            last = page[-1]["id"]
-            yield page
+        """Yield the source's records in pages. The next page is read while this one is copied."""
 
-    def _read(self, system: OdooApi, domain: list[Any], **options: Any) -> list[dict[str, Any]]:
-        names = [field.name for field in self._fields]
-        return system.search(self._model, domain, [*names, "write_date"], **options)
+        def read(last: int) -> list[dict[str, Any]]:
+            domain = [["id", ">", last], *filters]
+            return self._search(self._source, self._base, domain, limit=PAGE, order="id")
 
-    def _copy_page(self, records: list[dict[str, Any]]) -> None:
-        counterparts = self._counterparts(records)
-        new = []
-        for record, values in self._translated(records):
-            counterpart = counterparts.get(record["id"])
-            if counterpart is None:
-                new.append((record["id"], values))
-            else:
-                self._update(record, counterpart, values)
-        self._create(new)
+        with ThreadPoolExecutor(1) as reader:
+            page = read(0)
+            while page:
+                following = reader.submit(read, page[-1]["id"])
+                yield page
+                page = following.result()
 
-    def _add_missing_links(self, records: list[dict[str, Any]]) -> None:
-        counterparts = self._counterparts(records)
-        for record, values in self._translated(records):
-            if counterpart := counterparts.get(record["id"]):
-                changes = self._changes(counterpart, values)
-                if changes and counterpart["id"] in self.written:
-                    self._write(record["id"], counterpart["id"], changes)
+    def _copy_page(self, records: list[dict[str, Any]]) -> list[Copy]:
+        """Copy records. Return those that wait for the copies of others, not counted yet."""
+        if not records:
+            return []
+        copies = {record["id"]: Copy(record["id"]) for record in records}
+        here = {record["id"]: record for record in records}
+        matched = self._matcher.match(self._model, list(copies))
+        there = self._read(self._target, self._base, matched.values())
+        for copy in copies.values():
+            counterpart = there.get(matched.get(copy.id, 0))
+            if counterpart:
+                copy.counterpart = counterpart["id"]
+                copy.wins = self._wins(here[copy.id], counterpart)
+        self._write(self._base, copies, here, there)
+        for view in self._others:
+            self._copy_view(view, copies, here)
+        self._count(copy for copy in copies.values() if not copy.waits)
+        return [copy for copy in copies.values() if copy.waits]
 
-    def _counterparts(self, records: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-        """Return the counterparts in the target with their values, by the ids of the records."""
-        matched = self._matcher.match(self._model, [record["id"] for record in records])
-        found = self._read(self._target, [["id", "in", sorted(matched.values())]])
-        by_id = {record["id"]: record for record in found}
-        return {id_: by_id[other] for id_, other in matched.items() if other in by_id}
+    def _add_links(self, waiting: Sequence[Copy]) -> None:
+        """Add the links that had to wait for the copies of other records, and count the records."""
+        copies = {copy.id: copy for copy in waiting}
+        for view in (self._base, *self._others):
+            own = [field for field in view.fields if field.relation == self._model]
+            if own:
+                links = View(own, view.source_context, view.target_context)
+                self._copy_view(links, copies, {}, last=True)
+        self._count(waiting)
 
-    def _translated(
-        self, records: list[dict[str, Any]]
-    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Yield each record with its values for the target.
+    def _count(self, copies: Iterable[Copy]) -> None:
+        for copy in copies:
+            self._tally.count(copy)
+            if copy.refused:
+                log.warning("record not copied model=%s id=%d", self._model, copy.id)
+            if copy.counterpart and (copy.created or copy.updated):
+                self.written.add(copy.counterpart)
 
-        A link to a record without counterpart is left out, so the target keeps the value it has.
-        """
-        links = [field for field in self._fields if field.links]
-        known: dict[str, dict[int, int]] = {}
-        for relation in {field.relation for field in links}:
-            fields = [field for field in links if field.relation == relation]
-            ids = {id_ for r in records for field in fields for id_ in field.linked(r[field.name])}
-            known[relation] = self._matcher.match(relation, sorted(ids))
-        for record in records:
-            values = {}
-            for field in self._fields:
-                value = record[field.name]
-                if not field.links:
-                    values[field.name] = value
-                elif known[field.relation].keys() >= set(field.linked(value)):
-                    values[field.name] = field.translated(value, known[field.relation])
-                elif field.relation == self._model and record["id"] not in self._missing_links:
-                    self._missing_links.append(record["id"])
-            yield record, values
-
-    def _changes(self, counterpart: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """Return those values that differ from the counterpart's, in the form for `write`."""
-        return {
-            field.name: field.for_write(values[field.name])
-            for field in self._fields
-            if field.name in values
-            and not field.equals(values[field.name], counterpart[field.name])
-        }
-
-    def _update(
-        self, record: dict[str, Any], counterpart: dict[str, Any], values: dict[str, Any]
-    ) -> None:
-        changes = self._changes(counterpart, values)
-        if not changes or not self._wins(record, counterpart):
-            self._result["unchanged"] += 1
-        elif self._write(record["id"], counterpart["id"], changes):
-            self._result["updated"] += 1
-
-    def _wins(self, record: dict[str, Any], counterpart: dict[str, Any]) -> bool:
-        if not self._newest_wins or record["write_date"] == counterpart["write_date"]:
+    def _wins(self, record: Mapping[str, Any], counterpart: Mapping[str, Any]) -> bool:
+        if not self._newest_wins:
+            return True
+        if record["write_date"] == counterpart["write_date"]:
             return self._source_wins_tie
         return bool(record["write_date"] > counterpart["write_date"])
 
-    def _write(self, id_: int, counterpart: int, changes: dict[str, Any]) -> bool:
-        """Update the counterpart of a record. Return whether the target accepted that."""
-        try:
-            self._target.call(self._model, "write", ids=[counterpart], vals=changes)
-        except OdooRefused as error:
-            self._failed(id_, str(error))
-            return False
-        self.written.add(counterpart)
-        return True
+    def _copy_view(
+        self, view: View, copies: Mapping[int, Copy], base: Records, last: bool = False
+    ) -> None:
+        """Copy what the fields of a view show, of records that have counterparts.
 
-    def _create(self, new: list[tuple[int, dict[str, Any]]]) -> None:
-        """Create records with Odoo's `load`.
-
-        `load` creates a record and its external id in one transaction. So if a run breaks off, the
-        next run knows all copies that it made.
+        Parameters:
+            base: the values of the records in the base view.
+            last: links that have no counterpart now will never have one in this run.
         """
-        if not new:
-            return
+        copies = {id_: copy for id_, copy in copies.items() if copy.counterpart}
+        here = self._read(self._source, view, copies)
+        there = self._read(self._target, view, (copy.counterpart or 0 for copy in copies.values()))
+        if view.language:
+            self._write_translations(view, copies, here, there, base)
+        else:
+            self._write(view, copies, here, there, last)
+
+    def _write(
+        self, view: View, copies: Mapping[int, Copy], here: Records, there: Records,
+        last: bool = False,
+    ) -> None:  # fmt: skip
+        """Create and update the counterparts in a view."""
+        self._links.look_up(view.fields, here.values(), there.values())
+        new, changed = [], []
+        for copy in copies.values():
+            record, counterpart = here.get(copy.id), there.get(copy.counterpart or 0)
+            if record is None or (copy.counterpart and counterpart is None):
+                continue
+            values = self._values(view, copy, record, counterpart, last)
+            if counterpart is None:
+                name = external_id(self._source.name, self._model, copy.id)
+                new.append(Row(copy.id, f"{MODULE}.{name}", values))
+            elif copy.wins and (changes := _changes(view.fields, values, counterpart)):
+                changed.append(Row(copy.id, counterpart["id"], changes))
+        self._note(copies, self._loader.create(new, view.target_context), created=True)
+        self._note(copies, self._loader.update(changed, view.target_context))
+
+    def _values(
+        self,
+        view: View,
+        copy: Copy,
+        record: Mapping[str, Any],
+        counterpart: Mapping[str, Any] | None,
+        last: bool,
+    ) -> dict[str, Any]:
+        """Return the values of a record for the target; note what is left out."""
+        values = {}
+        for field in view.fields:
+            value = record[field.name]
+            if field.links:
+                present = counterpart[field.name] if counterpart else None
+                value, missing = self._links.translated(field, value, present)
+                if missing and field.relation == self._model and not last:
+                    copy.waits = True
+                elif missing:
+                    copy.left_out[field.name] = _no_counterpart(field, missing, self._target.name)
+            values[field.name] = value
+        return values
+
+    def _write_translations(
+        self,
+        view: View,
+        copies: Mapping[int, Copy],
+        here: Records,
+        there: Records,
+        base: Records,
+    ) -> None:
+        """Write the translations into the language of a view."""
+        changed = []
+        for copy in copies.values():
+            record, counterpart = here.get(copy.id), there.get(copy.counterpart or 0)
+            if record is None or counterpart is None or not copy.wins:
+                continue
+            changes = _changes(view.fields, record, counterpart)
+            for field in view.fields:
+                if field.name not in changes:
+                    continue
+                value, first = changes[field.name], base[copy.id][field.name]
+                if not self._translations.can_load(field, copy.id, view.language, value, first):
+                    del changes[field.name]
+                    self._write_translation(view, copy, counterpart["id"], field, value, first)
+            if changes:
+                changed.append(Row(copy.id, counterpart["id"], changes))
+        self._note(copies, self._loader.update(changed, view.target_context))
+
+    def _write_translation(
+        self, view: View, copy: Copy, counterpart: int, field: Field, value: Any, base: Any
+    ) -> None:
+        """Write one translation, and note if the target does not show it afterwards."""
+        only = View([field], view.source_context, view.target_context)
         try:
-            ids, error = self._load(new)
-        except OdooRefused as refused:
-            ids, error = [], str(refused)
-        if ids:
-            self._result["created"] += len(ids)
-            self.written.update(ids)
-            for (id_, _values), counterpart in zip(new, ids, strict=True):
+            self._translations.copy(field, copy.id, counterpart, view.language, value, base)
+        except OdooRefused as error:
+            copy.refused = str(error)
+            return
+        after = self._read(self._target, only, [counterpart])
+        if field.equals(value, after[counterpart][field.name]):
+            copy.updated = True
+        else:
+            copy.left_out[field.name] = (
+                f"{field.name}: the terms of the text in {self._target.name} differ from those in "
+                f"{self._source.name}, so the translation into {view.language} does not fit."
+            )
+
+    def _note(self, copies: Mapping[int, Copy], loaded: Loaded, created: bool = False) -> None:
+        """Note what became of rows."""
+        for id_, counterpart in loaded.ids.items():
+            copy = copies[id_]
+            copy.counterpart = counterpart
+            if created:
+                copy.created = True
                 self._matcher.note(self._model, id_, counterpart)
-        elif len(new) == 1:
-            self._failed(new[0][0], error)
-        else:  # `load` creates none of the records if one is wrong: find it by halving
-            middle = len(new) // 2
-            self._create(new[:middle])
-            self._create(new[middle:])
+            else:
+                copy.updated = True
+        for id_, message in loaded.refused.items():
+            copies[id_].refused = message
+            if created:  # nothing of it is in the target, so nothing waits or was left out
+                copies[id_].waits = False
+                copies[id_].left_out.clear()
 
-    def _load(self, new: list[tuple[int, dict[str, Any]]]) -> tuple[list[int], str]:
-        """Create all records or none. Return the new ids, or no ids and the error message."""
-        used = [f for f in self._fields if any(f.name in values for _, values in new)]
-        rows = [
-            [
-                f"{MODULE}.{external_id(self._source.name, self._model, id_)}",
-                *(_load_value(field, values) for field in used),
-            ]
-            for id_, values in new
-        ]
-        columns = ["id", *(field.column for field in used)]
-        answer = self._target.call(self._model, "load", fields=columns, data=rows)
-        messages = [message["message"] for message in answer["messages"]]
-        return answer["ids"] or [], "; ".join(map(str, messages))
+    def _read(self, system: OdooApi, view: View, ids: Iterable[int]) -> Records:
+        if not (wanted := sorted(ids)):
+            return {}
+        found = self._search(system, view, [["id", "in", wanted]])
+        return {record["id"]: record for record in found}
 
-    def _failed(self, id_: int, message: str) -> None:
-        self._result["errors"] += 1
-        if len(self._result["messages"]) < MESSAGES:
-            self._result["messages"].append({"id": id_, "message": message})
-        log.warning("record not copied model=%s id=%d", self._model, id_)
+    def _search(
+        self, system: OdooApi, view: View, domain: list[Any], **options: Any
+    ) -> list[dict[str, Any]]:
+        context = view.source_context if system is self._source else view.target_context
+        names = [field.name for field in view.fields]
+        return system.search(
+            self._model, domain, [*names, "write_date"], context=context, **options
+        )
 
 
-def _load_value(field: Field, values: dict[str, Any]) -> str:
-    return field.for_load(values[field.name]) if field.name in values else ""
+def _changes(
+    fields: Sequence[Field], values: Mapping[str, Any], counterpart: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return those values that differ from the counterpart's."""
+    return {
+        field.name: values[field.name]
+        for field in fields
+        if not field.equals(values[field.name], counterpart[field.name])
+    }
+
+
+def _no_counterpart(field: Field, missing: Sequence[int], target: str) -> str:
+    """Return the message about links that were left out."""
+    some = ", ".join(map(str, missing[:3])) + (", …" if len(missing) > 3 else "")
+    return (
+        f"{field.name}: {field.relation} {some} has no counterpart in {target}: copy "
+        f"{field.relation} first, or give the records there the same external id."
+    )

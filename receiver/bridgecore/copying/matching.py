@@ -20,20 +20,33 @@ class Matcher:
 
     The counterpart of a record is, in this order: its copy there; its original there, if the record
     is itself a copy; the record with the same external id, such as one that comes with Odoo.
+
+    Parameters:
+        copied: the model whose records are being copied. Its records get counterparts meanwhile, so
+            they are looked up again and again until they have one.
     """
 
-    def __init__(self, here: OdooApi, there: OdooApi) -> None:
+    def __init__(self, here: OdooApi, there: OdooApi, copied: str) -> None:
         self._here = here
         self._there = there
+        self._copied = copied
         self._known: dict[tuple[str, int], int] = {}
+        self._without: set[tuple[str, int]] = set()
 
     def match(self, model: str, ids: Iterable[int]) -> dict[int, int]:
         """Return the ids of the counterparts, by record id. Records without one are left out."""
-        wanted = {id_ for id_ in ids if (model, id_) not in self._known}
+        ids = list(ids)
+        wanted = {
+            id_
+            for id_ in ids
+            if (model, id_) not in self._known and (model, id_) not in self._without
+        }
         for find in (self._find_copies, self._find_originals, self._find_same_external_ids):
             if missing := sorted(id_ for id_ in wanted if (model, id_) not in self._known):
                 for id_, counterpart in find(model, missing).items():
                     self.note(model, id_, counterpart)
+        if model != self._copied:
+            self._without.update((model, id_) for id_ in wanted if (model, id_) not in self._known)
         return {id_: self._known[model, id_] for id_ in ids if (model, id_) in self._known}
 
     def note(self, model: str, id_: int, counterpart: int) -> None:

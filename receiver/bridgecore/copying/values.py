@@ -8,11 +8,14 @@ from typing import Any
 from bridgecore.odoo.api import OdooApi
 
 _PLAIN = {"char", "text", "html", "selection", "date", "datetime", "boolean"}
+_TEXTS = {"char", "text", "html"}
 _NUMBERS = {"integer", "float", "monetary"}
 #: Decimal places in which two numbers must agree to be equal: Odoo rounds to the digits of a field.
 _DIGITS = 6
 #: A field with such a name is copied only if the caller names it. The addon has the same rule.
 _SECRET = re.compile("password|secret|token|key")
+#: what the API tells about a field
+_ATTRIBUTES = ["type", "relation", "store", "readonly", "translate", "company_dependent"]
 _LOG_FIELDS = {"id", "create_uid", "create_date", "write_uid", "write_date", "parent_path"}
 
 
@@ -24,6 +27,10 @@ class Field:
     type: str
     #: the model that it links to; empty if it is no link
     relation: str
+    #: whether it has a value for each language, in both databases
+    translated: bool = False
+    #: whether it has a value for each company, in both databases
+    by_company: bool = False
 
     @property
     def links(self) -> bool:
@@ -36,21 +43,14 @@ class Field:
             return [value] if value else []
         return list(value)
 
-    def translated(self, value: Any, counterparts: dict[int, int]) -> Any:
-        """Return the value of a link with the ids of the other database.
-
-        `counterparts` must have all ids of the value.
-        """
-        if self.type == "many2one":
-            return counterparts[value] if value else False
-        return sorted(counterparts[id_] for id_ in value)
-
     def equals(self, one: Any, other: Any) -> bool:
         """Return whether two values of the field are equal for Odoo."""
         if self.type in _NUMBERS:
             return round(float(one), _DIGITS) == round(float(other), _DIGITS)
         if self.type == "many2many":
             return sorted(one) == sorted(other)
+        if self.type in _TEXTS:  # `load` stores an empty text as no text
+            return bool((one or "") == (other or ""))
         return bool(one == other)
 
     @property
@@ -68,10 +68,6 @@ class Field:
             return ",".join(map(str, value))
         return str(value) if value else ""
 
-    def for_write(self, value: Any) -> Any:
-        """Return a value in the form for Odoo's `write`."""
-        return [[6, 0, value]] if self.type == "many2many" else value
-
 
 def common_fields(
     source: OdooApi, target: OdooApi, model: str, only: Sequence[str] | None
@@ -85,11 +81,18 @@ def common_fields(
         only: names of fields; None for all.
     """
     here, there = (
-        system.call(model, "fields_get", attributes=["type", "relation", "store", "readonly"])
-        for system in (source, target)
+        system.call(model, "fields_get", attributes=_ATTRIBUTES) for system in (source, target)
     )
     return [
-        Field(name, facts["type"], facts.get("relation") or "")
+        Field(
+            name,
+            facts["type"],
+            facts.get("relation") or "",
+            *(
+                all(bool(side[name].get(attribute)) for side in (here, there))
+                for attribute in ("translate", "company_dependent")
+            ),
+        )
         for name, facts in sorted(here.items())
         if name in there
         and facts["type"] == there[name]["type"]

@@ -8,7 +8,7 @@ import requests
 
 from bridgecore.config.databases import Source
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
-from bridgecore.reasons import reason
+from bridgecore.odoo.connection import Connection
 
 #: characters of an error message from Odoo that are quoted
 _LONGEST_REASON = 200
@@ -42,19 +42,17 @@ class OdooFeed:
     """Reads events of a source and confirms them.
 
     Raises, from all calls:
-        FeedUnavailable: Odoo is not reachable, is too slow, or answered 408, 429 or 5xx.
+        FeedUnavailable: Odoo is not reachable, is too slow, or answered 408, 429 or 5xx; or a
+            proxy or web server in front of it refused the call.
         FeedRefused: the feed key is wrong, or its user lacks a right.
         FeedError: any other answer that is not understood.
     """
 
     def __init__(self, source: Source, timeout: tuple[float, float]) -> None:
         self._source = source
-        self._timeout = timeout
-        self._session = requests.Session()
-        # An auth object and not a header, because requests replaces the header if ~/.netrc exists.
-        self._session.auth = self._authorize
-        if source.database:
-            self._session.headers["X-Odoo-Database"] = source.database
+        self._connection = Connection(
+            source, source.feed_key.get_secret_value(), timeout, "source", FeedUnavailable
+        )
 
     def pull(self, last_event_id: int, limit: int, include_processed: bool) -> Page:
         """Return the page after a cursor.
@@ -110,44 +108,44 @@ class OdooFeed:
         except (KeyError, TypeError, ValueError):
             raise FeedError("Odoo's feed answered without backlog.") from None
 
-    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._source.feed_key.get_secret_value()}"
-        return request
-
     def _call(self, route: str, body: dict[str, Any], method: str = "POST") -> dict[str, Any]:
         url = f"{str(self._source.url).rstrip('/')}/api/webhooks/{route}"
-        try:
-            # No redirects: they would send the key to another address.
-            response = self._session.request(
-                method,
-                url,
-                timeout=self._timeout,
-                allow_redirects=False,
-                json=body if method == "POST" else None,
-                params=body if method == "GET" else None,
-            )
-        except OSError as error:  # the base class of the errors of requests
-            raise FeedUnavailable(f"{url} cannot be reached ({reason(error)}).") from error
-        if response.status_code in (401, 403):
-            raise FeedRefused(
-                f"{url} refused the feed key ({response.status_code}): check feed_key of this "
-                "source, and that its Odoo user is in the group 'Webhook receiver'."
-            )
-        answered = f"{url} answered {response.status_code}"
-        if response.status_code in (408, 429) or response.status_code >= 500:
-            raise FeedUnavailable(f"{answered}{_why(response)}.")
-        answer = _json(response) if response.status_code == 200 else None
-        if not isinstance(answer, dict):
+        response = self._connection.send(
+            method,
+            url,
+            json=body if method == "POST" else None,
+            params=body if method == "GET" else None,
+        )
+        answer, status = _json(response), response.status_code
+        if status in (401, 403, 407, 408, 429) or status >= 500:
+            if not _is_error_of_feed(answer):
+                raise FeedUnavailable(self._connection.foreign(response, "Odoo's feed"))
+            if status in (401, 403):
+                raise FeedRefused(
+                    f"{url} refused the feed key ({status}): check feed_key of this source, and "
+                    "that its Odoo user is in the group 'Webhook receiver'."
+                )
+            raise FeedUnavailable(f"{url} answered {status}{_why(answer)}.")
+        if status != 200 or not isinstance(answer, dict):
             raise FeedError(
-                f"{answered} without the JSON of a feed{_why(response)}: check url and database of "
-                "this source, and that auto_webhook_odoo is installed there."
+                f"{url} answered {status}{self._connection.through(url)} without the JSON of a "
+                f"feed{_why(answer)}: check url and database of this source, and that "
+                "auto_webhook_odoo is installed there."
             )
         return answer
 
 
-def _why(response: requests.Response) -> str:
+def _is_error_of_feed(answer: Any) -> bool:
+    """Return whether an answer has the form of the feed's errors (docs/protocol.md)."""
+    match answer:
+        case {"success": False, "error": {"message": str()}}:
+            return True
+    return False
+
+
+def _why(answer: Any) -> str:
     """Return the error message in the answer, as the end of a sentence; empty if it has none."""
-    match _json(response):
+    match answer:
         case {"error": {"message": str(message)}}:
             return f" ({' '.join(message.split())[:_LONGEST_REASON].rstrip('.')})"
     return ""

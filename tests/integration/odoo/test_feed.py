@@ -51,17 +51,20 @@ def test_the_database_is_named_if_it_is_set(parts):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ({"error": {"code": "busy", "message": "Too many\ncalls."}}, " (Too many calls)."),
-        ({"error": {"message": "x" * 1000}}, f" ({'x' * 200})."),
-        ({"error": "no"}, "."),
-        ([], "."),
-    ],
-    ids=["of a feed", "long", "of another", "a list"],
+    ("message", "said"),
+    [("Too many\ncalls.", " (Too many calls)."), ("x" * 1000, f" ({'x' * 200}).")],
+    ids=["short", "long"],
 )
-def test_what_odoo_says_of_its_error(parts, body, said):
+def test_what_odoo_says_of_its_error(parts, message, said):
+    body = {"success": False, "error": {"code": "busy", "message": message}}
     parts.odoo.misbehave.append(answer(429, json.dumps(body)))
     with pytest.raises(FeedUnavailable) as error:
         parts.feed(parts.source).pull(0, 1, include_processed=False)
     assert str(error.value).endswith(f"answered 429{said}")
+
+
+@pytest.mark.parametrize("body", [{"error": {"message": "No."}}, {"error": "no"}, []])
+def test_an_error_that_is_not_of_the_feed(parts, body):
+    parts.odoo.misbehave.append(answer(429, json.dumps(body)))
+    with pytest.raises(FeedUnavailable, match="answered 429, but this was not Odoo's feed"):
+        parts.feed(parts.source).pull(0, 1, include_processed=False)

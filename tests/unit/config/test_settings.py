@@ -61,11 +61,13 @@ def test_redis_url(environment, variables, url):
 
 
 def test_secrets_are_not_shown(environment):
-    environment("BRIDGECORE_SOURCES", [SOURCE])
+    own = {"headers": {"X-Own": "own-header"}, "proxy": "http://user:proxy-password@proxy"}
+    environment("BRIDGECORE_SOURCES", [{**SOURCE, **own}])
     environment("BRIDGECORE_ADMIN_TOKEN", "admin-token")
     environment("BRIDGECORE_REDIS_URL", "redis://:redis-password@host")
     shown = repr(load_settings()) + str(load_settings()) + load_settings().model_dump_json()
-    for secret in ("feed-key", SECRET, "push-token", "admin-token", "redis-password"):
+    secrets = ("feed-key", SECRET, "push-token", "admin-token", "redis-password", "own-header")
+    for secret in (*secrets, "proxy-password"):
         assert secret not in shown
 
 
@@ -135,6 +137,34 @@ def test_secrets_are_not_shown(environment):
         ("BRIDGECORE_ADMIN_TOKEN", "a b", "BRIDGECORE_ADMIN_TOKEN: a token consists of ASCII"),
         ("BRIDGECORE_READ_TOKEN", "tökén", "BRIDGECORE_READ_TOKEN: a token consists of ASCII"),
         ("BRIDGECORE_MAX_CONNECTIONS", "0", "BRIDGECORE_MAX_CONNECTIONS: must be at least 1"),
+        *(
+            ("BRIDGECORE_SOURCES", [{**SOURCE, "headers": headers}], message)
+            for headers, message in [
+                ({"Authorization": "Basic a\r\nX-B: c"}, "Authorization must be ASCII text in one"),
+                ({"X-A": ""}, "the header X-A must be ASCII text in one line"),
+                ({"X-A": "é"}, "the header X-A must be ASCII text in one line"),
+                ({"X-A": " a"}, "the header X-A must be ASCII text in one line"),
+                ({"X-A\r\nX-B": "a"}, "headers: the name of a header consists of letters"),
+                ({"": "a"}, "headers: the name of a header consists of letters"),
+                ({"host": "a"}, "the receiver sets the header host itself"),
+                ({"Content-Length": "1"}, "the receiver sets the header Content-Length itself"),
+                ({"X-API-Key": "a"}, "the header X-API-Key carries the key of Odoo"),
+                ({"X-Odoo-Database": "a"}, "write the name into `database`"),
+                ({"Proxy-Authorization": "a"}, "into the address in `proxy`"),
+                ({"X-A": "a", "x-a": "b"}, "a header stands there twice"),
+                ({"X-A": 1}, "headers.X-A: must be a text in quotes"),
+                ("X-A: a", "headers: must be a JSON object in braces {}"),
+            ]
+        ),
+        *(
+            ("BRIDGECORE_SOURCES", [{**SOURCE, "proxy": proxy}], '0.proxy: must be "none", or')
+            for proxy in ["no", "proxy:3128", "socks5://a", "http://", "http://a:b", "http://a/b"]
+        ),
+        (
+            "BRIDGECORE_SYSTEMS",
+            [{"name": "a", "url": "http://a", "api_key": "k", "headers": {"authorization": "x"}}],
+            "BRIDGECORE_SYSTEMS.0.headers: Odoo's external API takes api_key in the header",
+        ),
         ("BRIDGECORE_SOURCES", [SOURCE, SOURCE], "BRIDGECORE_SOURCES contains the same id"),
         (
             "BRIDGECORE_SOURCES",
@@ -200,7 +230,14 @@ def test_weak_tokens_are_named(environment):
 
 
 def test_errors_do_not_show_values(environment):
-    broken = {**SOURCE, "url": "feed-key://", "signing_secrets": ["push-token"], "id": 1}
+    broken = {
+        **SOURCE,
+        "url": "feed-key://",
+        "signing_secrets": ["push-token"],
+        "id": 1,
+        "headers": {"X-A": "push-token\n"},
+        "proxy": "http://push-token:push-token@:0/",
+    }
     environment("BRIDGECORE_SOURCES", [broken])
     with pytest.raises(SettingsError) as error:
         load_settings()

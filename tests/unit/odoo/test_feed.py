@@ -59,7 +59,7 @@ class Canned(requests.adapters.BaseAdapter):
 def test_answers_of_the_feed(vector: dict[str, Any]) -> None:
     answer, body = filled(vector["answer"]), filled(vector["body"])
     feed = OdooFeed(SOURCE, (1, 1))
-    feed._session.mount("http://", Canned(vector["status"], answer))
+    feed._connection._session.mount("http://", Canned(vector["status"], answer))
     if expected := ERRORS.get(vector["status"]):
         with pytest.raises(expected):
             feed.pull(0, 100, True)

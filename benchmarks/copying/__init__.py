@@ -1,0 +1,1 @@
+"""How many records a second `sync_data` copies, also if the target refuses some."""

@@ -175,6 +175,12 @@ class FeedError(BridgecoreError):
     code = "feed"
 
 
+class AnswerTooLarge(BridgecoreError):
+    """Odoo's answer is larger than the receiver reads."""
+
+    code = "answer_too_large"
+
+
 class FeedUnavailable(FeedError):
     """Odoo's feed cannot be reached."""
 

@@ -1,14 +1,16 @@
 """The HTTP connection to one Odoo: its headers, its proxy, and messages about failed calls."""
 
+import io
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.utils import select_proxy
+from urllib3.exceptions import HTTPError
 
 from bridgecore.config.databases import Source, System
-from bridgecore.errors import BridgecoreError
+from bridgecore.errors import AnswerTooLarge, BridgecoreError
 from bridgecore.reasons import reason
 
 #: Request options of `requests` that switch off the proxies of the environment. Its `trust_env`
@@ -55,23 +57,33 @@ class Connection:
         # exists.
         self._session.auth = self._authorize
 
-    def send(self, method: str, url: str, **content: Any) -> requests.Response:
+    def send(
+        self, method: str, url: str, most: int | None = None, **content: Any
+    ) -> requests.Response:
         """Send a request and return the answer, whatever its status is.
 
+        Parameters:
+            most: bytes of the answer that are read; None for all.
+
         Raises:
+            AnswerTooLarge: the answer has more bytes.
             the error `unavailable`: no answer came. The error names the proxy, if one was used.
         """
         try:
             # No redirects: they would send the key to another address.
-            return self._session.request(
+            response = self._session.request(
                 method,
                 url,
                 timeout=self._timeout,
                 allow_redirects=False,
                 proxies=self._proxies(),
+                stream=most is not None,
                 **content,
             )
-        except OSError as error:  # the base class of the errors of requests
+            if most is not None:
+                _read(response, most)
+            return response
+        except (OSError, HTTPError) as error:  # OSError is the base of the errors of requests
             advice = ""
             if self.through(url):
                 advice = f": check that proxy, or {self._change_proxy}"
@@ -160,3 +172,16 @@ class Connection:
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
         return request
+
+
+def _read(response: requests.Response, most: int) -> None:
+    """Read the body of a streamed answer, but not more than so many bytes.
+
+    Raises:
+        AnswerTooLarge, HTTPError
+    """
+    body = response.raw.read(most + 1, decode_content=True)
+    if len(body) > most:
+        response.close()
+        raise AnswerTooLarge
+    response.raw = io.BytesIO(body)

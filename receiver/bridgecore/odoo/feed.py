@@ -10,6 +10,8 @@ from bridgecore.config.databases import Source
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
 from bridgecore.odoo.connection import Connection
 
+#: bytes of an answer that are read. A page of the addon has about 8 MB at most.
+MAX_ANSWER = 64 * 1024 * 1024
 #: characters of an error message from Odoo that are quoted
 _LONGEST_REASON = 200
 
@@ -24,6 +26,8 @@ class Page:
     last_id: int
     #: the feed has more events after this page
     has_more: bool
+    #: bytes of the whole page
+    size: int
     #: events after the cursor that was sent may be missing from the feed: read again from 0
     cursor_expired: bool
 
@@ -46,6 +50,7 @@ class OdooFeed:
             proxy or web server in front of it refused the call.
         FeedRefused: the feed key is wrong, or its user lacks a right.
         FeedError: any other answer that is not understood.
+        AnswerTooLarge: the answer has more than `MAX_ANSWER` bytes.
     """
 
     def __init__(self, source: Source, timeout: tuple[float, float]) -> None:
@@ -60,7 +65,7 @@ class OdooFeed:
         Parameters:
             include_processed: also events that were confirmed before.
         """
-        answer = self._call(
+        answer, size = self._call(
             "pull",
             {
                 "last_event_id": last_event_id,
@@ -81,7 +86,7 @@ class OdooFeed:
         if not isinstance(events, list):
             raise FeedError("Odoo's feed answered with events that are no list.")
         return Page(
-            events, last_id, bool(answer.get("has_more")), bool(answer.get("cursor_expired"))
+            events, last_id, bool(answer.get("has_more")), size, bool(answer.get("cursor_expired"))
         )
 
     def mark_processed(self, ids: Sequence[int], failed: Mapping[int, str]) -> list[int]:
@@ -91,7 +96,7 @@ class OdooFeed:
             ids: events that are done.
             failed: events that were given up, with their errors.
         """
-        answer = self._call(
+        answer, _size = self._call(
             "mark-processed",
             {
                 "event_ids": list(ids),
@@ -102,17 +107,21 @@ class OdooFeed:
 
     def backlog(self) -> Backlog:
         """Return how many events are not confirmed, and the age of the oldest."""
-        answer = self._call("stats", {"days": 1}, method="GET")
+        answer, _size = self._call("stats", {"days": 1}, method="GET")
         try:
             return Backlog(int(answer["backlog"]), float(answer["oldest_pending_age"] or 0))
         except (KeyError, TypeError, ValueError):
             raise FeedError("Odoo's feed answered without backlog.") from None
 
-    def _call(self, route: str, body: dict[str, Any], method: str = "POST") -> dict[str, Any]:
+    def _call(
+        self, route: str, body: dict[str, Any], method: str = "POST"
+    ) -> tuple[dict[str, Any], int]:
+        """Return the answer as decoded from JSON, and its size in bytes."""
         url = f"{str(self._source.url).rstrip('/')}/api/webhooks/{route}"
         response = self._connection.send(
             method,
             url,
+            most=MAX_ANSWER,
             json=body if method == "POST" else None,
             params=body if method == "GET" else None,
         )
@@ -132,7 +141,7 @@ class OdooFeed:
                 f"feed{_why(answer)}: check url and database of this source, and that "
                 "auto_webhook_odoo is installed there."
             )
-        return answer
+        return answer, len(response.content)
 
 
 def _is_error_of_feed(answer: Any) -> bool:

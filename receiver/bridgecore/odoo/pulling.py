@@ -6,7 +6,14 @@ from typing import Any
 
 from bridgecore.accepting.acceptance import Acceptance
 from bridgecore.config.settings import Settings
-from bridgecore.errors import BridgecoreError, FeedError, InvalidEvent, RedisFull, StateLost
+from bridgecore.errors import (
+    AnswerTooLarge,
+    BridgecoreError,
+    FeedError,
+    InvalidEvent,
+    RedisFull,
+    StateLost,
+)
 from bridgecore.events import Event, parse_event
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage import Storage
@@ -18,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: name of the lease for pulling
 LEASE = "sync"
+#: bytes above which the receiver asks for smaller pages: it holds a whole page in memory
+PAGE_BYTES = 8 * 1024 * 1024
 #: how often one call begins to read, if Redis loses its data meanwhile
 MAX_BEGINS = 3
 
@@ -73,7 +82,18 @@ class Pulling:
         while True:
             feed = self._feed_of(source)
             asked_at = self._storage.now()
-            page = feed.pull(cursor, limit, include_processed=False)
+            try:
+                page = feed.pull(cursor, limit, include_processed=False)
+            except AnswerTooLarge as error:
+                if limit == 1:
+                    raise FeedError(
+                        f"The event after cursor {cursor} of {source} is larger than the receiver "
+                        "reads: lower the size of payloads in the settings of the addon."
+                    ) from error
+                limit = limit // 2
+                continue
+            if page.size > PAGE_BYTES:
+                limit = max(1, limit // 2)  # of the next page
             if page.cursor_expired:
                 if cursor == 0:
                     raise FeedError(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from bridgecore.api.models import whole
-from bridgecore.errors import FeedUnavailable, QueueUnavailable
+from bridgecore.errors import FeedError, FeedUnavailable, QueueUnavailable
 from bridgecore.events import MAX_DEPTH
 from bridgecore.storage.history import Filter
 
@@ -174,3 +174,35 @@ def test_values_nested_as_deeply_as_may_be_can_be_read_wherever_they_go(parts):
     assert seen == [payload]
     ((known,), _) = parts.storage.history.find([parts.source], Filter(), 10)
     assert json.loads(whole(known).model_dump_json())["payload"] == payload
+
+
+def limits(parts):
+    return [call["limit"] for call in parts.odoo.called("pull")]
+
+
+def test_after_a_large_page_a_smaller_one_is_asked_for(make_parts, monkeypatch):
+    monkeypatch.setattr("bridgecore.odoo.pulling.PAGE_BYTES", 5_000)
+    parts = make_parts(pull_page_size=8)
+    parts.odoo.events = [
+        parts.wire(n, record_id=n, payload={"text": "x" * 1_000}) for n in range(1, 21)
+    ]
+    assert parts.pulling.pull(parts.source) == 20
+    assert limits(parts) == [8, 4, 4, 4]
+
+
+def test_a_page_that_is_too_large_to_be_read_is_asked_for_in_parts(make_parts, monkeypatch):
+    monkeypatch.setattr("bridgecore.odoo.feed.MAX_ANSWER", 5_000)
+    parts = make_parts(pull_page_size=8)
+    parts.odoo.events = [
+        parts.wire(n, record_id=n, payload={"text": "x" * 1_000}) for n in range(1, 9)
+    ]
+    assert parts.pulling.pull(parts.source) == 8
+    assert limits(parts) == [8, 4, 2, 2, 2, 2] or limits(parts) == [8, 4, 4]
+
+
+def test_an_event_that_is_too_large_to_be_read_is_named(make_parts, monkeypatch):
+    monkeypatch.setattr("bridgecore.odoo.feed.MAX_ANSWER", 500)
+    parts = make_parts(pull_page_size=8)
+    parts.odoo.events = [parts.wire(1, payload={"text": "x" * 1_000})]
+    with pytest.raises(FeedError, match=r"event after cursor 0 of .* is larger"):
+        parts.pulling.pull(parts.source)

@@ -1,6 +1,7 @@
 """The receiver understands the answers of Odoo's feed that the vectors show."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from bridgecore.config.settings import Source
 from bridgecore.errors import FeedError, FeedRefused
 from bridgecore.events import parse_event
 from bridgecore.odoo.feed import OdooFeed
+from urllib3 import HTTPResponse
 
 from tests.support import vectors
 
@@ -45,7 +47,8 @@ class Canned(requests.adapters.BaseAdapter):
         super().__init__()
         self.response = requests.Response()
         self.response.status_code = status
-        self.response._content = json.dumps(answer).encode()
+        body = BytesIO(json.dumps(answer).encode())
+        self.response.raw = HTTPResponse(body, preload_content=False)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         self.response.request = request

@@ -42,6 +42,8 @@ class Runtime:
     def _make_room(self) -> None:
         """Forget some of what is only kept for reading."""
         for source in self.settings.sources_by_id:
+            surplus = self.storage.dead_letters.surplus(source)
+            self.storage.dead_letters.discard(source, surplus)
             self.storage.retention.make_room(source)
 
     @cached_property

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from celery import shared_task
+from redis.exceptions import OutOfMemoryError
 
 from bridgecore.copying import Result
 from bridgecore.errors import FeedError, QueueFull, QueueUnavailable
@@ -50,7 +51,7 @@ def sync_odoo_webhook_events(
             parts.pulling.pull(source, reconcile)
     except FeedError:
         pass  # beat starts the next try
-    except (QueueFull, QueueUnavailable) as error:
+    except (QueueFull, QueueUnavailable, OutOfMemoryError) as error:
         log.warning("pull stopped source=%s error=%s", source, error)
 
 

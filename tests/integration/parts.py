@@ -69,7 +69,6 @@ class Parts(Runtime):
 
     def read_feed(self) -> None:
         """Have the receiver know the source, so that it accepts pushes without pulling first."""
-        self.acceptance.accept([Submission(self.source, [], "push")])  # loads the script
         feeds = self.storage.feeds
         feeds.note_page(feeds.begin_pull(self.source), 0, is_end=True)
 

@@ -39,11 +39,9 @@ class Acceptance:
         Raises:
             QueueUnavailable: Redis or the broker is away. Of each submission, none or all events
                 were stored. If the sender submits it again, the missing messages are sent.
-            RedisFull: Redis has too little memory left; nothing was stored.
         """
         try:
-            self._make_room(submissions)
-            accepted = self._storage.inbox.accept(submissions)
+            accepted = self._storage.inbox.accept(submissions, self._has_room(submissions))
         except RedisError as error:
             raise self._unavailable(error) from error
         results: list[Receipt | BridgecoreError] = []
@@ -76,28 +74,25 @@ class Acceptance:
             raise self._unavailable(error) from error
         return results
 
-    def _make_room(self, submissions: Sequence[Submission]) -> None:
-        """Make sure that Redis has memory for these events, and some left.
+    def _has_room(self, submissions: Sequence[Submission]) -> bool:
+        """Return whether Redis has memory for these events, and some left.
 
         If it has too little, what is only kept for reading is forgotten earlier than the settings
-        say.
-
-        Raises:
-            RedisFull: nothing more can be forgotten.
+        say, until there is room for a while.
         """
         memory = self._storage.memory
         size = sum(len(event.body) for submission in submissions for event in submission.events)
         if memory.has_room(size):
-            return
+            return True
         forgotten = 0
         for source in self._settings.sources_by_id:
-            while entries := self._storage.retention.make_room(source):
+            entries = 1
+            while entries and not memory.is_relaxed():
+                entries = self._storage.retention.make_room(source)
                 forgotten += entries
                 memory.measure()
-                if memory.has_room(size):
-                    log.warning("Redis is nearly full, forgotten early entries=%d", forgotten)
-                    return
-        raise RedisFull(retry_after=self._settings.retry_after)
+        log.warning("Redis is nearly full, forgotten early entries=%d", forgotten)
+        return memory.has_room(size)
 
     def _unavailable(self, error: Exception) -> QueueUnavailable:
         log.error("events not queued error=%s: %s", type(error).__name__, error)

@@ -51,11 +51,11 @@ class Caller:
             is_over: tells whether the turn is over; called before each event but the first.
 
         Raises:
-            SystemExit: a handler ended the process, or a signal did. Before that, the other
-                handlers of the event were called.
+            SystemExit, KeyboardInterrupt: a handler ended the process, or a signal did. Before
+                that, the other handlers of the event were called.
         """
         failed_records: set[str] = set()
-        exits: list[SystemExit] = []
+        exits: list[BaseException] = []
         with self._storage.progress.open() as notes, self._keeper.hold() as held:
             for claimed in batch.events:
                 if not self._may_continue(batch, claimed, results, is_over):
@@ -111,7 +111,7 @@ class Caller:
         claimed: ClaimedEvent,
         pending: Sequence[Handler],
         notes: Notes,
-        exits: list[SystemExit],
+        exits: list[BaseException],
     ) -> Result:
         """Call the pending handlers for an event and return its result.
 
@@ -141,7 +141,7 @@ class Caller:
                 handler(claimed.event)
             except BaseException as error:  # also `sys.exit`, or a library's own kind
                 failures.append(Failure(error, handler))
-                if isinstance(error, SystemExit):
+                if isinstance(error, (SystemExit, KeyboardInterrupt)):
                     exits.append(error)
             else:
                 handled_by.append(handler.name)

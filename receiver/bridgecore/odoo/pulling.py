@@ -78,7 +78,7 @@ class Pulling:
     def _pull_all(self, source: str, reconcile: bool) -> int:
         pull = self._storage.feeds.begin_pull(source)
         cursor = 0 if reconcile else pull.cursor
-        new, limit = 0, self._settings.pull_page_size
+        new, limit, is_full = 0, self._settings.pull_page_size, False
         while True:
             feed = self._feed_of(source)
             asked_at = self._storage.now()
@@ -94,6 +94,8 @@ class Pulling:
                 continue
             if page.size > PAGE_BYTES:
                 limit = max(1, limit // 2)  # of the next page
+            elif page.size < PAGE_BYTES / 4 and not is_full:
+                limit = min(2 * limit, self._settings.pull_page_size)
             if page.cursor_expired:
                 if cursor == 0:
                     raise FeedError(
@@ -108,7 +110,7 @@ class Pulling:
             except RedisFull:
                 if len(events) < 2:
                     raise
-                limit = len(events) // 2
+                limit, is_full = len(events) // 2, True
                 log.warning("Redis is nearly full, asking for fewer events limit=%d", limit)
                 continue
             is_end = not page.has_more or page.last_id == cursor

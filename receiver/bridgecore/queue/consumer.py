@@ -7,7 +7,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class LastingConsumer(Consumer):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.connection_errors = (*self.connection_errors, OutOfMemoryError)
+        self.connection_errors = (*self.connection_errors, OutOfMemoryError, ReadOnlyError)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         """Celery calls this when it could not connect, before it tries again."""
@@ -74,6 +74,8 @@ class LastingConsumer(Consumer):
                 channel.client.set("bridgecore:probe", 1, px=1)  # it expires at once
         except OutOfMemoryError:
             return False
+        except RedisError:
+            return True
         except self.connection_errors:
             return True
         return True

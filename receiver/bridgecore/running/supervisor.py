@@ -114,7 +114,7 @@ class _Role:
         if status is None:
             return True
         now = time.monotonic()
-        cannot_start = status > 0 and now - self._starts[-1] < SHORT
+        cannot_start = status > 0 and len(self._starts) == 1 and now - self._starts[0] < SHORT
         too_often = len(self._starts) == MAX_STARTS and now - self._starts[0] < PERIOD
         if cannot_start or too_often:
             log.error("%s ended status=%d, stopping all processes", self._name, status)

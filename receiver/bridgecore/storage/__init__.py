@@ -22,7 +22,9 @@ keys of one source on one node of a Redis cluster. In the table, `<event>` is an
 | `records`          | zset   | records that have `latest:<record>`, by time of their last result |
 | `sync:<model>`     | hash   | how many events of a model were handled, and the latest of them   |
 | `models`           | set    | models that have a `sync:<model>`                                 |
-| `feed`             | hash   | cursor of the feed; failures and backlog of its Odoo              |
+| `feed`             | hash   | cursor of the feed, token of the pull, when the feed was read to  |
+|                    |        | its end and from which start of Redis; failures and backlog       |
+| `slow`             | hash   | handlers that run for long, by process                            |
 | `figures`          | hash   | counters for monitoring                                           |
 | `stream`           | stream | the newest events that are done or dead                           |
 
@@ -48,6 +50,7 @@ gives all times, in microseconds, except the time of a commit, which comes from 
 """
 
 from functools import cached_property
+from typing import Any
 
 from bridgecore.config.settings import Settings
 from bridgecore.storage.audit import AuditLog
@@ -65,6 +68,7 @@ from bridgecore.storage.memory import Memory
 from bridgecore.storage.progress import Progress
 from bridgecore.storage.reports import Reports
 from bridgecore.storage.retention import Retention
+from bridgecore.storage.server import note_server
 from bridgecore.storage.slow_calls import SlowCalls
 
 
@@ -72,8 +76,15 @@ class Storage(Connection):
     """The connection, and one object for each part of the state, created on first use."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
         self._settings = settings
+        #: of the server that the last connection was made to
+        self.run_id = ""
+        super().__init__(settings, redis_connect_func=self._connected)
+
+    def _connected(self, connection: Any) -> None:
+        """Look whether a new connection leads to another start of Redis, before it is used."""
+        connection.on_connect()
+        self.run_id = note_server(connection, self._settings.sources_by_id)
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
@@ -82,7 +93,7 @@ class Storage(Connection):
 
     @cached_property
     def inbox(self) -> Inbox:
-        return Inbox(self, self._settings, self.feeds)
+        return Inbox(self, self._settings)
 
     @cached_property
     def batches(self) -> Batches:
@@ -114,7 +125,7 @@ class Storage(Connection):
 
     @cached_property
     def feeds(self) -> Feeds:
-        return Feeds(self)
+        return Feeds(self, lambda: self.run_id)
 
     @cached_property
     def history(self) -> History:

@@ -81,15 +81,16 @@ class Batches:
                 come after them.
             limit: events of the next batch at most; 0 claims none.
         """
+        is_short = self._memory.is_short()
         arguments = (
             batch.token,
             batch.next_token,
             self._lease_ms,
             limit,
             self._settings.max_streamed_events,
-            int(self._memory.is_short()),
+            int(is_short),
             msgspec.json.encode(batch.records),
-            msgspec.json.encode([_result_for_script(result) for result in results]),
+            msgspec.json.encode([_result_for_script(result, is_short) for result in results]),
         )
         latest = map(str, self._latest.after(batch.source, (result.claimed for result in results)))
         asked_at = time.monotonic()
@@ -108,7 +109,7 @@ class Batches:
         return records
 
 
-def _result_for_script(result: Result) -> dict[str, Any]:
+def _result_for_script(result: Result, is_short: bool) -> dict[str, Any]:
     """Return a result as `settle.lua` reads it.
 
     Numbers are texts, because a number in Lua loses digits. `memory` has fields of the event's
@@ -118,7 +119,8 @@ def _result_for_script(result: Result) -> dict[str, Any]:
     if result.handled_by:
         memory += handler_fields(result.handled_by)
     if result.error:
-        memory += ("error", _storable(result.error))
+        error = result.error.partition("\n\n")[0] if is_short else result.error  # its summary
+        memory += ("error", _storable(error))
     return {
         "record": result.claimed.lease.name,
         "key": result.claimed.event.key,

@@ -1,6 +1,6 @@
 """The connection to Redis, and the Lua scripts that run there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -27,15 +27,9 @@ class Connection:
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.redis: Redis = settings.redis.client(decode_responses=True, **options)
 
-    def script(self, name: str, before_load: Callable[[], None] = lambda: None) -> "Script":
-        """Return the script of this name in the folder `lua`.
-
-        Parameters:
-            before_load: called when Redis does not have the script. So it is called before the
-                first use after a start of Redis, after a failover, and for a new version of the
-                script, in the process that comes first.
-        """
-        return Script(self.redis, name, before_load)
+    def script(self, name: str) -> "Script":
+        """Return the script of this name in the folder `lua`."""
+        return Script(self.redis, name)
 
     def now(self) -> int:
         """Return Redis' time in microseconds. All hosts use this one clock."""
@@ -68,12 +62,11 @@ class Script:
     Redis still has the script.
     """
 
-    def __init__(self, redis: Redis, name: str, before_load: Callable[[], None]) -> None:
+    def __init__(self, redis: Redis, name: str) -> None:
         folder = files("bridgecore.storage") / "lua"
         self._redis = redis
         self._text = "".join((folder / f"{part}.lua").read_text() for part in ("common", name))
         self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
-        self._before_load = before_load
 
     def __call__(self, source: str, *arguments: Any) -> Any:
         """Run the script on the keys of one source."""
@@ -85,7 +78,6 @@ class Script:
         try:
             return self._run(calls)
         except NoScriptError:
-            self._before_load()
             self._redis.script_load(self._text)
             return self._run(calls)
 

@@ -1,6 +1,6 @@
 """The cursor of each source's feed, and whether its Odoo answers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -34,10 +34,15 @@ class Pull(NamedTuple):
 
 
 class Feeds:
-    """One hash in Redis per source."""
+    """One hash in Redis per source.
 
-    def __init__(self, connection: Connection) -> None:
+    Parameters:
+        run_id: tells the `run_id` of the server that Redis' connections lead to.
+    """
+
+    def __init__(self, connection: Connection, run_id: Callable[[], str]) -> None:
         self._connection = connection
+        self._run_id = run_id
         self._redis = connection.redis
         self._note_page = connection.script("note_page")
 
@@ -49,6 +54,8 @@ class Feeds:
         token = uuid4().hex
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hset(_key(source), "pull", token)
+        if run_id := self._run_id():  # it is missing after a wipe
+            pipeline.hsetnx(_key(source), "run_id", run_id)
         pipeline.hget(_key(source), "cursor")
         return Pull(source, token, int(pipeline.execute()[-1] or 0))
 
@@ -65,13 +72,6 @@ class Feeds:
         if not self._note_page(pull.source, pull.token, pull.cursor, cursor, int(is_end)):
             raise StateLost
         return pull._replace(cursor=cursor)
-
-    def read_again(self, sources: Iterable[str]) -> None:
-        """Have these feeds read from the beginning before new pushes are accepted."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for source in sources:
-            pipeline.hdel(_key(source), "read_at", "cursor", "catching_up_since")
-        pipeline.execute()
 
     def health(self, source: str) -> Health:
         fields: Any = self._redis.hgetall(_key(source))

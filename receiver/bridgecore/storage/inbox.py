@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bridgecore.config.settings import Settings
-from bridgecore.errors import BridgecoreError, CatchingUp, QueueFull, StateLost
+from bridgecore.errors import BridgecoreError, CatchingUp, QueueFull, RedisFull, StateLost
 from bridgecore.events import Event
 from bridgecore.storage.connection import Connection
-from bridgecore.storage.feeds import Feeds
 
 Via = Literal["push", "pull"]
 
@@ -47,7 +46,7 @@ class Refused:
     """The answer to a submission with new events that was refused."""
 
     #: QueueFull: too many events wait. CatchingUp: the feed must be read before a push is
-    #: accepted. StateLost: Redis has lost the pages before this one.
+    #: accepted. RedisFull: there is no memory for it. StateLost: Redis has lost the pages before.
     error: BridgecoreError
     #: nobody has been asked to read the feed yet: the caller must send the message to pull
     starts_pull: bool
@@ -56,13 +55,13 @@ class Refused:
 class Inbox:
     """The inboxes of all records. An event is durable when `accept` has returned."""
 
-    def __init__(self, connection: Connection, settings: Settings, feeds: Feeds) -> None:
+    def __init__(self, connection: Connection, settings: Settings) -> None:
         self._settings = settings
-        # A Redis that was restarted, or a replica that became the master, may lack the last writes.
-        # Its feeds are read again, so that events that were lost come before later ones.
-        self._accept = connection.script("accept", lambda: feeds.read_again(settings.sources_by_id))
+        self._accept = connection.script("accept")
 
-    def accept(self, submissions: Sequence[Submission]) -> list[Accepted | Refused]:
+    def accept(
+        self, submissions: Sequence[Submission], has_room: bool = True
+    ) -> list[Accepted | Refused]:
         """Queue the new events, each submission as a whole; return the answers in the same order.
 
         A duplicate of an event that is done or was given up is reported to Odoo again. But an event
@@ -76,6 +75,7 @@ class Inbox:
             self._settings.max_queue_depth,
             self._settings.max_stored_events,
             int(self._settings.catch_up_timeout * 1e6),
+            int(has_room),
         )
         calls = []
         for (source, via, pull, asked_at), indices in alike.items():
@@ -101,6 +101,8 @@ class Inbox:
     def _error(self, refusal: int, submission: Submission) -> BridgecoreError:
         if refusal == 0:
             return QueueFull(retry_after=self._settings.retry_after)
+        if refusal == 2:
+            return RedisFull(retry_after=self._settings.retry_after)
         return StateLost() if submission.pull else CatchingUp(retry_after=CATCH_UP_PAUSE)
 
 

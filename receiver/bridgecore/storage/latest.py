@@ -22,15 +22,14 @@ class Values(NamedTuple):
     fields: str
 
     def __str__(self) -> str:
-        """The stored text. `settle.lua` reads its beginning."""
-        return " ".join(map(str, self))
+        """The stored text. `settle.lua` reads its beginning; earlier versions can read it, too."""
+        return f"{self.timestamp} {self.event}/{self.event_id} {self.fields}"
 
     @classmethod
     def parse(cls, text: str) -> "Values":
-        timestamp, event, event_id, *fields = text.split(" ", 3)
-        if not event_id.isdecimal():  # an earlier version stored no id
-            return cls(timestamp, event, 0, " ".join((event_id, *fields)))
-        return cls(timestamp, event, int(event_id), *fields)
+        timestamp, name, fields = text.split(" ", 2)
+        event, _, event_id = name.partition("/")
+        return cls(timestamp, event, int(event_id or 0), fields)
 
     def is_older_than(self, other: "Values") -> bool:
         """Return whether these values were true before the others, see `settle.lua`."""

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 #: The part of maxmemory that pushes and pulls may not use, and its upper limit in bytes. Whatever
 #: makes events fewer needs some memory, too: messages, leases, results, confirmations.
@@ -43,13 +44,22 @@ class Memory:
         return True
 
     def is_short(self) -> bool:
-        """Return whether so little is left that nothing should be stored that is only for reading.
+        """Return whether even the part that is kept free is being used up.
 
         Raises:
             RedisError
         """
         self._refresh()
-        return self._left is not None and self._left < self._headroom
+        return self._left is not None and self._left < 0
+
+    def is_relaxed(self) -> bool:
+        """Return whether there is so much room that nothing has to be forgotten.
+
+        Raises:
+            RedisError
+        """
+        self._refresh()
+        return self._left is None or self._left > self._headroom
 
     def _refresh(self) -> None:
         if time.monotonic() - self._measured_at >= _MAX_AGE:
@@ -61,7 +71,10 @@ class Memory:
         Raises:
             RedisError
         """
-        memory: Any = self._redis.info("memory")
+        try:
+            memory: Any = self._redis.info("memory")
+        except ResponseError:  # this Redis user may not ask, so no limit is known
+            memory = {"used_memory": 0}
         most = int(memory.get("maxmemory", 0))
         self._headroom = headroom(most)
         self._left = most - used_bytes(memory) - self._headroom if most else None

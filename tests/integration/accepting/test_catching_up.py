@@ -1,8 +1,11 @@
 """A receiver that lost its data reads the feed before it accepts pushes, so order holds."""
 
+import contextlib
+
 import pytest
-from bridgecore.errors import CatchingUp, StateLost
+from bridgecore.errors import CatchingUp, FeedError, RedisFull, StateLost
 from bridgecore.storage.inbox import Submission
+from redis import Redis
 
 from tests.integration.order import event_id_of
 from tests.integration.own_redis import OwnRedis
@@ -146,8 +149,6 @@ def test_a_redis_that_lost_its_last_writes_has_the_feed_read_again(tmp_path, odo
     parts.push(parts.event(1))
     redis.kill()
     redis.start()
-    assert parts.storage.redis.hget(parts.key("feed"), "read_at")  # it looks as if nothing happened
-
     with pytest.raises(CatchingUp):
         parts.push(parts.event(2))
     parts.odoo.events.append(parts.wire(2))
@@ -157,3 +158,86 @@ def test_a_redis_that_lost_its_last_writes_has_the_feed_read_again(tmp_path, odo
     assert handled(parts) == [1, 2]
     parts.storage.close()
     redis.stop()
+
+
+@pytest.mark.parametrize("reconcile", [False, True])
+def test_a_restart_between_two_pages_of_a_pull_loses_no_page(tmp_path, odoo, reconcile):
+    redis = OwnRedis(tmp_path / "redis")
+    parts = Parts(redis.url, odoo, pull_page_size=1)
+    parts.record_effects()
+    parts.read_feed()
+    parts.odoo.events = [parts.wire(n) for n in (1, 2, 3)]
+
+    def restart():
+        asked = len(parts.odoo.called("pull"))
+        if asked == 2:
+            parts.storage.redis.save()  # page 2 is accepted after that, and lost
+        elif asked == 3:
+            redis.kill()
+            redis.start()
+
+    parts.odoo.while_pulling = restart
+    parts.pulling.pull(parts.source, reconcile)
+    parts.deliver()
+    assert handled(parts) == [1, 2, 3]
+    parts.storage.close()
+    redis.stop()
+
+
+def test_receivers_of_one_server_notice_its_restart_each_for_itself(tmp_path, odoo):
+    redis = OwnRedis(tmp_path / "redis")
+    receivers = [Parts(redis.url, odoo) for _ in range(2)]
+    for parts in receivers:
+        parts.read_feed()
+    receivers[0].storage.redis.save()
+    redis.kill()
+    redis.start()
+    for parts in receivers:
+        with pytest.raises(CatchingUp):
+            parts.push(parts.event(1))
+        parts.storage.close()
+    redis.stop()
+
+
+def test_a_new_connection_to_the_same_start_of_redis_changes_nothing(parts):
+    wipe(parts)
+    parts.pulling.pull(parts.source)
+    parts.storage.close()
+    assert parts.push(parts.event(1)).accepted == 1
+
+
+def test_a_feed_whose_second_page_fails_does_not_hold_up_pushes_for_ever(make_parts):
+    parts = make_parts(catch_up_timeout=0.3, pull_page_size=1)
+    wipe(parts)
+    parts.odoo.events = [parts.wire(1), parts.wire(2, id="none")]
+
+    def accepted():
+        with contextlib.suppress(FeedError):
+            parts.pulling.pull(parts.source)
+        with contextlib.suppress(CatchingUp):
+            return parts.push(parts.event(9))
+        return None
+
+    assert eventually(accepted).accepted == 1
+
+
+def test_without_memory_a_duplicate_is_still_answered(parts):
+    parts.push(parts.event(1))
+    parts.storage.memory.has_room = lambda size: False
+    assert parts.push(parts.event(1)).duplicates == 1
+    with pytest.raises(RedisFull):
+        parts.push(parts.event(2))
+
+
+def test_a_redis_user_who_may_not_ask_for_memory_is_no_limit(redis_url, odoo):
+    limited = redis_url.replace("redis://", "redis://uninformed:word@")
+    with Redis.from_url(redis_url) as redis:
+        redis.execute_command("ACL", "SETUSER", "uninformed", "on", ">word", "~*", "+@all", "-info")
+        parts = Parts(limited, odoo)
+        parts.read_feed()
+        parts.record_effects()
+        parts.push(parts.event(1))
+        parts.deliver()
+        parts.storage.close()
+        redis.execute_command("ACL", "DELUSER", "uninformed")
+    assert handled(parts) == [1]

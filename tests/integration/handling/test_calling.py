@@ -233,7 +233,7 @@ class Own(BaseException):
     """As some libraries have it for their time-outs."""
 
 
-@pytest.mark.parametrize("error", [Own(), KeyboardInterrupt(), GeneratorExit()])
+@pytest.mark.parametrize("error", [Own(), GeneratorExit()])
 def test_any_exception_is_a_failure_and_other_handlers_are_called(make_parts, error):
     parts = make_parts(max_attempts=1)
     called = []

@@ -27,7 +27,7 @@ def test_what_is_good(parts):
 
 
 def test_no_worker_runs(parts):
-    parts.storage.feeds.read_again([parts.source])
+    parts.storage.redis.delete(parts.key("feed"))
     bad = findings(parts, Verdict.ERROR)
     assert "odoo.high" in bad["workers"]
     assert "bridgecore worker" in bad["workers"]

@@ -1,15 +1,16 @@
 -- Accepts submissions: remembers their new events and appends them to the inboxes, all events of a
 -- submission or none.
 -- ARGV: via (push or pull), most events that may be queued, most entries of the list `events`,
---       microseconds for which pushes wait until the feed was read, token of the pull, time at which
---       the feed was asked, number of submissions; then of each submission its number of events,
---       and of each event its key, record, name, time of commit and body.
+--       microseconds for which pushes wait until the feed was read, 1 if there is memory for new
+--       events, token of the pull, time at which the feed was asked, number of submissions; then of
+--       each submission its number of events, and of each event its key, record, name, time of
+--       commit and body.
 -- Returns {1 if the caller must send the message to confirm, 1 if it must send the message to pull,
--- for each submission 0 (too many events wait), 1 (the feed must be read first) or the list of the
--- states in which its events were found}.
+-- for each submission 0 (too many events wait), 1 (the feed must be read first), 2 (no memory) or
+-- the list of the states in which its events were found}.
 local via, max_queued, max_listed = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local catch_up_timeout, pull = tonumber(ARGV[4]), ARGV[5]
-local asked_at, submissions = tonumber(ARGV[6]), tonumber(ARGV[7])
+local catch_up_timeout, has_room, pull = tonumber(ARGV[4]), ARGV[5] == '1', ARGV[6]
+local asked_at, submissions = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = now()
 local accepted_at = as_text(time)
 local new, duplicates, refused = 0, 0, 0
@@ -41,9 +42,6 @@ local function is_behind()
     if known[2] ~= pull then
       return true
     end
-    if not known[1] then
-      redis.call('HSET', feed, 'catching_up_since', accepted_at)  -- it makes progress
-    end
     return false
   end
   if known[1] then
@@ -71,8 +69,8 @@ end
 -- duplicates never is.
 local function refusal(first, last)
   local is_full = redis.call('ZCARD', P .. ':queued') + new >= max_queued
-  if (is_full or behind) and has_new(first, last) then
-    return behind and 1 or 0
+  if (is_full or behind or not has_room) and has_new(first, last) then
+    return behind and 1 or is_full and 0 or 2
   end
 end
 
@@ -104,7 +102,7 @@ local function accept(i)
 end
 
 local answers = {}
-local place = 8
+local place = 9
 for submission = 1, submissions do
   local first, last = place + 1, place + 5 * tonumber(ARGV[place])
   answers[submission] = refusal(first, last)
@@ -124,6 +122,12 @@ in_parts(listed, 'ZADD', P .. ':events')
 in_parts(due, 'ZADD', P .. ':due', 'NX')
 in_parts(queued, 'ZADD', P .. ':queued')
 redis.call('ZREMRANGEBYRANK', P .. ':events', 0, -max_listed - 1)
+if via == 'pull' and new > 0 then
+  -- The feed brings something, so pushes go on waiting for it.
+  if redis.call('HEXISTS', P .. ':feed', 'catching_up_since') == 1 then
+    redis.call('HSET', P .. ':feed', 'catching_up_since', accepted_at)
+  end
+end
 count('received:' .. via, new + duplicates)
 count('duplicates:' .. via, duplicates)
 count('refused:' .. via, refused)

@@ -30,6 +30,7 @@ local contents = surplus('kept', tonumber(ARGV[2]), size('kept') - tonumber(ARGV
 for _, key in ipairs(contents) do
   local event = redis.call('HMGET', P .. ':event:' .. key, 'record', 'event')
   redis.call('DEL', P .. ':body:' .. key)
+  redis.call('HDEL', P .. ':event:' .. key, 'error')
   redis.call('ZADD', P .. ':remembered', redis.call('ZSCORE', P .. ':kept', key), key)
   redis.call('ZREM', P .. ':kept', key)
   if event[1] then

@@ -3,6 +3,7 @@
 -- before this one may be missing, and the cursor must not pass them.
 -- ARGV: token of the pull, cursor before the page, cursor after it, 1 if the feed ends here.
 -- Returns 1, or 0 if nothing was written.
+allow_when_full()
 local feed = P .. ':feed'
 local known = redis.call('HMGET', feed, 'pull', 'cursor')
 if known[1] ~= ARGV[1] or (known[2] or '0') ~= ARGV[2] then

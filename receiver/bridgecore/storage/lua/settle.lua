@@ -66,7 +66,7 @@ local function note_latest(record, moment, id, timestamp, values)
   local name = P .. ':latest:' .. record
   local before = known[record]
   if not before then
-    local stored, _, stored_id = redis.call('GETRANGE', name, 0, 63):match('^(%S*) ?(%a*) ?(%d*)')
+    local stored, stored_id = redis.call('GETRANGE', name, 0, 63):match('^(%S*) ?%a*/?(%d*)')
     before = {tonumber(stored_id) or math.huge, stored}  -- earlier versions stored no id
   end
   if not is_older(id, timestamp, before[1], before[2]) then

@@ -10,7 +10,7 @@ BIN := $(DEVSTACK_CACHE)/venvs/dev/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format test-addon test-receiver test-e2e test-odoo bench-capture bench-push bench-feed bench-receiver bench-copying clean environment
+.PHONY: help setup demo test lint format test-addon test-receiver test-versions test-e2e test-odoo bench-capture bench-push bench-feed bench-receiver bench-copying clean environment
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,11 +25,11 @@ setup: environment  ## Fetch and build everything that the other targets need
 demo: environment  ## Show real changes travel from Odoo to the receiver; ONCE=1 does not stay up
 	@$(BIN)/python -m devstack demo $(if $(filter-out 0,$(ONCE)),--once)
 
-# The addon's tests use one core, so the receiver's run beside them. The output of each comes in one
-# piece, when it is done.
+# The addon's tests use one core, and so do the receiver's: two of these targets run at a time. The
+# output of each comes in one piece, when it is done.
 test: environment  ## Check and test everything
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-addon test-receiver
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-addon test-receiver test-versions
 	@$(MAKE) --no-print-directory test-e2e
 	@echo "All checks and tests passed."
 
@@ -48,6 +48,9 @@ test-addon: environment  ## Test the addon inside Odoo (ARGS='…' for pytest)
 
 test-receiver: environment  ## Test the receiver against a real Redis-protocol server
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+test-versions: environment  ## Test the receiver on other Pythons, and with the lowest versions allowed
+	@$(BIN)/python -m devstack test-versions
 
 test-odoo: environment  ## Run Odoo's own tests of contacts and sales with every model recorded
 	@$(BIN)/python -m devstack test-odoo

@@ -1,4 +1,4 @@
-"""`python -m devstack setup|demo|odoo|test-addon|test-odoo|clean`."""
+"""`python -m devstack setup|demo|odoo|test-addon|test-odoo|test-versions|clean`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ def setup(arguments: argparse.Namespace) -> int:
     from devstack.databases import Databases
     from devstack.odoo import Odoo
     from devstack.postgres import postgres
+    from devstack.versions import install_versions
 
+    install_versions()
     with postgres() as server, Databases(Odoo(server)).temporary():
         console.say("Everything is set up.")
     return 0
@@ -62,6 +64,13 @@ def test_odoo(arguments: argparse.Namespace) -> int:
     return run_odoo_tests()
 
 
+def test_versions(arguments: argparse.Namespace) -> int:
+    """Run the receiver's tests on other Pythons and with the lowest versions of its libraries."""
+    from devstack.versions import run_version_tests
+
+    return run_version_tests()
+
+
 def clean(arguments: argparse.Namespace) -> int:
     """Remove everything that was downloaded, built or run."""
     from devstack.cleaning import remove_cache
@@ -76,6 +85,7 @@ COMMANDS = {
     "odoo": odoo,
     "test-addon": test_addon,
     "test-odoo": test_odoo,
+    "test-versions": test_versions,
     "clean": clean,
 }
 

@@ -7,7 +7,6 @@ Debian's `python3-venv` is missing, pip comes out of a package that is unpacked,
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -15,21 +14,22 @@ from pathlib import Path
 
 from devstack import DevstackError, console
 from devstack.cache import CACHE, DEV_VENV, REPO, digest, is_current, locked
-
-#: Odoo 19 runs on 3.10 to 3.13, the receiver needs 3.11.
-SUPPORTED = ((3, 11), (3, 12), (3, 13))
+from devstack.pythons import SUPPORTED, find_python
 
 
 def choose_python() -> str:
-    """A supported interpreter: the running one if it will do, else the newest on the PATH."""
+    """Return a supported interpreter: the running one if it will do, else the newest that runs.
+
+    Raises:
+        DevstackError: the machine has none.
+    """
     if sys.version_info[:2] in SUPPORTED:
         return sys.executable
     for version in reversed(SUPPORTED):
-        found = shutil.which("python{}.{}".format(*version))
-        if found:
-            return found
+        if found := find_python(version):
+            return str(found)
     raise DevstackError(
-        "Python 3.11, 3.12 or 3.13 is needed and none is on the PATH (python3 is {}.{}). "
+        "Python 3.11, 3.12 or 3.13 is needed and none was found (python3 is {}.{}). "
         "Install one, for example with `apt install python3.13`, "
         "or name one with `make PYTHON=/path/to/python3.13`.".format(*sys.version_info[:2])
     )

@@ -20,6 +20,7 @@ from . import (
     test_message,
     test_mixin,
     test_payloads,
+    test_private_attributes,
     test_replay,
     test_retention,
     test_security,

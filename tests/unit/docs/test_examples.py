@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 
 import pytest
 from bridgecore.accepting.authentication import Authenticator
@@ -40,7 +41,8 @@ def test_the_handlers_take_events_and_the_second_time_changes_nothing(here, even
     by_name = {handler.name: handler for handler in registry if handler.name in names}
     for handler in [by_name[name] for name in names] * 2:
         handler(event)
-    seen = sqlite3.connect("orders.db").execute("SELECT * FROM seen").fetchall()
+    with closing(sqlite3.connect("orders.db")) as db:
+        seen = db.execute("SELECT * FROM seen").fetchall()
     assert seen == [(event.idempotency_key, 99.5)]
 
 

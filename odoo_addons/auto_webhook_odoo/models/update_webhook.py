@@ -66,6 +66,13 @@ class UpdateWebhook(models.Model):
         help="A receiver has confirmed that it handled this event.",
     )
     processed_at = fields.Datetime(readonly=True)
+    confirmed_by_id = LooseMany2one(
+        "res.users",
+        string="Confirmed by",
+        readonly=True,
+        help="The user whose receiver confirmed this event through the feed: that it has handled "
+        "the event, or given up on it. Empty if Confirm on Delivery confirmed the event.",
+    )
     failed_at = fields.Datetime(readonly=True, help="When a receiver gave up on this event.")
     failure = fields.Text(readonly=True, help="Why a receiver gave up on this event.")
     offered_at = fields.Datetime(
@@ -125,24 +132,26 @@ class UpdateWebhook(models.Model):
         }
 
     @api.model
-    def _confirm(self, event_ids):
+    def _confirm(self, event_ids, user_id=None):
         """Mark events as processed.
 
         Locks them in the order of their ids, so that two confirmations of the same events cannot
         deadlock.
+
+        :param user_id: the user who confirms them; None if only an endpoint has accepted them
         """
         self.env.cr.execute(
             """
             UPDATE update_webhook event
                SET is_processed = TRUE, processed_at = statement_timestamp() AT TIME ZONE 'UTC',
-                   failed_at = NULL, failure = NULL
+                   confirmed_by_id = %s, failed_at = NULL, failure = NULL
               FROM (SELECT id FROM update_webhook
                      WHERE id = ANY(%s) AND is_processed IS NOT TRUE
                      ORDER BY id FOR NO KEY UPDATE) confirmed
              WHERE event.id = confirmed.id
             RETURNING event.id
             """,
-            [list(event_ids)],
+            [user_id, list(event_ids)],
         )
         confirmed = [event_id for (event_id,) in self.env.cr.fetchall()]
         self.env["webhook.tally"]._note_processed(confirmed)
@@ -301,16 +310,17 @@ class UpdateWebhook(models.Model):
             )
         )
         known = {event_id for (event_id,) in cr.fetchall()}
-        self._confirm(known.intersection(event_ids))
+        self._confirm(known.intersection(event_ids), self.env.uid)
         failed = sorted(known.intersection(failures))
         cr.execute(
             """
             UPDATE update_webhook event
-               SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error
+               SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error,
+                   confirmed_by_id = %s
               FROM unnest(%s::int[], %s::text[]) reported(id, error)
              WHERE event.id = reported.id AND event.is_processed IS NOT TRUE
             """,
-            [failed, [failures[event_id] for event_id in failed]],
+            [self.env.uid, failed, [failures[event_id] for event_id in failed]],
         )
         self.invalidate_model()
         return len(known.intersection(event_ids)), sorted(named - known)

@@ -32,6 +32,9 @@ class Leased(NamedTuple):
     leased_until: datetime.datetime
     #: the delivery must wait for an earlier one of its record after all, and is not leased
     held: bool
+    #: the receiver has confirmed the event through the feed; the delivery is cancelled, and not
+    #: leased, and ``event`` is None
+    confirmed: bool
 
 
 @dataclasses.dataclass(frozen=True)

@@ -80,6 +80,7 @@ def _admitted(condition):
                             nullif(rate_limit, 0)
                         )
                    END AS most,
+                   receiver_user_id,
                    {ENDPOINT}
               FROM webhook_subscriber
              WHERE id = %(subscriber_id)s AND active AND state = 'enabled' AND {condition}
@@ -96,16 +97,24 @@ def _admitted(condition):
 # that one is settled, it wakes the later ones. LATERAL and arrays are there because the planner has
 # no statistics of a table that has just been filled.
 #
+# If a receiver is behind the endpoint, the deliveries of events that it has confirmed through the
+# feed are cancelled instead. A probe and a rate limit lease few deliveries, and many may be
+# confirmed. So the statement always looks at as many as a claim may hold.
+#
 # The commit does not wait for the disk. If PostgreSQL crashes and forgets a lease, the delivery is
 # sent again, as after a crash of the sender.
 CLAIM = Planned(
     "webhook_claim",
-    {"subscriber_id": "int", "messages": "int", "margin": "float", "overrun": "float"},
+    {
+        **dict.fromkeys(("subscriber_id", "messages"), "int"),
+        **dict.fromkeys(("margin", "overrun"), "float"),
+        "confirmed": "text",
+    },
     "TABLE (url varchar, auth_type varchar, auth_token varchar, api_key_header varchar,"
     " signing_secrets text[], timeout int, batch_size int, verify_ssl bool,"
     " allow_private_network bool,"
     " id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
-    " event_name text, event text, leased_until timestamp, held bool)",
+    " event_name text, event text, leased_until timestamp, held bool, confirmed bool)",
     f"""
         WITH watched AS ({_admitted(_IS_WATCHED)}
                FOR NO KEY UPDATE SKIP LOCKED
@@ -120,14 +129,42 @@ CLAIM = Planned(
                    set_config('synchronous_commit', 'off', TRUE)
               FROM endpoint
         ),
-        due AS (
-            SELECT id, model, record_id, event_id, attempts, replayed
+        candidate AS (
+            SELECT id, model, record_id, event_id, attempts, replayed, next_attempt_at
               FROM webhook_delivery
              WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
              ORDER BY next_attempt_at, event_id
-             LIMIT coalesce((SELECT most FROM endpoint), 0)
+             LIMIT coalesce(
+                       (SELECT CASE WHEN most > 0 AND receiver_user_id IS NOT NULL
+                                    THEN greatest(most, batch_size * %(messages)s)
+                                    ELSE most END
+                          FROM endpoint),
+                       0
+                   )
                FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        confirmed AS (
+            SELECT candidate.id
+              FROM endpoint
+             CROSS JOIN candidate
+             WHERE endpoint.receiver_user_id IS NOT NULL
+               AND candidate.replayed IS NOT TRUE
+               AND endpoint.receiver_user_id = (
+                    SELECT confirmed_by_id FROM update_webhook WHERE id = candidate.event_id
+                   )
+        ),
+        cancelled AS (
+            UPDATE webhook_delivery
+               SET state = 'cancelled', leased_until = NULL, last_error = %(confirmed)s
+             WHERE id = ANY(ARRAY(SELECT id FROM confirmed))
+        ),
+        due AS (
+            SELECT *
+              FROM candidate
+             WHERE id NOT IN (SELECT id FROM confirmed)
+             ORDER BY next_attempt_at, event_id
+             LIMIT (SELECT most FROM endpoint)
         ),
         held AS (
             SELECT due.id, earlier.next_attempt_at
@@ -143,6 +180,7 @@ CLAIM = Planned(
                        AND event_id < due.event_id
                        AND replayed IS NOT TRUE AND due.replayed IS NOT TRUE
                        AND id NOT IN (SELECT id FROM due)
+                       AND id NOT IN (SELECT id FROM confirmed)
                      ORDER BY event_id DESC
                      LIMIT 1
                    ) earlier
@@ -178,16 +216,21 @@ CLAIM = Planned(
         SELECT endpoint.url, endpoint.auth_type, endpoint.auth_token, endpoint.api_key_header,
                endpoint.signing_secrets, endpoint.timeout, endpoint.batch_size,
                endpoint.verify_ssl, endpoint.allow_private_network,
-               due.id, due.attempts, coalesce(due.replayed, FALSE), due.event_id, due.model,
-               due.record_id, event.name, event.json, lease.until, due.id IN (SELECT id FROM held)
+               found.id, found.attempts, coalesce(found.replayed, FALSE), found.event_id,
+               found.model, found.record_id, event.name, event.json, lease.until,
+               found.id IN (SELECT id FROM held), found.confirmed
           FROM endpoint
          CROSS JOIN lease
-         CROSS JOIN due
-         CROSS JOIN LATERAL (
+         CROSS JOIN (
+                SELECT *, FALSE AS confirmed FROM due
+                 UNION ALL
+                SELECT *, TRUE FROM candidate WHERE id IN (SELECT id FROM confirmed)
+               ) found
+          LEFT JOIN LATERAL (
                 SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
-                  FROM {EVENT_TABLES} WHERE e.id = due.event_id LIMIT 1
-               ) event
-         ORDER BY due.event_id
+                  FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
+               ) event ON TRUE
+         ORDER BY found.event_id
     """,  # noqa: S608  # constants
 )
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 from odoo import api, fields, models
@@ -5,8 +6,11 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
 from ..capture import statements
-from ..wire.event import EVENT_TABLES, event_json
+from ..wire.event import EVENT_FRAME, EVENT_SIZE, EVENT_TABLES, event_json
 from .webhook_config import CATEGORIES, PRIORITIES
+
+#: A page of the feed holds no more bytes of events than this; a single event may be larger.
+PAGE_BYTES = 8 * 1024 * 1024
 
 EVENTS = [("create", "Created"), ("write", "Changed"), ("unlink", "Deleted")]
 
@@ -62,6 +66,13 @@ class UpdateWebhook(models.Model):
         help="A receiver has confirmed that it handled this event.",
     )
     processed_at = fields.Datetime(readonly=True)
+    confirmed_by_id = LooseMany2one(
+        "res.users",
+        string="Confirmed by",
+        readonly=True,
+        help="The user whose receiver confirmed this event through the feed: that it has handled "
+        "the event, or given up on it. Empty if Confirm on Delivery confirmed the event.",
+    )
     failed_at = fields.Datetime(readonly=True, help="When a receiver gave up on this event.")
     failure = fields.Text(readonly=True, help="Why a receiver gave up on this event.")
     offered_at = fields.Datetime(
@@ -121,24 +132,26 @@ class UpdateWebhook(models.Model):
         }
 
     @api.model
-    def _confirm(self, event_ids):
+    def _confirm(self, event_ids, user_id=None):
         """Mark events as processed.
 
         Locks them in the order of their ids, so that two confirmations of the same events cannot
         deadlock.
+
+        :param user_id: the user who confirms them; None if only an endpoint has accepted them
         """
         self.env.cr.execute(
             """
             UPDATE update_webhook event
                SET is_processed = TRUE, processed_at = statement_timestamp() AT TIME ZONE 'UTC',
-                   failed_at = NULL, failure = NULL
+                   confirmed_by_id = %s, failed_at = NULL, failure = NULL
               FROM (SELECT id FROM update_webhook
                      WHERE id = ANY(%s) AND is_processed IS NOT TRUE
                      ORDER BY id FOR NO KEY UPDATE) confirmed
              WHERE event.id = confirmed.id
             RETURNING event.id
             """,
-            [list(event_ids)],
+            [user_id, list(event_ids)],
         )
         confirmed = [event_id for (event_id,) in self.env.cr.fetchall()]
         self.env["webhook.tally"]._note_processed(confirmed)
@@ -184,29 +197,53 @@ class UpdateWebhook(models.Model):
         return [event_id for (event_id,) in self.env.cr.fetchall()]
 
     @api.model
-    def _wire_rows(self, where, limit):
-        """Return a page of the feed: ``(position, event as JSON text)``.
+    def _wire_page(self, where, limit):
+        """Return the events of a page of the feed, and whether the feed has more.
+
+        The first query builds the short events only: so short that all of them together keep within
+        ``PAGE_BYTES``. Most pages have no others. In place of a long event it returns the event's
+        size, as digits. The sizes tell where the page ends, and a second query builds the long
+        events of the page.
 
         :param SQL where: condition on the event ``e`` and its ``position``
+        :return: ``([(position, event as JSON text), …], bool)``
         """
-        return self.env.execute_query(
+        limit = min(limit, PAGE_BYTES // EVENT_FRAME)
+        size = SQL(EVENT_SIZE)  # pylint: disable=sql-injection
+        json_text = SQL(event_json("id"))  # pylint: disable=sql-injection
+        positioned = SQL(
+            "%s JOIN webhook_feed_position position ON position.event_id = e.id",
+            SQL(EVENT_TABLES),  # pylint: disable=sql-injection
+        )
+        longest = PAGE_BYTES // (limit + 1)
+        rows = self.env.execute_query(
             SQL(
-                "SELECT position.id, %s FROM %s"
-                " JOIN webhook_feed_position position ON position.event_id = e.id"
-                " WHERE %s ORDER BY position.id LIMIT %s",
-                SQL(event_json("id")),  # pylint: disable=sql-injection
-                SQL(EVENT_TABLES),  # pylint: disable=sql-injection
-                where,
-                limit,
+                "SELECT position.id, CASE WHEN %s <= %s THEN %s ELSE %s::text END"
+                " FROM %s WHERE %s ORDER BY position.id LIMIT %s",
+                *(size, longest, json_text, size, positioned, where, limit + 1),
             )
         )
+        page = rows[:limit]
+        long = {position: int(text) for position, text in page if text[0] != "{"}
+        if long:
+            sizes = (long.get(position) or len(text.encode()) for position, text in page)
+            sums = itertools.accumulate(sizes)
+            page = page[: max(1, sum(together <= PAGE_BYTES for together in sums))]
+            built = self.env.execute_query(
+                SQL(
+                    "SELECT position.id, %s FROM %s WHERE position.id = ANY(%s)",
+                    *(json_text, positioned, [p for p, _text in page if p in long]),
+                )
+            )
+            page = list((dict(page) | dict(built)).items())
+        return page, len(rows) > len(page)
 
     @api.model
     def pull_events(self, last_event_id=0, limit=100, **filters):
         """Return the next page of the feed, as ``/api/webhooks/pull`` does.
 
         :param int last_event_id: cursor: ``last_id`` of the page before, 0 for the start
-        :param int limit: how many events the page holds at most
+        :param int limit: how many events the page holds at most; it holds fewer if they are large
         :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
         :return: the dictionary that docs/protocol.md describes
         """
@@ -273,16 +310,17 @@ class UpdateWebhook(models.Model):
             )
         )
         known = {event_id for (event_id,) in cr.fetchall()}
-        self._confirm(known.intersection(event_ids))
+        self._confirm(known.intersection(event_ids), self.env.uid)
         failed = sorted(known.intersection(failures))
         cr.execute(
             """
             UPDATE update_webhook event
-               SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error
+               SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error,
+                   confirmed_by_id = %s
               FROM unnest(%s::int[], %s::text[]) reported(id, error)
              WHERE event.id = reported.id AND event.is_processed IS NOT TRUE
             """,
-            [failed, [failures[event_id] for event_id in failed]],
+            [self.env.uid, failed, [failures[event_id] for event_id in failed]],
         )
         self.invalidate_model()
         return len(known.intersection(event_ids)), sorted(named - known)

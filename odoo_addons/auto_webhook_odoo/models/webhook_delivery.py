@@ -12,7 +12,8 @@ STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent
     ("delivered", "Delivered"),  # the endpoint accepted it
     ("dead", "Dead"),  # given up after the last attempt
-    ("cancelled", "Cancelled"),  # a manager cancelled it, or it was a dry run
+    # a manager cancelled it, it was a dry run, or the receiver confirmed the event before
+    ("cancelled", "Cancelled"),
 ]
 
 _CRON_SECONDS = 50  # a run ends before the next is due
@@ -23,7 +24,7 @@ _MESSAGES = 4  # that one claim fills; more would mean fewer claims, but more re
 
 _OF_ENDPOINT = len(dataclasses.fields(Endpoint))  # columns at the beginning of a claim's rows
 
-_LOOKS = 20  # batches that a claim looks at while all of their deliveries must wait
+_LOOKS = 20  # batches that a claim looks at while no delivery in them is to be sent
 
 
 class WebhookDelivery(models.Model):
@@ -181,6 +182,9 @@ class WebhookDelivery(models.Model):
         """Lease the next due deliveries to a subscriber.
 
         To keep the order, the claimed deliveries of a record begin with its first pending one.
+        Deliveries that the receiver behind the endpoint has confirmed are cancelled, and the later
+        ones of their records are woken. So this must run with ``transaction(each_statement=True)``:
+        the statement that wakes must come after the commit of the one that cancels.
 
         :return: ``Claim``
         """
@@ -189,12 +193,16 @@ class WebhookDelivery(models.Model):
             "messages": _MESSAGES,
             "margin": LEASE_MARGIN,
             "overrun": longest_attempt(0),
+            "confirmed": self.env._(
+                "The receiver confirmed this event through the feed; it was not pushed."
+            ),
         }
         for _look in range(_LOOKS):
             self.env.cr.execute(statements.CLAIM.call, parameters)
             rows = self.env.cr.fetchall()
             found = [Leased(*row[_OF_ENDPOINT:]) for row in rows]
-            if leased := [delivery for delivery in found if not delivery.held]:
+            self._wake_later([delivery.id for delivery in found if delivery.confirmed])
+            if leased := [d for d in found if not (d.held or d.confirmed)]:
                 endpoint = Endpoint(*rows[0][:_OF_ENDPOINT])
                 source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
                 return Claim(subscriber_id, None, endpoint, source, leased)

@@ -99,15 +99,14 @@ class WebhookFeedPosition(models.Model):
             end, has_expired = env["webhook.feed.break"]._compare(cursor)
             if last_event_id and has_expired:
                 return FeedPage([], self._expired_head())
-            rows = env["update.webhook"]._wire_rows(SQL(" AND ").join(where), limit + 1)
-        page, more = rows[:limit], rows[limit:]
+            page, more = env["update.webhook"]._wire_page(SQL(" AND ").join(where), limit)
         # A reader who has read everything goes on at the end of the feed, and not at the last event
         # that its filters let through. Otherwise the cursor of a reader of rare events would grow
         # old.
         last = page[-1][0] if more else end.position
         return FeedPage(
             events=[event for _position, event in page],
-            head=self._head(end._replace(position=last), len(page), bool(more)),
+            head=self._head(end._replace(position=last), len(page), more),
         )
 
     def _head(self, cursor, count, has_more):

@@ -27,7 +27,8 @@ class WebhookReplay(models.Model):
     until = fields.Datetime(help="Only changes saved before this time. Empty: no limit.")
     dead = fields.Boolean(default=True, help="Deliveries that were given up.")
     cancelled = fields.Boolean(
-        help="Deliveries that were cancelled or recorded in a dry run, and never sent."
+        help="Deliveries that were cancelled, recorded in a dry run, or confirmed by the receiver "
+        "before they were sent."
     )
     delivered = fields.Boolean(
         help="Deliveries that the endpoint has accepted. For endpoints that have lost data; a "

@@ -16,6 +16,9 @@ STATES = [
     ("disabled", "Disabled"),  # deliveries wait
 ]
 
+#: The end of the URL of a BridgeCore receiver's endpoint (docs/protocol.md).
+_RECEIVER_PATH = "/api/v1/webhooks/receive"
+
 _LIMITS = {
     "timeout": (1, 1_000_000),
     "batch_size": (1, 1000),
@@ -65,6 +68,21 @@ class WebhookSubscriber(models.Model):
     confirm_on_delivery = fields.Boolean(
         help="Count an event as processed as soon as this endpoint accepts it. For endpoints "
         "that cannot call back to confirm it.",
+    )
+    receiver_user_id = fields.Many2one(
+        "res.users",
+        string="Receiver's User",
+        compute="_compute_receiver_user_id",
+        store=True,
+        precompute=True,
+        readonly=False,
+        copy=False,
+        domain=lambda self: [
+            ("all_group_ids", "in", self.env.ref("auto_webhook_odoo.group_webhook_receiver").ids)
+        ],
+        help="The user with whose key the receiver behind this endpoint confirms events. What this "
+        "user has confirmed is not pushed to the endpoint any more. Leave it empty for an endpoint "
+        "that does not confirm events.",
     )
     timeout = fields.Integer(
         string="Timeout (s)", default=10, help="Seconds to wait for the endpoint's answer."
@@ -121,6 +139,30 @@ class WebhookSubscriber(models.Model):
         "after this time, or at once when you press Resume.",
     )
     delivery_ids = fields.One2many("webhook.delivery", "subscriber_id", string="Deliveries")
+
+    @api.depends("url")
+    def _compute_receiver_user_id(self):
+        """Guess whose endpoint a new one is. Drop the user of one that is moved elsewhere.
+
+        A wrong user would hide events from the endpoint; no user never does.
+        """
+        for subscriber in self:
+            user = subscriber.receiver_user_id
+            if not (subscriber.url or "").endswith(_RECEIVER_PATH):
+                user = False
+            elif not subscriber._origin:
+                user = user or self._only_receiver()
+            subscriber.receiver_user_id = user
+
+    @api.model
+    def _only_receiver(self):
+        """Return the internal user in the group Webhook receiver, if there is exactly one.
+
+        Webhook managers, who are in the group because theirs implies it, do not count.
+        """
+        group = self.env.ref("auto_webhook_odoo.group_webhook_receiver").sudo()
+        users = group.user_ids.filtered(lambda user: user.active and not user.share)
+        return users if len(users) == 1 else users.browse()
 
     @api.model_create_multi
     def create(self, vals_list):

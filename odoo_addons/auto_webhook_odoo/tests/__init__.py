@@ -15,6 +15,7 @@ from . import (
     test_feed_access,
     test_feed_cursor,
     test_feed_http,
+    test_feed_pages,
     test_ir_http,
     test_key_wizard,
     test_message,

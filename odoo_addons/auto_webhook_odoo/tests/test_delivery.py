@@ -350,3 +350,195 @@ class TestDelivery(DeliveryCase):
         partner.city = "Ulm"
         self.env.cr.flush()
         self.assertEqual(len(self.delivery_of(partner)), 4)
+
+
+@tagged("post_install", "-at_install")
+class TestConfirmedElsewhere(DeliveryCase):
+    """What the receiver behind an endpoint has confirmed through the feed is not pushed to it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.receiver = cls.webhook_user("receiver")
+        cls.stranger = cls.webhook_user("receiver", login="stranger")
+
+    def ours(self, *answers, **values):
+        return self.sink(*answers, receiver_user_id=self.receiver.id, **values)
+
+    def confirm(self, *events, user=None, failures=None):
+        """Confirm events as the route does, with the key of the receiver's user."""
+        ids = [event.id for event in events]
+        feed = self.env["update.webhook"].with_user(user or self.receiver).sudo()
+        feed._mark_processed(ids, failures or {})
+
+    def states(self, subscriber):
+        deliveries = self.env["webhook.delivery"].search([("subscriber_id", "=", subscriber.id)])
+        return deliveries.sorted(lambda delivery: delivery.event_id.id).mapped("state")
+
+    def changed(self, *cities):
+        """Return a new contact with a change in each of several transactions."""
+        partner = self.partners(1)
+        for city in cities:
+            self.next_transaction()
+            partner.city = city
+        return partner
+
+    def test_it_is_cancelled_with_a_reason(self):
+        sink, _subscriber = self.ours()
+        partner = self.partners(1)
+        self.confirm(self.events(partner))
+        self.deliver()
+        delivery = self.delivery_of(partner)
+        self.assertFalse(sink.requests)
+        self.assertEqual((delivery.state, delivery.attempts), ("cancelled", 0))
+        self.assertIn("confirmed this event through the feed", delivery.last_error)
+        self.assertFalse(delivery.leased_until)
+        self.assertFalse(delivery.attempt_ids)
+        self.assertEqual(delivery.event_id.confirmed_by_id, self.receiver)
+
+    def test_the_rest_of_the_record_and_other_records_are_pushed(self):
+        sink, subscriber = self.ours()
+        first = self.changed("Rome", "Oslo")
+        self.next_transaction()
+        other = self.partners(1)
+        self.confirm(*self.events(first)[:2])
+        self.deliver()
+        self.assertEqual(
+            [(event["record_id"], event["event"]) for event in sink.events],
+            [(first.id, "write"), (other.id, "create")],
+        )
+        self.assertEqual(sink.events[0]["payload"]["city"], "Oslo")
+        self.assertEqual(self.states(subscriber), ["cancelled"] * 2 + ["delivered"] * 2)
+
+    def test_an_endpoint_of_somebody_else_still_gets_it(self):
+        """Nobody may hide an event from another."""
+        ours, _subscriber = self.ours()
+        theirs, _their_subscriber = self.sink(receiver_user_id=self.stranger.id)
+        nobodys, _nobodys_subscriber = self.sink()
+        partner = self.partners(1)
+        self.confirm(self.events(partner))
+        self.deliver()
+        self.assertEqual(
+            [len(sink.requests) for sink in (ours, theirs, nobodys)],
+            [0, 1, 1],
+        )
+
+    def test_confirm_on_delivery_does_not_count(self):
+        sink, subscriber = self.ours()
+        _other, _other_subscriber = self.sink(confirm_on_delivery=True)
+        subscriber.paused_until = fields.Datetime.now() + timedelta(hours=1)
+        partner = self.partners(1)
+        self.deliver()
+        self.assertTrue(self.events(partner).is_processed)
+        self.assertFalse(self.events(partner).confirmed_by_id)
+        self.assertFalse(sink.requests)
+        subscriber.paused_until = False
+        self.deliver()
+        self.assertEqual(len(sink.events), 1)
+
+    def test_what_the_receiver_gave_up_is_not_pushed_either(self):
+        """It may be offered again, and that is the pull's business."""
+        sink, subscriber = self.ours()
+        failed, offered, stranger = self.partners(3)
+        for partner, user in ((failed, None), (offered, None), (stranger, self.stranger)):
+            self.confirm(user=user, failures={self.events(partner).id: "no handler"})
+        self.events(offered).action_offer_again()
+        self.deliver()
+        self.assertEqual([event["record_id"] for event in sink.events], stranger.ids)
+        self.assertEqual(self.states(subscriber), ["cancelled", "cancelled", "delivered"])
+
+    def test_a_replay_is_sent_all_the_same(self):
+        sink, _subscriber = self.ours()
+        partner = self.partners(1)
+        self.confirm(self.events(partner))
+        self.deliver()
+        self.delivery_of(partner).action_retry()
+        self.deliver()
+        (event,) = sink.events
+        self.assertTrue(event["replayed"])
+        self.assertEqual(self.delivery_of(partner).state, "delivered")
+
+    def test_a_delivery_that_is_being_sent_is_left_to_its_sender(self):
+        _sink, subscriber = self.ours()
+        partner = self.partners(1)
+        self.env.cr.flush()
+        claim = self.env["webhook.delivery"]._claim(subscriber.id)
+        self.confirm(self.events(partner))
+        self.assertFalse(self.env["webhook.delivery"]._claim(subscriber.id).deliveries)
+        self.env.invalidate_all()
+        self.assertEqual(self.delivery_of(partner).state, "pending")
+        outcome = Outcome(True, status=200)
+        self.env["webhook.delivery"]._record(claim, {claim.deliveries[0].id: outcome})
+        self.assertEqual(self.delivery_of(partner).state, "delivered")
+
+    def test_deliveries_that_waited_for_it_are_woken(self):
+        """The first one fails; the second one waits for its retry. Then the first is confirmed."""
+        sink, subscriber = self.ours(500)
+        partner = self.partners(1)
+        self.deliver()
+        self.next_transaction()
+        partner.city = "Rome"
+        self.deliver()
+        first, second = self.delivery_of(partner)
+        self.assertEqual(second.next_attempt_at, first.next_attempt_at)
+        self.confirm(first.event_id)
+        first.next_attempt_at = fields.Datetime.now()
+        self.deliver()
+        self.assertEqual(self.states(subscriber), ["cancelled", "delivered"])
+        self.assertEqual([event["event"] for event in sink.events], ["create", "write"])
+
+    def test_a_confirmed_delivery_need_not_wait_for_an_earlier_one(self):
+        _sink, subscriber = self.ours(500)
+        partner = self.partners(1)
+        self.deliver()
+        self.next_transaction()
+        partner.city = "Rome"
+        self.confirm(self.events(partner)[1])
+        self.deliver()
+        self.assertEqual(self.states(subscriber), ["pending", "cancelled"])
+
+    def test_an_endpoint_that_is_back_is_probed_with_an_event_that_is_not_confirmed(self):
+        """However many confirmed ones come before it: a probe is not spent on them."""
+        sink, subscriber = self.ours(503)
+        confirmed = self.partners(30)
+        self.deliver()
+        last = self.partners(1)
+        self.confirm(*self.events(*confirmed))
+        self.make_due()
+        self.deliver()
+        self.assertEqual(sink.events[-1]["record_id"], last.id)
+        self.assertEqual(len(sink.requests), 2)
+        self.assertEqual(self.states(subscriber), ["cancelled"] * 30 + ["delivered"])
+        self.assertFalse(subscriber.consecutive_failures)
+
+    def test_a_claim_that_only_cancels_looks_again(self):
+        sink, subscriber = self.ours(batch_size=1)
+        confirmed, last = self.partners(50), self.partners(1)
+        self.confirm(*self.events(*confirmed))
+        self.deliver()
+        self.assertEqual([event["record_id"] for event in sink.events], last.ids)
+        self.assertEqual(self.states(subscriber), ["cancelled"] * 50 + ["delivered"])
+
+    def test_confirmed_events_use_up_no_rate(self):
+        sink, subscriber = self.ours(rate_limit=2)
+        partners = self.partners(6)
+        self.confirm(*self.events(*partners[:3]))
+        self.deliver()
+        self.assertEqual([event["record_id"] for event in sink.events], partners[3:5].ids)
+        self.assertEqual(
+            self.states(subscriber), ["cancelled"] * 3 + ["delivered"] * 2 + ["pending"]
+        )
+
+    def test_the_first_of_a_record_goes_first_although_a_probe_looks_at_more(self):
+        sink, subscriber = self.ours(503)
+        partner = self.changed("Rome", "Oslo")
+        self.deliver()
+        subscriber.paused_until = False
+        now = fields.Datetime.now()
+        for minutes, delivery in enumerate(self.delivery_of(partner)):
+            delivery.next_attempt_at = now - timedelta(minutes=minutes + 1)  # the last one first
+        self.deliver()
+        self.make_due()
+        self.deliver()
+        cities = [event["payload"]["city"] for event in sink.events[3:]]
+        self.assertEqual(cities, [None, "Rome", "Oslo"])

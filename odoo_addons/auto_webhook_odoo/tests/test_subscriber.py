@@ -4,9 +4,9 @@ from unittest.mock import patch
 from psycopg2.errors import SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.modules.registry import Registry
-from odoo.tests import BaseCase, tagged
+from odoo.tests import BaseCase, Form, tagged
 from odoo.tests.common import get_db_name
 
 from ..delivery import sender
@@ -179,3 +179,63 @@ class TestSubscriber(SubscriberCase):
         subscriber = self.subscriber(active=False)
         self.assertEqual(self.woken_by(subscriber, {"active": True}), {subscriber.id})
         self.assertFalse(self.woken_by(subscriber, {"active": False}))
+
+
+@tagged("post_install", "-at_install")
+class TestReceiverUser(SubscriberCase):
+    """A new endpoint of a BridgeCore receiver is linked to the receiver's user."""
+
+    URL = "https://bridgecore.example.com/api/v1/webhooks/receive"
+
+    def setUp(self):
+        super().setUp()
+        group = self.env.ref("auto_webhook_odoo.group_webhook_receiver")
+        group.user_ids = False
+        self.manager = self.webhook_user("manager")  # in the group, because theirs implies it
+        self.receiver = self.webhook_user("receiver", login="bridgecore")
+        self.receiver.group_ids += self.env.ref("base.group_user")
+
+    def test_the_only_receiver_is_filled_in(self):
+        self.assertEqual(self.subscriber(url=self.URL).receiver_user_id, self.receiver)
+        form = Form(self.env["webhook.subscriber"])
+        form.name, form.url = "BridgeCore", self.URL
+        self.assertEqual(form.receiver_user_id, self.receiver)
+        form.url = "https://example.com/hook"
+        self.assertFalse(form.receiver_user_id)
+        form.url = self.URL
+        form.receiver_user_id = self.manager
+        self.assertEqual(form.save().receiver_user_id, self.manager)
+
+    def test_an_administrator_may_leave_it_empty(self):
+        form = Form(self.env["webhook.subscriber"])
+        form.name, form.url = "BridgeCore", self.URL
+        form.receiver_user_id = self.env["res.users"]
+        subscriber = form.save()
+        self.assertFalse(subscriber.receiver_user_id)
+        subscriber.url = self.URL.replace("bridgecore", "other")
+        self.assertFalse(subscriber.receiver_user_id)
+
+    def test_nobody_is_guessed(self):
+        self.assertFalse(self.subscriber(url="https://example.com/hook").receiver_user_id)
+        other = self.webhook_user("receiver", login="other")
+        other.group_ids += self.env.ref("base.group_user")
+        self.assertFalse(self.subscriber(url=self.URL).receiver_user_id)
+        other.active = False
+        self.assertEqual(self.subscriber(url=self.URL).receiver_user_id, self.receiver)
+        self.receiver.group_ids -= self.env.ref("auto_webhook_odoo.group_webhook_receiver")
+        self.assertFalse(self.subscriber(url=self.URL).receiver_user_id)
+
+    def test_an_endpoint_that_is_moved_elsewhere_loses_it(self):
+        """Otherwise events would be hidden from whoever is there."""
+        subscriber = self.subscriber(url=self.URL)
+        subscriber.url = self.URL.replace("bridgecore", "new")
+        self.assertEqual(subscriber.receiver_user_id, self.receiver)
+        subscriber.url = "https://example.com/hook"
+        self.assertFalse(subscriber.receiver_user_id)
+        subscriber.write({"url": "https://example.org/hook", "receiver_user_id": self.receiver.id})
+        self.assertEqual(subscriber.receiver_user_id, self.receiver)
+
+    def test_only_system_administrators_choose_it(self):
+        subscriber = self.subscriber(url=self.URL)
+        with self.assertRaises(AccessError):
+            subscriber.with_user(self.manager).receiver_user_id = self.manager

@@ -35,6 +35,17 @@ _VALUES = {
 }
 
 
+#: About how many bytes the keys and the short values of an event take.
+EVENT_FRAME = 500
+
+#: About how many bytes an event adds to a page. ``octet_length`` does not read a long value, which
+#: PostgreSQL stores elsewhere and perhaps compressed: its length stands in the row.
+EVENT_SIZE = f"""(
+    {EVENT_FRAME} + coalesce(octet_length(e.payload), 0)
+    + coalesce(octet_length(e.changed_fields), 0) + coalesce(octet_length(e.old_values), 0)
+)"""
+
+
 def event_json(id_key):
     """Return an SQL expression for the JSON text of an event.
 

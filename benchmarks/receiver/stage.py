@@ -100,4 +100,6 @@ def stage(stored: int) -> Iterator[Stage]:
         receiver = Receiver(redis_url, settings)
         exits.callback(receiver.stop)
         receiver.start("api")
-        yield Stage(receiver, bare_port)
+        made = Stage(receiver, bare_port)
+        made.parts.pulling.pull(SOURCE)  # before that, the receiver accepts no pushes
+        yield made

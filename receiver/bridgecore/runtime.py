@@ -1,8 +1,10 @@
 """Creates the parts of the receiver and connects them, once in each process."""
 
+from contextlib import suppress
 from functools import cache, cached_property
 
 from celery import Celery
+from redis.exceptions import RedisError
 
 from bridgecore.accepting.acceptance import Acceptance
 from bridgecore.config.settings import Settings, load_settings
@@ -36,10 +38,19 @@ class Runtime:
     @cached_property
     def celery(self) -> Celery:
         app = create_celery(self.settings)
-        app.make_room = self._make_room
+        app.make_room = self.make_room
         return app
 
-    def _make_room(self) -> None:
+    def keep_room(self) -> None:
+        """If Redis has little memory left, forget some of what is only kept for reading.
+
+        This needs no message: a Redis that is full takes none.
+        """
+        with suppress(RedisError):
+            if self.storage.memory.is_short():
+                self.make_room()
+
+    def make_room(self) -> None:
         """Forget some of what is only kept for reading."""
         for source in self.settings.sources_by_id:
             surplus = self.storage.dead_letters.surplus(source)

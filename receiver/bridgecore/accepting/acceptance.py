@@ -82,7 +82,7 @@ class Acceptance:
         """
         memory = self._storage.memory
         size = sum(len(event.body) for submission in submissions for event in submission.events)
-        if memory.has_room(size):
+        if not memory.is_short() and memory.has_room(size):
             return True
         forgotten = 0
         for source in self._settings.sources_by_id:
@@ -91,7 +91,8 @@ class Acceptance:
                 entries = self._storage.retention.make_room(source)
                 forgotten += entries
                 memory.measure()
-        log.warning("Redis is nearly full, forgotten early entries=%d", forgotten)
+        if forgotten:
+            log.warning("Redis is nearly full, forgotten early entries=%d", forgotten)
         return memory.has_room(size)
 
     def _unavailable(self, error: Exception) -> QueueUnavailable:

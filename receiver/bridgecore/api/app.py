@@ -1,5 +1,6 @@
 """Builds the web application of an API process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -29,6 +30,15 @@ A **source** is one Odoo database, named by its `database.uuid`. The **key** of 
 
 #: bodies of the largest size that may be read at the same time before their signature is checked
 _LARGE_BODIES = 8
+#: seconds between two looks at Redis' memory
+_ROOM_INTERVAL = 1.0
+
+
+async def _keep_room(parts: Runtime) -> None:
+    """Look after Redis' memory. Not a task of a worker: a full Redis takes no messages."""
+    while True:
+        await asyncio.sleep(_ROOM_INTERVAL)
+        await asyncio.to_thread(parts.keep_room)
 
 
 def create_app(parts: Runtime) -> FastAPI:
@@ -38,7 +48,9 @@ def create_app(parts: Runtime) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.intake.start()
         async with app.state.refusals.reporting():
+            room = asyncio.create_task(_keep_room(parts))
             yield
+            room.cancel()
         await app.state.intake.stop()
 
     app = FastAPI(

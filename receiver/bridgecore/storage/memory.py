@@ -44,13 +44,13 @@ class Memory:
         return True
 
     def is_short(self) -> bool:
-        """Return whether even the part that is kept free is being used up.
+        """Return whether so little is left that nothing should be stored that is only for reading.
 
         Raises:
             RedisError
         """
         self._refresh()
-        return self._left is not None and self._left < 0
+        return self._left is not None and self._left < self._headroom
 
     def is_relaxed(self) -> bool:
         """Return whether there is so much room that nothing has to be forgotten.
@@ -59,7 +59,7 @@ class Memory:
             RedisError
         """
         self._refresh()
-        return self._left is None or self._left > self._headroom
+        return self._left is None or self._left > 2 * self._headroom
 
     def _refresh(self) -> None:
         if time.monotonic() - self._measured_at >= _MAX_AGE:

@@ -77,6 +77,15 @@ class Receiver:
             if not child.alive():
                 raise child.error(f"ended with exit code {child.process.returncode}")
 
+    def has_read_feeds(self) -> bool:
+        """Whether it has read every feed to its end; before that it refuses pushes."""
+        response = requests.get(
+            f"{self.url}/api/v1/sync-states",
+            headers={"Authorization": f"Bearer {self.admin_token}"},
+            timeout=10,
+        )
+        return response.ok and all(s["feed_read_at"] for s in response.json()["sources"])
+
     def events(self, limit: int = 200) -> list[dict[str, Any]]:
         """What it has accepted, newest first, and how far each event got."""
         try:

@@ -135,6 +135,7 @@ class Stack:
             self.server.wait_until_ready()
             self.receiver.wait_until_ready("api", "worker")
             self.receiver.start("beat")  # its first pull finds everything up
+            self.receiver.children["beat"].wait_until(self.receiver.has_read_feeds, timeout=60)
 
     def check(self) -> None:
         """Raise if something that should be running has died."""

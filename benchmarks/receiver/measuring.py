@@ -112,6 +112,7 @@ def _memory(stage: Stage) -> int:
 def _forget_all(stage: Stage) -> None:
     """Empty the storage, as no worker runs that would."""
     stage.parts.storage.redis.flushdb()
+    stage.parts.pulling.pull(SOURCE)  # pushes wait for the feed after a loss of data
 
 
 def _until(condition: Callable[[], object], pause: float = 0.02, timeout: float = 600) -> None:

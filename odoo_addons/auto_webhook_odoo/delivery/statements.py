@@ -6,6 +6,7 @@ have locked.
 
 from ..postgres.planned import Planned
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+from .endpoint import COLUMNS
 
 # Existing deliveries are excluded with NOT EXISTS and not with ON CONFLICT. Under REPEATABLE READ,
 # ON CONFLICT fails if the sender has just updated the row, and the user would wait for the retry.
@@ -51,19 +52,8 @@ SCHEDULE = Planned(
     """,
 )
 
-#: The columns of ``webhook_subscriber`` that make an ``Endpoint``, in its order.
-ENDPOINT = """
-    url, auth_type, coalesce(auth_token, '') AS auth_token,
-    coalesce(api_key_header, '') AS api_key_header,
-    array_remove(ARRAY[
-        nullif(signing_secret, ''),
-        CASE WHEN previous_secret_until > statement_timestamp() AT TIME ZONE 'UTC'
-             THEN nullif(previous_secret, '') END
-    ], NULL) AS signing_secrets,
-    timeout, least(batch_size, nullif(batch_limit, 0)) AS batch_size,
-    coalesce(verify_ssl, FALSE) AS verify_ssl,
-    coalesce(allow_private_network, FALSE) AS allow_private_network
-"""
+#: The settings of a subscriber as columns, in the order of ``Endpoint``.
+ENDPOINT = ", ".join(f"{expression} AS {name}" for name, (_type, expression) in COLUMNS.items())
 
 _IS_WATCHED = "(coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0) > 0)"
 
@@ -110,9 +100,7 @@ CLAIM = Planned(
         **dict.fromkeys(("margin", "overrun"), "float"),
         "confirmed": "text",
     },
-    "TABLE (url varchar, auth_type varchar, auth_token varchar, api_key_header varchar,"
-    " signing_secrets text[], timeout int, batch_size int, verify_ssl bool,"
-    " allow_private_network bool,"
+    f"TABLE ({', '.join(f'{name} {sql_type}' for name, (sql_type, _) in COLUMNS.items())},"
     " id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
     " event_name text, event text, leased_until timestamp, held bool, confirmed bool)",
     f"""
@@ -213,9 +201,7 @@ CLAIM = Planned(
               FROM watched, (SELECT count(*) AS number FROM leased) leased
              WHERE subscriber.id = watched.id AND number > 0
         )
-        SELECT endpoint.url, endpoint.auth_type, endpoint.auth_token, endpoint.api_key_header,
-               endpoint.signing_secrets, endpoint.timeout, endpoint.batch_size,
-               endpoint.verify_ssl, endpoint.allow_private_network,
+        SELECT {", ".join(f"endpoint.{name}" for name in COLUMNS)},
                found.id, found.attempts, coalesce(found.replayed, FALSE), found.event_id,
                found.model, found.record_id, event.name, event.json, lease.until,
                found.id IN (SELECT id FROM held), found.confirmed

@@ -1,6 +1,5 @@
 """One attempt over HTTP. The module knows no ORM, so no transaction can be open meanwhile."""
 
-import base64
 import dataclasses
 import email.utils
 import math
@@ -10,12 +9,11 @@ import time
 
 from urllib3 import exceptions as errors
 from urllib3.connection import CertificateError
-from urllib3.util import SKIP_HEADER
 
 from ..wire.addresses import AddressRefusedError
 from ..wire.masking import longest_form, masked
-from ..wire.signature import SECRET_PREFIX, signature_headers
 from .connections import CertificatesError
+from .request import headers
 
 #: Statuses that are caused by the endpoint and not by the event.
 ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
@@ -34,34 +32,6 @@ def longest_attempt(timeout):
     gives up as ``/etc/resolv.conf`` says. In that case nothing is sent.
     """
     return timeout + _OVERRUN
-
-
-@dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """Where and how to deliver: a copy of a subscriber's settings, independent of the ORM."""
-
-    url: str
-    auth_type: str
-    auth_token: str
-    api_key_header: str
-    #: the newest first; while an old secret is still valid, both sign
-    signing_secrets: list
-    #: seconds for the whole attempt
-    timeout: float
-    #: events in one message
-    batch_size: int
-    verify_ssl: bool
-    allow_private_network: bool
-
-    @property
-    def secrets(self):
-        """Texts that must not be shown, whatever an endpoint answers; the longest first."""
-        token = self.auth_token
-        texts = {token, base64.b64encode(token.encode()).decode(), *self.signing_secrets}
-        texts.update(secret.removeprefix(SECRET_PREFIX) for secret in self.signing_secrets)
-        if self.auth_type == "basic":
-            texts.add(token.partition(":")[2])
-        return tuple(sorted(filter(None, texts), key=len, reverse=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +67,7 @@ def post(connections, endpoint, message_id, body):
             "POST",
             endpoint.url,
             body=body,
-            headers=_headers(endpoint, message_id, body),
+            headers=headers(endpoint, message_id, body),
             timeout=endpoint.timeout,
         )
     except Exception as error:  # http.client and idna raise errors of their own for odd answers
@@ -120,26 +90,6 @@ def post(connections, endpoint, message_id, body):
         endpoint_failed=response.status in ENDPOINT_STATUSES,
         retry_after=_retry_after(response),
     )
-
-
-def _headers(endpoint, message_id, body):
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "auto_webhook_odoo",
-        "Accept-Encoding": SKIP_HEADER,
-    }
-    if endpoint.signing_secrets:
-        headers |= signature_headers(endpoint.signing_secrets, message_id, int(time.time()), body)
-    else:
-        headers["webhook-id"] = message_id
-    token = endpoint.auth_token
-    if endpoint.auth_type == "bearer":
-        headers["Authorization"] = f"Bearer {token}"
-    elif endpoint.auth_type == "basic":
-        headers["Authorization"] = f"Basic {base64.b64encode(token.encode()).decode()}"
-    elif endpoint.auth_type == "api_key":
-        headers[endpoint.api_key_header] = token
-    return headers
 
 
 def _read_excerpt(response, secrets):

@@ -6,7 +6,8 @@ from odoo.exceptions import AccessError, UserError
 
 from ..delivery import sender, statements
 from ..delivery.dispatcher import LEASE_MARGIN, Claim, Leased
-from ..delivery.transport import Endpoint, longest_attempt
+from ..delivery.endpoint import Endpoint
+from ..delivery.transport import longest_attempt
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent

@@ -6,8 +6,9 @@ from odoo import api, fields, models
 from odoo.tools import SQL, plaintext2html
 
 from ..delivery import sender
+from ..delivery.endpoint import Endpoint
 from ..delivery.statements import ENDPOINT
-from ..delivery.transport import MAX_RETRY_AFTER, Endpoint
+from ..delivery.transport import MAX_RETRY_AFTER
 from ..wire.backoff import retry_delay
 
 _logger = logging.getLogger(__name__)

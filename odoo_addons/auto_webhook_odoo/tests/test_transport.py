@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from odoo.tests import BaseCase, tagged
 
 from ..delivery.connections import open_connections
-from ..delivery.transport import MAX_RETRY_AFTER, Endpoint, longest_attempt, post
+from ..delivery.endpoint import Endpoint
+from ..delivery.transport import MAX_RETRY_AFTER, longest_attempt, post
 from .sink import Sink
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -12,11 +12,8 @@ from urllib3.connection import CertificateError
 
 from ..wire.addresses import AddressRefusedError
 from ..wire.masking import longest_form, masked
-from .connections import CertificatesError
+from .connections import CertificatesError, NotConnectedError
 from .request import headers
-
-#: Statuses that are caused by the endpoint and not by the event.
-ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 
 #: Seconds. If an endpoint asks for a longer pause, the pause is this long all the same.
 MAX_RETRY_AFTER = 24 * 3600
@@ -46,13 +43,22 @@ class Outcome:
     response: str = ""
     #: milliseconds
     duration: int = 0
-    #: the endpoint caused the failure, not the event, so the attempt is not counted against the
-    #: event
-    endpoint_failed: bool = False
     #: seconds for which the endpoint asked to get no messages
     retry_after: int | None = None
     #: the endpoint accepted the connection, but did not read the message and answer it in time
     timed_out: bool = False
+    #: no connection could be opened, so nothing of the message was sent
+    unsent: bool = False
+
+    @property
+    def gone(self):
+        """Whether the endpoint wants no more messages, for ever (RFC 9110, 15.5.11)."""
+        return self.status == 410
+
+    @property
+    def too_much(self):
+        """Whether a smaller message might get through."""
+        return self.timed_out or self.status == 413
 
 
 def post(connections, endpoint, message_id, body):
@@ -76,8 +82,8 @@ def post(connections, endpoint, message_id, body):
             False,
             error=text,
             duration=_milliseconds_since(started),
-            endpoint_failed=True,
             timed_out=text == _TIMED_OUT,
+            unsent=any(isinstance(cause, NotConnectedError) for cause in _causes(error)),
         )
     delivered = 200 <= response.status < 300
     text = _read_excerpt(response, endpoint.secrets)
@@ -87,8 +93,7 @@ def post(connections, endpoint, message_id, body):
         error=None if delivered else f"{_meaning(response.status)} {text[:200]}".strip(),
         response=text,
         duration=_milliseconds_since(started),
-        endpoint_failed=response.status in ENDPOINT_STATUSES,
-        retry_after=_retry_after(response),
+        retry_after=None if delivered else _retry_after(response),
     )
 
 
@@ -130,7 +135,7 @@ def _causes(error):
 
 
 _TIMED_OUT = "The endpoint did not answer in time."
-_DROPPED = "The endpoint refused or dropped the connection."
+_DROPPED = "The endpoint dropped the connection."
 
 #: The error that urllib3 wraps decides, because urllib3's own errors differ between its versions.
 _FAILURES = (
@@ -144,7 +149,8 @@ _FAILURES = (
     (socket.gaierror, "The name of the endpoint is unknown."),
     (errors.ConnectTimeoutError, "The endpoint did not accept the connection in time."),
     ((errors.TimeoutError, TimeoutError), _TIMED_OUT),
-    (errors.ProtocolError, _DROPPED),
+    (ConnectionRefusedError, "The endpoint refused the connection."),
+    ((errors.ProtocolError, OSError), _DROPPED),
 )
 
 _MEANINGS = {

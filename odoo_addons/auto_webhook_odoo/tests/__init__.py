@@ -2,6 +2,7 @@ from . import (
     test_addresses,
     test_backoff,
     test_batches,
+    test_blame,
     test_capture,
     test_capture_odoo_models,
     test_capture_random,

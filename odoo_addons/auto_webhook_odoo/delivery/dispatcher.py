@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from ..wire.message import batch, batch_message_id, extended, message_id
-from .transport import post
+from .oauth import post
 
 #: Seconds that a process may work on a claim. The lease lasts that long plus one attempt.
 LEASE_MARGIN = 30

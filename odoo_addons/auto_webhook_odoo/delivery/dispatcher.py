@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..wire.message import batch, batch_message_id, extended, message_id
 from .blame import Evidence
-from .transport import post
+from .oauth import post
 
 #: Seconds that a process may work on a claim. The lease lasts that long plus one attempt.
 LEASE_MARGIN = 30

@@ -77,7 +77,7 @@ def post(connections, endpoint, message_id, body):
             timeout=endpoint.timeout,
         )
     except Exception as error:  # http.client and idna raise errors of their own for odd answers
-        text = _describe(error)
+        text = describe(error)
         return Outcome(
             False,
             error=text,
@@ -93,12 +93,20 @@ def post(connections, endpoint, message_id, body):
         error=None if delivered else f"{_meaning(response.status)} {text[:200]}".strip(),
         response=text,
         duration=_milliseconds_since(started),
-        retry_after=None if delivered else _retry_after(response),
+        retry_after=None if delivered else retry_after(response),
     )
 
 
 def _read_excerpt(response, secrets):
-    """Return the beginning of a response's body, without secrets.
+    """Return the beginning of a response's body, without secrets."""
+    excerpt = read_beginning(response, _RESPONSE_EXCERPT + longest_form(secrets))
+    if excerpt is None:
+        return "(The answer is compressed and not shown.)"
+    return masked(excerpt, _RESPONSE_EXCERPT, secrets)
+
+
+def read_beginning(response, length):
+    """Return the first bytes of a response's body, or None if the body is compressed.
 
     A short body is read completely, so its connection can be used again. A longer body is cut off
     together with its connection.
@@ -106,19 +114,17 @@ def _read_excerpt(response, secrets):
     # Without the header urllib3 builds no decoders. A header can name thousands of them.
     encoding = response.headers.pop("Content-Encoding", "identity")
     try:
-        excerpt = response.read(_RESPONSE_EXCERPT + longest_form(secrets), decode_content=False)
+        beginning = response.read(length, decode_content=False)
     except Exception:  # the status is known, and it decides
-        excerpt = b""
+        beginning = b""
     finally:
         if not response.closed:  # it is closed after its last byte
             response.close()
         response.release_conn()
-    if excerpt and encoding.strip().lower() != "identity":
-        return "(The answer is compressed and not shown.)"
-    return masked(excerpt, _RESPONSE_EXCERPT, secrets)
+    return beginning if encoding.strip().lower() == "identity" or not beginning else None
 
 
-def _describe(error):
+def describe(error):
     """Return in words why there is no answer, without anything that a URL or a header may hold."""
     for kinds, text in _FAILURES:
         for cause in _causes(error):
@@ -173,7 +179,7 @@ def _meaning(status):
     return f"HTTP {status}: {_MEANINGS.get(status, 'the endpoint failed.')}"
 
 
-def _retry_after(response):
+def retry_after(response):
     """Return the seconds in a ``Retry-After`` header, a number or a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     if value.isascii() and value.isdecimal():

@@ -15,7 +15,8 @@ for every kind of failure: *a failure belongs to the endpoint until another even
 
 Three failures need no evidence. If no connection could be opened, no event was sent, so the
 endpoint is away. An endpoint that answers ``Retry-After`` counts as away, too, unless the event has
-failed before: then only the event waits as long. 410 ends everything.
+failed before: then only the event waits as long. If it answers so to a batch, the next ones are
+smaller, so that an event that is always answered so is alone in the end. 410 ends everything.
 
 A batch that fails says nothing about its events. It is narrowed down until the culprit is alone.
 """
@@ -50,7 +51,7 @@ class Standing:
         self.suspected = delivery.suspected
         #: failures for which it was suspected, and now is to blame
         self.proven = 0
-        #: the epoch in which it failed last, or None
+        #: the epoch in which it failed last; 0 if it has not failed
         self.failed_epoch = delivery.failed_epoch
         #: the ``Outcome`` of its last attempt, or None if it was not attempted
         self.outcome = None
@@ -59,7 +60,7 @@ class Standing:
 
     @property
     def has_failed(self):
-        return self.failed_epoch is not None
+        return self.failed_epoch > 0
 
 
 class Evidence:
@@ -119,11 +120,16 @@ class Evidence:
         elif outcome.retry_after is not None and not (standing and standing.has_failed):
             if standing:
                 standing.failed_epoch = self.epoch
+            else:
+                self._note_too_many(message)
             self._note_away(standing)
         elif standing:
             self._note_failed(message[0].id, standing)
         elif outcome.too_much:
-            self.too_many = min(self.too_many or len(message), len(message))
+            self._note_too_many(message)
+
+    def _note_too_many(self, message):
+        self.too_many = min(self.too_many or len(message), len(message))
 
     def _note_accepted(self, message):
         for delivery in message:

@@ -25,7 +25,7 @@ class Leased(NamedTuple):
     attempts: int
     #: as in ``blame.Standing``
     suspected: int
-    failed_epoch: int | None
+    failed_epoch: int
     replayed: bool
     event_id: int
     model: str
@@ -50,7 +50,7 @@ class Health(NamedTuple):
     #: it is paused and probed
     away: bool = False
     #: as in ``blame``
-    epoch: int = 0
+    epoch: int = 1
     #: how many deliveries are suspects
     suspects: int = 0
 
@@ -131,7 +131,7 @@ def _messages(claim):
     the timeout. So do the later ones of its record.
     """
     together, size = [], 0
-    failing = {_record_of(d) for d in claim.deliveries if d.failed_epoch is not None}
+    failing = {_record_of(d) for d in claim.deliveries if d.failed_epoch}
     for delivery in claim.deliveries:
         if _record_of(delivery) in failing:
             continue

@@ -67,7 +67,7 @@ def _admitted(condition):
     return f"""
             SELECT id, coalesce(consecutive_failures, 0) AS failures,
                    coalesce(pauses, 0) > 0 AS away, mod(coalesce(pauses, 0), 2) = 1 AS newest_first,
-                   coalesce(epoch, 0) AS epoch, coalesce(rate_limit, 0) AS rate_limit,
+                   coalesce(epoch, 1) AS epoch, coalesce(rate_limit, 0) AS rate_limit,
                    CASE WHEN greatest(paused_until, next_batch_at)
                              > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
                         WHEN pauses > 0 THEN 1
@@ -133,7 +133,7 @@ CLAIM = Planned(
               FROM webhook_delivery later
              WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
-               AND failed_epoch IS NULL
+               AND coalesce(failed_epoch, 0) = 0
                AND NOT EXISTS (
                     SELECT FROM webhook_delivery
                      WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
@@ -242,7 +242,8 @@ CLAIM = Planned(
                     THEN (SELECT count(*) FROM webhook_delivery
                            WHERE subscriber_id = %(subscriber_id)s AND suspected > 0)
                     ELSE 0 END,
-               found.id, found.attempts, coalesce(found.suspected, 0), found.failed_epoch,
+               found.id, found.attempts, coalesce(found.suspected, 0),
+               coalesce(found.failed_epoch, 0),
                coalesce(found.replayed, FALSE), found.event_id,
                found.model, found.record_id, event.name, event.json, lease.until,
                found.id IN (SELECT id FROM held), found.confirmed

@@ -45,7 +45,7 @@ class WebhookAttempt(models.Model):
             if not (standing := attempted.get(delivery.id)):
                 continue
             outcome = standing.outcome
-            if not outcome.delivered or delivery.failed_epoch is not None:
+            if not outcome.delivered or delivery.failed_epoch:
                 attempts.append(
                     {
                         "delivery_id": delivery.id,

@@ -151,7 +151,7 @@ class WebhookDelivery(models.Model):
             "state": "pending",
             "attempts": 0,
             "suspected": 0,
-            "failed_epoch": None,
+            "failed_epoch": 0,
             "next_attempt_at": now,
             "leased_until": False,
         }

@@ -48,9 +48,10 @@ class WebhookSubscriber(models.Model):
         help="How often the endpoint was paused since it last accepted an event.",
     )
     epoch = fields.Integer(
+        default=1,
         readonly=True,
         copy=False,
-        help="How often the endpoint has accepted an event after a failure.",
+        help="A number that grows whenever the endpoint accepts an event after a failure.",
     )
     last_error = fields.Text(
         readonly=True, copy=False, help="Why the last message failed, in words."

@@ -32,6 +32,12 @@ class DeliveryCase(WebhookCase):
         )
         return sink, subscriber
 
+    @staticmethod
+    def refusing(status, records):
+        """Return the judge of a sink that refuses the events of these records."""
+        ids = set(records.ids)
+        return lambda events: status if any(e["record_id"] in ids for e in events) else 200
+
     def partners(self, number):
         return self.env["res.partner"].create([{"name": f"P{index}"} for index in range(number)])
 

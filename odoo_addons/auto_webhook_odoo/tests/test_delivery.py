@@ -301,7 +301,7 @@ class TestDelivery(DeliveryCase):
     def test_later_events_do_not_wait_for_a_replay(self):
         sink, _subscriber = self.sink(500)
         partner = self.partners(1)
-        self.env.flush_all()
+        self.env.cr.flush()
         self.delivery_of(partner).state = "dead"
         self.delivery_of(partner).action_retry()
         self.deliver()

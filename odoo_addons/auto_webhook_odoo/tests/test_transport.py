@@ -196,7 +196,7 @@ class TestTransport(BaseCase):
     def test_an_answer_that_breaks_off_is_not_asked_for_again(self):
         url, requests = self.dying_server(b"HTTP/1.1 2")
         outcome = self.post_often(url, 2)[1]
-        self.assertEqual(outcome.error, "The endpoint refused or dropped the connection.")
+        self.assertEqual(outcome.error, "The endpoint dropped the connection.")
         self.assertEqual(requests, [True, True])
 
     def test_a_connection_that_dies_at_once_is_not_opened_again(self):
@@ -207,7 +207,7 @@ class TestTransport(BaseCase):
                 requests.append(connection.recv(65536))
 
         outcome = send(endpoint(self.raw_server(talk)))
-        self.assertEqual(outcome.error, "The endpoint refused or dropped the connection.")
+        self.assertEqual(outcome.error, "The endpoint dropped the connection.")
         self.assertEqual(len(requests), 1)
 
     def test_each_request_on_a_kept_connection_has_all_its_time(self):

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 
+from ..wire.proxy import parse_proxy
 from ..wire.signature import SECRET_PREFIX
 
 
@@ -22,6 +23,20 @@ class Endpoint:
     batch_size: int
     verify_ssl: bool
     allow_private_network: bool
+    #: PEM, for an endpoint that asks for one; or empty
+    client_certificate: str = ""
+    client_key: str = ""
+    #: of all subscribers (Settings → Webhooks), as ``wire.proxy`` reads them; or empty
+    proxy: str = ""
+    proxy_exceptions: str = ""
+
+    @property
+    def way(self):
+        """The settings on which connections depend: arguments of ``open_connections``."""
+        return (
+            *(self.allow_private_network, self.verify_ssl),
+            *(self.client_certificate, self.client_key, self.proxy, self.proxy_exceptions),
+        )
 
     @property
     def secrets(self):
@@ -31,7 +46,17 @@ class Endpoint:
         texts.update(secret.removeprefix(SECRET_PREFIX) for secret in self.signing_secrets)
         if self.auth_type == "basic":
             texts.add(token.partition(":")[2])
+        if self.proxy:
+            texts |= parse_proxy(self.proxy).secrets
         return tuple(sorted(filter(None, texts), key=len, reverse=True))
+
+
+def _parameter(key):
+    """Return the SQL expression of a system parameter.
+
+    Odoo's own cache of them would not do: a lane does not learn that another process changed one.
+    """
+    return f"coalesce((SELECT value FROM ir_config_parameter WHERE key = '{key}'), '')"  # noqa: S608
 
 
 #: ``{field of Endpoint: (SQL type, expression over webhook_subscriber)}``
@@ -52,4 +77,8 @@ COLUMNS = {
     "batch_size": ("int", "least(batch_size, nullif(batch_limit, 0))"),
     "verify_ssl": ("bool", "coalesce(verify_ssl, FALSE)"),
     "allow_private_network": ("bool", "coalesce(allow_private_network, FALSE)"),
+    "client_certificate": ("text", "coalesce(client_certificate, '')"),
+    "client_key": ("text", "coalesce(client_key, '')"),
+    "proxy": ("text", _parameter("auto_webhook_odoo.proxy")),
+    "proxy_exceptions": ("text", _parameter("auto_webhook_odoo.proxy_exceptions")),
 }

@@ -26,6 +26,7 @@ from . import (
     webhook_replay,
     webhook_snapshot,
     webhook_subscriber,
+    webhook_subscriber_certificate,
     webhook_subscriber_credentials,
     webhook_subscriber_health,
     webhook_tally,

@@ -18,7 +18,7 @@ _REFRESH = timedelta(seconds=10)  # the last answer is noted no more often, to s
 #: Fields whose values may be the reason why an endpoint failed.
 _CONNECTION = {
     *("url", "auth_type", "auth_token", "api_key_header", "signing_secret"),
-    *("verify_ssl", "allow_private_network"),
+    *("verify_ssl", "allow_private_network", "client_certificate", "client_key"),
 }
 
 #: The state of an endpoint of which nothing is known, such as a new one.

@@ -10,6 +10,7 @@ from odoo.tests import BaseCase, Form, tagged
 from odoo.tests.common import get_db_name
 
 from ..delivery import sender
+from .certificates import issue
 from .common import WebhookCase
 
 _SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -53,8 +54,10 @@ class TestSecretsAndSender(BaseCase):
             subscribers = api.Environment(cr, SUPERUSER_ID, {})["webhook.subscriber"]
             subscriber_id = subscribers.create({"name": "Sink", "url": _URL}).id
         self.addCleanup(self.remove, registry, subscriber_id)
-        for values in ({"auth_token": "abc"}, {"signing_secret": _SECRET}):
-            with self.subTest(**values), registry.cursor() as cr:
+        client = issue("odoo.example")
+        certificate = {"client_certificate": client.certificate, "client_key": client.key}
+        for values in ({"auth_token": "abc"}, {"signing_secret": _SECRET}, certificate):
+            with self.subTest(names=list(values)), registry.cursor() as cr:
                 env = api.Environment(cr, SUPERUSER_ID, {})
                 subscriber = env["webhook.subscriber"].browse(subscriber_id)
                 self.assertEqual(subscriber.name, "Sink")  # the transaction has begun
@@ -157,9 +160,11 @@ class TestSubscriber(SubscriberCase):
         return {woken for call in wake_sender.call_args_list for woken in call.args[1]}
 
     def test_a_pause_ends_when_the_connection_is_changed(self):
+        client = issue("odoo.example")
         for values in (
             *({"url": "https://example.org"}, {"auth_type": "bearer", "auth_token": "abc"}),
             *({"signing_secret": _SECRET}, {"verify_ssl": False}),
+            {"client_certificate": client.certificate, "client_key": client.key},
         ):
             subscriber = self.subscriber()
             now = fields.Datetime.now()

@@ -17,8 +17,10 @@ _ALERT = re.compile(r"\balert ([a-z ]+)")
 _ABOUT_CERTIFICATE = {
     *("certificate required", "bad certificate", "unsupported certificate"),
     *("certificate revoked", "certificate expired", "certificate unknown", "unknown ca"),
-    *("access denied", "decrypt error"),
+    "access denied",
 }
+
+_EXPIRED = "The client certificate has expired. Enter a new one in the form of the subscriber."
 
 
 class CertificatesError(ValueError):
@@ -61,22 +63,19 @@ def failed_handshake(error, client_certificate):
     """
     found = _ALERT.search(str(error))
     alert = found[1].strip() if found else ""
-    if alert in _ABOUT_CERTIFICATE and not client_certificate:
+    if alert == "handshake failure":
+        cause = "does not accept the client certificate"
+        if not client_certificate:
+            cause = "asks for a client certificate"
+        elif has_expired(client_certificate):
+            return _EXPIRED
+        return f"The endpoint {cause}, or has no version or cipher of TLS in common with Odoo."
+    if alert not in _ABOUT_CERTIFICATE:
+        return "The endpoint does not speak TLS, or an incompatible version of it."
+    if not client_certificate:
         return (
             "The endpoint asks for a client certificate. Enter one in the form of the subscriber."
         )
-    if client_certificate and alert in {*_ABOUT_CERTIFICATE, "handshake failure"}:
-        if has_expired(client_certificate):
-            return "The client certificate has expired. Enter a new one."
-        if alert == "handshake failure":
-            return (
-                "The endpoint broke off the TLS handshake: it does not accept the client "
-                "certificate, or has no version of TLS and no cipher in common with Odoo."
-            )
-        return f"The endpoint does not accept the client certificate ({alert})."
-    if alert == "handshake failure":
-        return (
-            "The endpoint broke off the TLS handshake: it asks for a client certificate, or has no "
-            "version of TLS and no cipher in common with Odoo."
-        )
-    return "The endpoint does not speak TLS, or an incompatible version of it."
+    if has_expired(client_certificate):
+        return _EXPIRED
+    return f"The endpoint does not accept the client certificate ({alert})."

@@ -147,10 +147,16 @@ def _setting(error, _endpoint):
     return f"Settings → Webhooks: {error}."
 
 
-def _untrusted(error, _endpoint):
+def _untrusted(error, endpoint):
     """Return why the endpoint's certificate is not trusted. The reason names hosts at most."""
     reason = getattr(error, "verify_message", str(error)).rstrip(".")
-    return f"The certificate of the endpoint could not be verified: {reason}."
+    text = f"The certificate of the endpoint could not be verified: {reason}."
+    if proxy := _proxy(endpoint):
+        text += (
+            f" If the proxy {proxy} opens encrypted connections, name its authority in "
+            "REQUESTS_CA_BUNDLE in Odoo's environment."
+        )
+    return text
 
 
 def _unknown_name(error, _endpoint):
@@ -211,10 +217,13 @@ def _through(endpoint):
 
     In an answer to ``https`` the proxy has no part.
     """
-    if not endpoint.proxy or not endpoint.url.lower().startswith("http:"):
-        return ""
-    proxy = proxy_of(parse_url(endpoint.url).host, endpoint.proxy, endpoint.proxy_exceptions)
+    proxy = endpoint.url.lower().startswith("http:") and _proxy(endpoint)
     return f" The answer came through the proxy {proxy}." if proxy else ""
+
+
+def _proxy(endpoint):
+    host = parse_url(endpoint.url).host
+    return proxy_of(host, endpoint.proxy, endpoint.proxy_exceptions)
 
 
 def _retry_after(response):

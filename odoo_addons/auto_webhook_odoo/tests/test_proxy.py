@@ -117,12 +117,12 @@ class TestThroughProxy(ServerCase):
         """Have names that begin so resolve to these addresses here, and no others."""
         system = _SYSTEM_LOOK_UP
 
-        def numeric_only(host, *args, **options):
-            options.pop("flags", None)
-            host = addresses.get(host.partition(".")[0], host)
-            return system(host, *args, **options, flags=socket.AI_NUMERICHOST)
+        def look_up(host, *args, flags=0, **options):
+            if not flags:
+                host = addresses.get(host.partition(".")[0], host)
+            return system(host, *args, flags=socket.AI_NUMERICHOST, **options)
 
-        self.startPatcher(patch("socket.getaddrinfo", numeric_only))
+        self.startPatcher(patch("socket.getaddrinfo", look_up))
 
     def secure_server(self):
         """Return the URL of a server whose certificate is trusted."""
@@ -210,6 +210,13 @@ class TestThroughProxy(ServerCase):
                     error = send(target).error
                     self.assertIn(refused or "502", error)
                     self.assertEqual(bool(proxy.heads), not refused)
+
+    def test_literal_addresses_are_checked_however_busy_this_machine_is(self):
+        proxy = self.proxy(refusal=b"")
+        with patch.object(tunnel, "_looked_up", return_value=()):  # no answer in time
+            error = send(self.through(proxy, "https://169.254.169.254/")).error
+        self.assertIn("link-local", error)
+        self.assertFalse(proxy.heads)
 
     def test_a_name_server_that_says_nothing_holds_up_no_delivery(self):
         stop = threading.Event()
@@ -301,12 +308,22 @@ class TestThroughProxy(ServerCase):
             through = f"The answer came through the proxy 127.0.0.1:{proxy.port}."
             self.assertEqual(send(target).error, f"{text} {through} ***")
 
+    def test_a_proxy_that_opens_encrypted_connections_is_suspected(self):
+        url = self.tls_server(issue("hooks.example.com")).replace("localhost", "hooks.example.com")
+        proxy = self.proxy({"hooks.example.com": "127.0.0.1"})
+        error = send(self.through(proxy, url)).error
+        self.assertRegex(error, r"could not be verified: self.signed certificate\. If the proxy ")
+        self.assertIn(f"127.0.0.1:{proxy.port} opens encrypted connections", error)
+
     def test_settings_that_were_not_checked(self):
         target = endpoint("https://hooks.example.com/", proxy="http://user:secret@proxy")
         self.assertRegex(send(target).error, r"^Settings → Webhooks: the proxy must have the form")
         self.assertNotIn("secret", send(target).error)
         target = endpoint("https://a.example/", proxy="http://proxy:1", proxy_exceptions="*")
         self.assertRegex(send(target).error, r"^Settings → Webhooks: “\*” is neither")
+        sink = Sink(400)
+        self.addCleanup(sink.close)
+        self.assertEqual(send(endpoint(sink.url, proxy="proxy")).status, 400)  # without the proxy
 
 
 @tagged("post_install", "-at_install")
@@ -376,6 +393,23 @@ class TestUnusedProxy(TransactionCase):
                 hint = self.hint(url, {name: secret})
                 self.assertIn(f" sets {name}, which webhooks do not use", hint)
                 self.assertNotIn("secret", hint)
+
+    def test_send_test_shows_the_hint_if_there_was_no_answer(self):
+        sink = Sink(500)
+        self.addCleanup(sink.close)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            closed = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        for url, hinted in ((sink.url, False), (closed, True)):
+            subscriber = self.env["webhook.subscriber"].create(
+                {"name": "Sink", "url": url, "allow_private_network": True}
+            )
+            with (
+                patch.object(self.env.cr, "commit"),
+                patch.dict(os.environ, HTTP_PROXY="http://user:secret@proxy:3128"),
+            ):
+                shown = subscriber.action_test()["params"]["message"]
+            self.assertEqual("sets HTTP_PROXY, which webhooks do not use" in shown, hinted, shown)
+            self.assertNotIn("secret", shown)
 
     def test_no_hint_without_a_reason(self):
         self.assertEqual(self.hint("https://a.example", {}), "")

@@ -24,6 +24,10 @@ class Endpoint:
     batch_size: int
     verify_ssl: bool
     allow_private_network: bool
+    #: ``[[name, value], …]`` that an administrator has added; None if there are none
+    own_headers: list | None = None
+    #: ``oauth.Client`` as a dict; None without OAuth
+    oauth: dict | None = None
     #: PEM, for an endpoint that asks for one; or empty
     client_certificate: str = ""
     client_key: str = ""
@@ -47,6 +51,10 @@ class Endpoint:
         texts.update(secret.removeprefix(SECRET_PREFIX) for secret in self.signing_secrets)
         if self.auth_type == "basic":
             texts.add(token.partition(":")[2])
+        for _name, value in self.own_headers or ():
+            texts |= {value, value.partition(" ")[2]}  # with and without a scheme like Bearer
+        if self.oauth:
+            texts.add(self.oauth["secret"])
         if self.proxy:
             with contextlib.suppress(ProxySettingError):  # then no connection goes through it
                 texts |= parse_proxy(self.proxy).secrets
@@ -79,6 +87,18 @@ COLUMNS = {
     "batch_size": ("int", "least(batch_size, nullif(batch_limit, 0))"),
     "verify_ssl": ("bool", "coalesce(verify_ssl, FALSE)"),
     "allow_private_network": ("bool", "coalesce(allow_private_network, FALSE)"),
+    "own_headers": ("jsonb", "own_headers"),
+    "oauth": (
+        "jsonb",
+        """CASE WHEN auth_type = 'oauth2' THEN jsonb_build_object(
+            'url', oauth_token_url,
+            'id', oauth_client_id,
+            'secret', oauth_client_secret,
+            'in_body', oauth_client_auth = 'body',
+            'scope', coalesce(oauth_scope, ''),
+            'audience', coalesce(oauth_audience, '')
+        ) END""",
+    ),
     "client_certificate": ("text", "coalesce(client_certificate, '')"),
     "client_key": ("text", "coalesce(client_key, '')"),
     "proxy": ("text", _parameter("auto_webhook_odoo.proxy")),

@@ -8,7 +8,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..delivery.connections import open_connections
-from ..delivery.transport import post
+from ..delivery.oauth import post
 from ..wire.message import batch
 
 STATES = [
@@ -41,7 +41,7 @@ class WebhookSubscriber(models.Model):
     """
 
     _name = "webhook.subscriber"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["webhook.secrets", "mail.thread", "mail.activity.mixin"]
     _description = "Webhook Subscriber"
     _webhook_recordable = False
     _order = "name"
@@ -166,13 +166,6 @@ class WebhookSubscriber(models.Model):
         users = group.user_ids.filtered(lambda user: user.active and not user.share)
         return users if len(users) == 1 else users.browse()
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        vals_list = [self._add_missing_default_values(vals) for vals in vals_list]
-        for vals in vals_list:
-            self._check_values(vals, missing=True)
-        return super().create(vals_list)
-
     def copy_data(self, default=None):
         """A copy is disabled, and sends nothing until a user enables it."""
         vals_list = super().copy_data(default)
@@ -191,19 +184,9 @@ class WebhookSubscriber(models.Model):
             )
 
     @api.model
-    def _check_values(self, vals, missing=False):
-        """Refuse values that the database would refuse.
-
-        Odoo would log the statement that the database refuses, with its secrets.
-
-        :param bool missing: whether all required fields must be there
-        :raises ValidationError: if a value is missing or outside of its limits
-        """
-        for name, field in self._fields.items():
-            if field.required and (name in vals or missing) and vals.get(name) in (None, False):
-                raise ValidationError(
-                    self.env._("%s cannot be empty.", field._description_string(self.env))
-                )
+    def _check_values(self, vals, missing=False):  # pylint: disable=missing-return
+        """Also refuse numbers outside of their limits."""
+        super()._check_values(vals, missing)
         for name in _LIMITS.keys() & vals.keys():
             lowest, highest = _LIMITS[name]
             field = self._fields[name]
@@ -221,33 +204,46 @@ class WebhookSubscriber(models.Model):
         """Return whether any of these fields gets another value."""
         current = self.sudo()
         return any(
-            (current[name] or False) != (vals[name] or False) for name in names & vals.keys()
+            # commands change the records of a one2many field
+            self._fields[name].type == "one2many"
+            or (current[name] or False) != (vals[name] or False)
+            for name in names & vals.keys()
         )
 
     @api.constrains("url")
     def _check_url(self):
         for subscriber in self:
-            try:
-                parts = parse_url(subscriber.url)
-                (parts.host or "").encode("idna")  # as the connection will encode it
-            except (LocationParseError, UnicodeError):
-                parts = Url()
-            if parts.scheme not in ("http", "https") or not parts.host:
-                raise ValidationError(
-                    self.env._("The URL must be an address that starts with http:// or https://")
+            self._check_address(subscriber.url)
+
+    @api.model
+    def _check_address(self, url):
+        """Return the parts of a URL that requests are sent to.
+
+        :raises ValidationError: if it is no address for HTTP, or holds a user or a password
+        """
+        try:
+            parts = parse_url(url)
+            (parts.host or "").encode("idna")  # as the connection will encode it
+        except (LocationParseError, UnicodeError):
+            parts = Url()
+        if parts.scheme not in ("http", "https") or not parts.host:
+            raise ValidationError(
+                self.env._("The URL must be an address that starts with http:// or https://")
+            )
+        if parts.auth is not None:
+            raise ValidationError(
+                self.env._(
+                    "A user and a password in the URL could be read by others. Choose the "
+                    "authentication “User and Password (Basic)” instead."
                 )
-            if parts.auth is not None:
-                raise ValidationError(
-                    self.env._(
-                        "A user and a password in the URL could be read by others. Choose the "
-                        "authentication “User and Password (Basic)” instead."
-                    )
-                )
+            )
+        return parts
 
     def action_test(self):
         """Send a batch without events, and show the outcome."""
         self.ensure_one()
         self.check_access("write")
+        self._check_credentials()
         endpoint = self._endpoint()
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         # No transaction may be open while the endpoint is talked to.

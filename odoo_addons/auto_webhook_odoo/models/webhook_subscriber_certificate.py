@@ -23,12 +23,6 @@ class WebhookSubscriber(models.Model):
         help="The private key of the client certificate. PEM, without a password.",
     )
 
-    def write(self, vals):
-        """Save; the key must not get into a statement that the database refuses and Odoo logs."""
-        if "client_key" in vals:
-            self._lock()
-        return super().write(vals)
-
     @api.constrains("client_certificate", "client_key")
     def _check_client_certificate(self):
         for subscriber in self.sudo():

@@ -8,6 +8,7 @@ import time
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, ValidationError
+from odoo.modules.module import get_module_path
 from odoo.tests import BaseCase, TransactionCase, tagged
 
 from ..delivery import sender, tunnel
@@ -363,6 +364,13 @@ class TestSettings(SubscriberCase):
         self.assertFalse(failing.consecutive_failures or failing.paused_until)
         woken = {number for call in wake_sender.call_args_list for number in call.args[1]}
         self.assertEqual(woken, {failing.id})
+
+    def test_a_neutralised_copy_has_no_proxy(self):
+        self.save(webhook_proxy="http://user:secret@proxy.example.com:3128")
+        self.env.flush_all()
+        script = pathlib.Path(get_module_path("auto_webhook_odoo"), "data", "neutralize.sql")
+        self.env.cr.execute(script.read_text())
+        self.assertEqual(self.subscriber()._endpoint().proxy, "")
 
     def test_only_system_administrators_read_the_proxy(self):
         manager = self.webhook_user("manager")

@@ -77,7 +77,7 @@ class TestTransport(ServerCase):
                 url = sink.url.replace("127.0.0.1", host)
                 outcome = send(endpoint(url, allow_private_network=False))
                 self.assertIn("private network", outcome.error)
-                self.assertTrue(outcome.endpoint_failed)
+                self.assertTrue(outcome.unsent)
         self.assertFalse(sink.requests)
 
     def test_a_refused_address_is_not_even_connected_to(self):
@@ -244,7 +244,7 @@ class TestTransport(ServerCase):
         outcome = send(endpoint(self.raw_server(talk), timeout=1))
         self.assertLess(time.monotonic() - started, 3)
         self.assertIn("in time", outcome.error)
-        self.assertTrue(outcome.endpoint_failed)
+        self.assertFalse(outcome.unsent)
         self.assertTrue(outcome.timed_out)
 
     def test_an_answer_without_end_is_cut_off(self):
@@ -277,7 +277,7 @@ class TestTransport(ServerCase):
 
         outcome = send(endpoint(self.raw_server(talk)))
         self.assertEqual(outcome.error, "The endpoint's answer is not HTTP/1.1, or breaks off.")
-        self.assertTrue(outcome.endpoint_failed)
+        self.assertFalse(outcome.unsent)
 
     def test_secrets_that_are_echoed_are_masked(self):
         secret = "whsec_" + "QUJD" * 8
@@ -291,7 +291,7 @@ class TestTransport(ServerCase):
                 signing_secrets=(secret,),
             )
         )
-        self.assertFalse(outcome.endpoint_failed, outcome.error)
+        self.assertEqual(outcome.status, 400, outcome.error)
         self.assertEqual(outcome.response, "bad key *** and *** and dXNlcjpwYXNz")
         self.assertNotIn("token-of-the-test", outcome.error)
         outcome = send(endpoint(sink.url, auth_type="basic", auth_token="user:pass"))

@@ -27,3 +27,6 @@ $neutralize$;
 
 -- keys that open the original's feed would open the copy's
 DELETE FROM res_users_apikeys WHERE scope = 'webhook';
+
+-- the proxy belongs to the original's network, and its address may hold a password
+DELETE FROM ir_config_parameter WHERE key = 'auto_webhook_odoo.proxy';

@@ -85,7 +85,7 @@ def deliver(database, subscriber_id, connections_for):
         if not claim.deliveries:
             return claim.wait
         endpoint = claim.endpoint
-        connections = connections_for(endpoint.allow_private_network, endpoint.verify_ssl)
+        connections = connections_for(*endpoint.way)
         evidence = send(connections, claim, started + LEASE_MARGIN)
         with database.transaction() as env:
             settled = env["webhook.delivery"]._record(claim, evidence)

@@ -1,8 +1,10 @@
 """Where and how to deliver."""
 
 import base64
+import contextlib
 import dataclasses
 
+from ..wire.proxy import ProxySettingError, parse_proxy
 from ..wire.signature import SECRET_PREFIX
 
 
@@ -26,6 +28,20 @@ class Endpoint:
     own_headers: list | None = None
     #: ``oauth.Client`` as a dict; None without OAuth
     oauth: dict | None = None
+    #: PEM, for an endpoint that asks for one; or empty
+    client_certificate: str = ""
+    client_key: str = ""
+    #: of all subscribers (Settings → Webhooks), as ``wire.proxy`` reads them; or empty
+    proxy: str = ""
+    proxy_exceptions: str = ""
+
+    @property
+    def way(self):
+        """The settings on which connections depend: arguments of ``open_connections``."""
+        return (
+            *(self.allow_private_network, self.verify_ssl),
+            *(self.client_certificate, self.client_key, self.proxy, self.proxy_exceptions),
+        )
 
     @property
     def secrets(self):
@@ -39,7 +55,18 @@ class Endpoint:
             texts |= {value, value.partition(" ")[2]}  # with and without a scheme like Bearer
         if self.oauth:
             texts.add(self.oauth["secret"])
+        if self.proxy:
+            with contextlib.suppress(ProxySettingError):  # then no connection goes through it
+                texts |= parse_proxy(self.proxy).secrets
         return tuple(sorted(filter(None, texts), key=len, reverse=True))
+
+
+def _parameter(key):
+    """Return the SQL expression of a system parameter.
+
+    Odoo's own cache of them would not do: a lane does not learn that another process changed one.
+    """
+    return f"coalesce((SELECT value FROM ir_config_parameter WHERE key = '{key}'), '')"  # noqa: S608
 
 
 #: ``{field of Endpoint: (SQL type, expression over webhook_subscriber)}``
@@ -72,4 +99,8 @@ COLUMNS = {
             'audience', coalesce(oauth_audience, '')
         ) END""",
     ),
+    "client_certificate": ("text", "coalesce(client_certificate, '')"),
+    "client_key": ("text", "coalesce(client_key, '')"),
+    "proxy": ("text", _parameter("auto_webhook_odoo.proxy")),
+    "proxy_exceptions": ("text", _parameter("auto_webhook_odoo.proxy_exceptions")),
 }

@@ -72,7 +72,7 @@ def post(connections, endpoint, message_id, body):
 def _post(connections, endpoint, message_id, body, deadline):
     """Send a message with the token in memory, and once more with a new one if that is refused."""
     holder = _holder(endpoint)
-    fetch = functools.partial(_fetch, connections, Client(**endpoint.oauth))
+    fetch = functools.partial(_fetch, connections, endpoint)
     while True:
         token, is_new = holder.token(fetch, deadline)
         bearer = dataclasses.replace(
@@ -141,15 +141,17 @@ def _new_holder(*_settings):
     return _Holder()
 
 
-def _fetch(connections, client, timeout):
+def _fetch(connections, endpoint, timeout):
     """Ask for a token, and return it and the seconds for which it is valid.
 
     :raises _TokenError: if there is none
     """
+    client = Client(**endpoint.oauth)
     try:
         response = connections.urlopen("POST", client.url, timeout=timeout, **_request(client))
     except Exception as error:  # http.client and idna raise errors of their own for odd answers
-        raise _TokenError(f"The token endpoint failed: {transport.describe(error)}") from error
+        reason = transport.describe(error, dataclasses.replace(endpoint, url=client.url))
+        raise _TokenError(f"The token endpoint failed: {reason}") from error
     secrets = tuple(sorted({client.basic, client.secret}, key=len, reverse=True))
     text = transport.read_beginning(response, _LARGEST_ANSWER + longest_form(secrets)) or b""
     answer = _parsed(text)

@@ -126,7 +126,8 @@ class _Lane(threading.Thread):
         self._lanes, self._key = lanes, key
 
     def run(self):
-        connections_for = functools.cache(open_connections)
+        # only those of the present settings: secrets of earlier ones are not kept
+        connections_for = functools.lru_cache(maxsize=1)(open_connections)
         errors, wait = 0, 0
         with contextlib.closing(Database(self.dbname, self._lanes.limits)) as database:
             while self._wait_for_work(wait):

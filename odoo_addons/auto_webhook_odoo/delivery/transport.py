@@ -2,6 +2,7 @@
 
 import dataclasses
 import email.utils
+import http.client
 import math
 import socket
 import ssl
@@ -9,11 +10,16 @@ import time
 
 from urllib3 import exceptions as errors
 from urllib3.connection import CertificateError
+from urllib3.util import parse_url
 
 from ..wire.addresses import AddressRefusedError
 from ..wire.masking import longest_form, masked
-from .connections import CertificatesError, NotConnectedError
+from ..wire.proxy import ProxySettingError, proxy_of
+from .answers import EndlessAnswerError
+from .connections import NotConnectedError
 from .request import headers
+from .tls import CertificatesError, failed_handshake
+from .tunnel import ProxyFailedError
 
 #: Seconds. If an endpoint asks for a longer pause, the pause is this long all the same.
 MAX_RETRY_AFTER = 24 * 3600
@@ -77,7 +83,7 @@ def post(connections, endpoint, message_id, body):
             timeout=endpoint.timeout,
         )
     except Exception as error:  # http.client and idna raise errors of their own for odd answers
-        text = describe(error)
+        text = describe(error, endpoint)
         return Outcome(
             False,
             error=text,
@@ -87,10 +93,11 @@ def post(connections, endpoint, message_id, body):
         )
     delivered = 200 <= response.status < 300
     text = _read_excerpt(response, endpoint.secrets)
+    meaning = "" if delivered else _meaning(response.status) + _through(endpoint)
     return Outcome(
         delivered,
         status=response.status,
-        error=None if delivered else f"{_meaning(response.status)} {text[:200]}".strip(),
+        error=None if delivered else f"{meaning} {text[:200]}".strip(),
         response=text,
         duration=_milliseconds_since(started),
         retry_after=None if delivered else retry_after(response),
@@ -124,12 +131,12 @@ def read_beginning(response, length):
     return beginning if encoding.strip().lower() == "identity" or not beginning else None
 
 
-def describe(error):
+def describe(error, endpoint):
     """Return in words why there is no answer, without anything that a URL or a header may hold."""
     for kinds, text in _FAILURES:
         for cause in _causes(error):
             if isinstance(cause, kinds):
-                return text or str(cause)
+                return text if isinstance(text, str) else text(cause, endpoint)
     return f"The request could not be sent ({type(error).__name__})."
 
 
@@ -143,27 +150,65 @@ def _causes(error):
 _TIMED_OUT = "The endpoint did not answer in time."
 _DROPPED = "The endpoint dropped the connection."
 
+
+def _own_text(error, _endpoint):
+    return str(error)
+
+
+def _setting(error, _endpoint):
+    return f"Settings → Webhooks: {error}."
+
+
+def _untrusted(error, endpoint):
+    """Return why the endpoint's certificate is not trusted. The reason names hosts at most."""
+    reason = getattr(error, "verify_message", str(error)).rstrip(".")
+    text = f"The certificate of the endpoint could not be verified: {reason}."
+    if proxy := _proxy(endpoint):
+        text += (
+            f" If the proxy {proxy} opens encrypted connections, name its authority in "
+            "REQUESTS_CA_BUNDLE in Odoo's environment."
+        )
+    return text
+
+
+def _unknown_name(error, _endpoint):
+    if error.errno == socket.EAI_AGAIN:
+        return "No name server answers for the name of the endpoint."
+    return "The name of the endpoint is unknown."
+
+
+def _tls_failure(error, endpoint):
+    return failed_handshake(error, endpoint.client_certificate)
+
+
+#: What an error means: a text, or a function that returns the text for the error and the endpoint.
 #: The error that urllib3 wraps decides, because urllib3's own errors differ between its versions.
 _FAILURES = (
-    ((AddressRefusedError, CertificatesError), ""),  # their own text says it
-    (
-        (ssl.SSLCertVerificationError, CertificateError),
-        "The certificate of the endpoint could not be verified.",
-    ),
+    ((AddressRefusedError, CertificatesError, ProxyFailedError), _own_text),
+    (ProxySettingError, _setting),
+    ((ssl.SSLCertVerificationError, CertificateError), _untrusted),
     ((ssl.SSLEOFError, ssl.SSLZeroReturnError), _DROPPED),
-    (ssl.SSLError, "The endpoint does not speak TLS, or an incompatible version of it."),
-    (socket.gaierror, "The name of the endpoint is unknown."),
+    (ssl.SSLError, _tls_failure),
+    (socket.gaierror, _unknown_name),
     (errors.ConnectTimeoutError, "The endpoint did not accept the connection in time."),
     ((errors.TimeoutError, TimeoutError), _TIMED_OUT),
+    (EndlessAnswerError, "The endpoint sent informational answers (HTTP 1xx) and no final one."),
     (ConnectionRefusedError, "The endpoint refused the connection."),
+    (ConnectionError, _DROPPED),  # one of them is an HTTPException, too
+    (
+        (http.client.HTTPException, errors.InvalidHeader),
+        "The endpoint's answer is not HTTP/1.1, or breaks off.",
+    ),
     ((errors.ProtocolError, OSError), _DROPPED),
 )
 
 _MEANINGS = {
+    101: "the endpoint wants to speak another protocol.",
     400: "the endpoint does not understand the message.",
     401: "the endpoint does not accept the credentials or the signature.",
     403: "the endpoint does not allow this request.",
     404: "there is no endpoint at this address.",
+    407: "the proxy asks for a user and a password, or does not accept them.",
     410: "the endpoint wants no more messages.",
     413: "the message is too large for the endpoint.",
     422: "the endpoint cannot accept the message.",
@@ -177,6 +222,20 @@ def _meaning(status):
     if 300 <= status < 400:
         return f"HTTP {status}: the endpoint redirects to another address. Enter that one as URL."
     return f"HTTP {status}: {_MEANINGS.get(status, 'the endpoint failed.')}"
+
+
+def _through(endpoint):
+    """Return a sentence that names the proxy, if the answer may be its own; else nothing.
+
+    In an answer to ``https`` the proxy has no part.
+    """
+    proxy = endpoint.url.lower().startswith("http:") and _proxy(endpoint)
+    return f" The answer came through the proxy {proxy}." if proxy else ""
+
+
+def _proxy(endpoint):
+    host = parse_url(endpoint.url).host
+    return proxy_of(host, endpoint.proxy, endpoint.proxy_exceptions)
 
 
 def retry_after(response):

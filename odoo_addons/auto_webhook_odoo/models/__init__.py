@@ -27,6 +27,7 @@ from . import (
     webhook_secrets,
     webhook_snapshot,
     webhook_subscriber,
+    webhook_subscriber_certificate,
     webhook_subscriber_credentials,
     webhook_subscriber_header,
     webhook_subscriber_health,

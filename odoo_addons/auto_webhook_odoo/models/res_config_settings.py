@@ -2,8 +2,12 @@ import re
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.tools import SQL
 
+from ..wire.proxy import ProxySettingError, parse_exceptions, parse_proxy
 from .ir_http import split_origins
+
+_PROXY = ("webhook_proxy", "webhook_proxy_exceptions")
 
 _ORIGIN = re.compile(r"https?://[^\s/@?#]+|\*")
 
@@ -47,6 +51,53 @@ class ResConfigSettings(models.TransientModel):
         help="Origins such as https://app.example.com, separated by commas. Needed only by web "
         "apps that call the feed from the browser. Empty: none. *: all.",
     )
+
+    webhook_proxy = fields.Char(
+        string="Proxy",
+        config_parameter="auto_webhook_odoo.proxy",
+        groups="base.group_system",
+        help="Endpoints are reached through this proxy: http://host:port or "
+        "http://user:password@host:port. Only system administrators can read it. The proxy looks "
+        "up names by itself, so Odoo can no longer check every address. Odoo still refuses what it "
+        "knows to be link-local, and what it knows to be private unless “Private Network” is "
+        "ticked at the subscriber. The proxy has to refuse what else Odoo must not reach, such as "
+        "private addresses behind names that only the proxy knows. Empty: endpoints are reached "
+        "directly. HTTPS_PROXY and HTTP_PROXY of Odoo's environment are not used.",
+    )
+    webhook_proxy_exceptions = fields.Char(
+        string="Reached Without the Proxy",
+        config_parameter="auto_webhook_odoo.proxy_exceptions",
+        help="Hosts such as bridgecore.example.com, *.example.com for all hosts below that domain, "
+        "and networks such as 10.0.0.0/8 for endpoints whose URL holds an IP address; separated by "
+        "commas. This machine (localhost, 127.0.0.1) is always reached without the proxy.",
+    )
+
+    def set_values(self):
+        """Save; try endpoints that failed again if they are now reached in another way."""
+        parameters = self.env["ir.config_parameter"].sudo()
+        names = [self._fields[name].config_parameter for name in _PROXY]
+        before = [parameters.get_param(name) for name in names]
+        # If another transaction has changed them, this statement fails, and not one with a password
+        # in it, which Odoo would log.
+        self.env.cr.execute(
+            SQL("SELECT FROM ir_config_parameter WHERE key = ANY(%s) FOR NO KEY UPDATE", names),
+            log_exceptions=False,
+        )
+        result = super().set_values()
+        if [parameters.get_param(name) for name in names] != before:
+            failing = self.env["webhook.subscriber"].search([("consecutive_failures", ">", 0)])
+            failing.action_resume()
+        return result
+
+    @api.constrains(*_PROXY)
+    def _check_webhook_proxy(self):
+        for settings in self:
+            try:
+                parse_exceptions(settings.webhook_proxy_exceptions or "")
+                if settings.webhook_proxy:
+                    parse_proxy(settings.webhook_proxy)
+            except ProxySettingError as error:
+                raise ValidationError(self.env._("The proxy cannot be used: %s.", error)) from None
 
     @api.constrains("webhook_cors_origins")
     def _check_webhook_cors_origins(self):

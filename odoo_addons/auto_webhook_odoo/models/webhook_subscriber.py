@@ -1,3 +1,4 @@
+import os
 import uuid
 
 from urllib3.exceptions import LocationParseError
@@ -35,7 +36,8 @@ class WebhookSubscriber(models.Model):
     """An endpoint that instant events are pushed to.
 
     This file holds its address and limits. ``webhook_subscriber_credentials.py`` holds tokens and
-    signing secrets, and ``webhook_subscriber_health.py`` how the endpoint is doing.
+    signing secrets, ``webhook_subscriber_certificate.py`` the client certificate, and
+    ``webhook_subscriber_health.py`` how the endpoint is doing.
     """
 
     _name = "webhook.subscriber"
@@ -246,7 +248,7 @@ class WebhookSubscriber(models.Model):
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         # No transaction may be open while the endpoint is talked to.
         self.env.cr.commit()  # pylint: disable=invalid-commit
-        connections = open_connections(endpoint.allow_private_network, endpoint.verify_ssl)
+        connections = open_connections(*endpoint.way)
         body = batch(source, []).encode()
         outcome = post(connections, endpoint, f"{source}_ping_{uuid.uuid4().hex}", body)
         if outcome.delivered:
@@ -259,6 +261,8 @@ class WebhookSubscriber(models.Model):
             message = self.env._(
                 "%(error)s (after %(duration)s ms)", error=outcome.error, duration=outcome.duration
             )
+            if outcome.status is None:
+                message += self._unused_proxy(endpoint)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -269,6 +273,23 @@ class WebhookSubscriber(models.Model):
                 "sticky": not outcome.delivered,
             },
         }
+
+    @api.model
+    def _unused_proxy(self, endpoint):
+        """Return a hint if Odoo's environment names a proxy that webhooks do not use; else nothing.
+
+        The hint names the variable and not its value, which may hold a password.
+        """
+        scheme = endpoint.url.partition(":")[0].lower()
+        names = [f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
+        name = next(filter(os.environ.get, names), None)
+        if endpoint.proxy or not name:
+            return ""
+        return " " + self.env._(
+            "Odoo's environment sets %s, which webhooks do not use. If this endpoint is reached "
+            "through a proxy only, enter the proxy under Settings → Webhooks.",
+            name,
+        )
 
     def action_view_deliveries(self):
         """List the deliveries to this endpoint."""

@@ -19,7 +19,7 @@ _REFRESH = timedelta(seconds=10)  # the last answer is noted no more often, to s
 #: Fields whose values may be the reason why an endpoint failed.
 _CONNECTION = {
     *("url", "auth_type", "auth_token", "api_key_header", "signing_secret"),
-    *("verify_ssl", "allow_private_network", "header_ids"),
+    *("verify_ssl", "allow_private_network", "client_certificate", "client_key", "header_ids"),
     *("oauth_token_url", "oauth_client_id", "oauth_client_secret"),
     *("oauth_client_auth", "oauth_scope", "oauth_audience"),
 }

@@ -34,7 +34,7 @@ class TestSecurity(WebhookCase):
         manager = self.webhook_user("manager")
         subscriber = self.subscriber.with_user(manager)
         self.assertEqual(subscriber.name, "Sink")
-        for field in ("signing_secret", "auth_token"):
+        for field in ("signing_secret", "auth_token", "client_certificate", "client_key"):
             with self.subTest(field=field), self.assertRaises(AccessError):
                 subscriber.read([field])
 

@@ -1,5 +1,7 @@
+import gc
 import os
 import threading
+import weakref
 from unittest.mock import patch
 
 from odoo.service import server
@@ -35,3 +37,28 @@ class TestSender(BaseCase):
             master.pid = os.getppid()  # we are one of its workers
             sender.wake("nowhere", [1])
             self.assertTrue(self.lanes.lanes)
+
+    def test_a_lane_keeps_no_connections_of_earlier_settings(self):
+        """They would hold secrets that an administrator has replaced."""
+        kept = []
+
+        def deliver(_database, _subscriber_id, connections_for):
+            if not kept:
+                first = connections_for(True, True, "certificate", "key")
+                self.assertIs(connections_for(True, True, "certificate", "key"), first)
+                kept.append(weakref.ref(first))
+                self.lanes.lanes["nowhere", 1].woken = True
+            else:
+                connections_for(True, True, "certificate", "new key")
+                gc.collect()
+                kept.append(kept[0]())
+
+        with (
+            patch.object(sender, "deliver", deliver),
+            patch.object(sender, "Database"),
+            patch.object(sender, "_LINGER", 0),
+        ):
+            lane = self.lanes.lanes["nowhere", 1] = sender._Lane(self.lanes, ("nowhere", 1))
+            lane.woken = True
+            lane.run()
+        self.assertEqual(kept[1:], [None])

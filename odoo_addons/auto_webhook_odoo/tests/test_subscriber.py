@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 
 from ..delivery import sender
+from .certificates import issue
 from .common import WebhookCase
 
 _SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -100,9 +101,11 @@ class TestSubscriber(SubscriberCase):
         return {woken for call in wake_sender.call_args_list for woken in call.args[1]}
 
     def test_a_pause_ends_when_the_connection_is_changed(self):
+        client = issue("odoo.example")
         for values in (
             *({"url": "https://example.org"}, {"auth_type": "bearer", "auth_token": "abc"}),
             *({"signing_secret": _SECRET}, {"verify_ssl": False}),
+            {"client_certificate": client.certificate, "client_key": client.key},
         ):
             subscriber = self.subscriber()
             now = fields.Datetime.now()

@@ -17,14 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from odoo.tests import BaseCase, tagged
+from odoo.tests import tagged
 
 from ..delivery.connections import open_connections
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import MAX_RETRY_AFTER, longest_attempt, post
+from .servers import ANSWER, ServerCase
 from .sink import Sink
-
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def endpoint(url, **values):
@@ -42,7 +41,7 @@ def endpoint(url, **values):
 
 
 def send(target, body=b"{}"):
-    connections = open_connections(target.allow_private_network, target.verify_ssl)
+    connections = open_connections(*target.way)
     return post(connections, target, "msg_1", body)
 
 
@@ -65,31 +64,11 @@ def self_signed_certificate():
 
 
 @tagged("post_install", "-at_install")
-class TestTransport(BaseCase):
+class TestTransport(ServerCase):
     def sink(self, *answers):
         sink = Sink(*answers)
         self.addCleanup(sink.close)
         return sink
-
-    def raw_server(self, talk):
-        """Return the URL of a server that calls ``talk`` with each connection."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listener.close)
-
-        def talk_and_close(connection):
-            with connection:
-                talk(connection)
-
-        def serve():
-            while True:
-                try:
-                    connection, _address = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=talk_and_close, args=(connection,), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
     def test_the_address_that_is_connected_to_is_checked_before_anything_is_sent(self):
         sink = self.sink()
@@ -121,18 +100,6 @@ class TestTransport(BaseCase):
         self.assertLess(time.monotonic() - started, 4)
         self.assertEqual(outcome.error, "The endpoint did not accept the connection in time.")
         self.assertFalse(outcome.timed_out)
-
-    def server_of(self, answer):
-        """Return the URL of a server with one answer, and the set of connections it has had."""
-        clients = set()
-
-        def talk(connection):
-            clients.add(connection.getpeername())
-            with contextlib.suppress(OSError):  # the client leaves
-                while connection.recv(65536):
-                    connection.sendall(answer)
-
-        return self.raw_server(talk), clients
 
     def post_often(self, url, times=3):
         target = endpoint(url)
@@ -196,7 +163,7 @@ class TestTransport(BaseCase):
     def test_an_answer_that_breaks_off_is_not_asked_for_again(self):
         url, requests = self.dying_server(b"HTTP/1.1 2")
         outcome = self.post_often(url, 2)[1]
-        self.assertEqual(outcome.error, "The endpoint dropped the connection.")
+        self.assertEqual(outcome.error, "The endpoint's answer is not HTTP/1.1, or breaks off.")
         self.assertEqual(requests, [True, True])
 
     def test_a_connection_that_dies_at_once_is_not_opened_again(self):
@@ -309,7 +276,7 @@ class TestTransport(BaseCase):
             connection.close()
 
         outcome = send(endpoint(self.raw_server(talk)))
-        self.assertFalse(outcome.delivered)
+        self.assertEqual(outcome.error, "The endpoint's answer is not HTTP/1.1, or breaks off.")
         self.assertFalse(outcome.unsent)
 
     def test_secrets_that_are_echoed_are_masked(self):
@@ -412,12 +379,12 @@ class TestTransport(BaseCase):
 
     def test_certificates(self):
         url, certificate = self.tls_server()
-        untrusted = "The certificate of the endpoint could not be verified."
+        untrusted = "The certificate of the endpoint could not be verified"
         variables = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
         with patch.dict(os.environ):
             for variable in variables:
                 os.environ.pop(variable, None)
-            self.assertEqual(send(endpoint(url)).error, untrusted)
+            self.assertRegex(send(endpoint(url)).error, f"^{untrusted}: self.signed certificate.$")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of urllib3, about exactly this
                 self.assertTrue(send(endpoint(url, verify_ssl=False)).delivered)
@@ -426,7 +393,8 @@ class TestTransport(BaseCase):
                     os.environ[variable] = certificate
                     self.assertTrue(send(endpoint(url)).delivered)
                     wrong_name = url.replace("localhost", "127.0.0.1")
-                    self.assertEqual(send(endpoint(wrong_name)).error, untrusted)
+                    mismatch = send(endpoint(wrong_name)).error
+                    self.assertRegex(mismatch, f"^{untrusted}: .*127.0.0.1")
                     os.environ[variable] = "/nowhere"
                     self.assertIn("/nowhere", send(endpoint(url)).error)
 
@@ -443,5 +411,9 @@ class TestTransport(BaseCase):
         self.assertEqual(outcome.error, "The endpoint did not accept the connection in time.")
 
     def test_a_name_that_does_not_exist(self):
-        outcome = send(endpoint("http://nowhere.invalid/"))
-        self.assertEqual(outcome.error, "The name of the endpoint is unknown.")
+        for error, text in (
+            (socket.EAI_NONAME, "The name of the endpoint is unknown."),
+            (socket.EAI_AGAIN, "No name server answers for the name of the endpoint."),
+        ):
+            with patch("socket.getaddrinfo", side_effect=socket.gaierror(error, "?")):
+                self.assertEqual(send(endpoint("http://nowhere.invalid/")).error, text)

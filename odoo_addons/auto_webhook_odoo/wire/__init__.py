@@ -4,4 +4,4 @@ Plain values come in, and plain values go out. Nothing here imports Odoo, opens 
 the clock, or keeps a state.
 """
 
-from . import addresses, backoff, cursor, event, jsontext, masking, message, signature
+from . import addresses, backoff, cursor, event, jsontext, masking, message, proxy, signature

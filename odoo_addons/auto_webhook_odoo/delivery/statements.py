@@ -99,6 +99,8 @@ def _admitted(condition):
 # feed are cancelled instead. A probe and a rate limit lease few deliveries, and many may be
 # confirmed. So the statement always looks at as many as a claim may hold.
 #
+# Only the first row has the settings of the endpoint.
+#
 # The commit does not wait for the disk. If PostgreSQL crashes and forgets a lease, the delivery is
 # sent again, as after a crash of the sender.
 CLAIM = Planned(
@@ -250,10 +252,14 @@ CLAIM = Planned(
           FROM endpoint
          CROSS JOIN lease
          CROSS JOIN (
-                SELECT *, FALSE AS confirmed FROM due
-                 UNION ALL
-                SELECT *, TRUE FROM candidate WHERE id IN (SELECT id FROM confirmed)
+                SELECT *, row_number() OVER (ORDER BY event_id) AS number
+                  FROM (
+                        SELECT *, FALSE AS confirmed FROM due
+                         UNION ALL
+                        SELECT *, TRUE FROM candidate WHERE id IN (SELECT id FROM confirmed)
+                       ) every
                ) found
+          LEFT JOIN endpoint settings ON found.number = 1
           LEFT JOIN LATERAL (
                 SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
                   FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1

@@ -69,7 +69,8 @@ class WebhookSubscriber(models.Model):
     def action_resume(self):
         """End the pause now."""
         self.env["webhook.delivery"]._check_manager()
-        self.sudo()._begin_anew(_FRESH)
+        self._forgive()
+        self.sudo().write(_FRESH)
         sender.wake_sender(self.env.cr, self.ids)
 
     def action_enable(self):
@@ -81,7 +82,8 @@ class WebhookSubscriber(models.Model):
         enabled = vals.get("state") == "enabled"
         anew = self.filtered(lambda endpoint: enabled or endpoint._differs(vals, _CONNECTION))
         told = {"disabled_reason": False} if enabled else {}
-        anew._begin_anew({**_FRESH, **told, **vals})
+        anew._forgive()
+        super(WebhookSubscriber, anew).write({**_FRESH, **told, **vals})
         super(WebhookSubscriber, self - anew).write(vals)
         if enabled:
             self.activity_unlink(["auto_webhook_odoo.activity_endpoint_disabled"])
@@ -205,11 +207,10 @@ class WebhookSubscriber(models.Model):
                 )
             )
 
-    def _begin_anew(self, vals):
-        """Save, and hold no earlier failure against the deliveries of these endpoints."""
+    def _forgive(self):
+        """Hold no earlier failure against the deliveries to these endpoints."""
         for subscriber in self:
             self.env["webhook.delivery"]._acquit(subscriber)
-        return super().write(vals)
 
     def _disable(self, reason):
         # A message in the chatter would run code of other addons, which must not undo the outcome.

@@ -224,7 +224,7 @@ class TestBlame(BaseCase):
                 found[delivery.record_id].append((delivery.state, delivery.attempts))
         return found
 
-    def read(self, subscriber_id, *names):
+    def values(self, subscriber_id, *names):
         with self.env() as env:
             subscriber = env["webhook.subscriber"].browse(subscriber_id)
             return [subscriber[name] for name in names]
@@ -332,7 +332,7 @@ class TestBlame(BaseCase):
                     self.assertLess(sent, 20)
                 else:
                     self.assertEqual(sent, 10)
-                self.assertEqual(self.read(subscriber, "pauses"), [0])
+                self.assertEqual(self.values(subscriber, "pauses"), [0])
 
     def test_an_endpoint_that_fails_in_any_way_is_paused_and_no_attempt_is_used_up(self):
         for failure in _FAILURES:
@@ -343,7 +343,7 @@ class TestBlame(BaseCase):
                 self.assertFalse(self.run_until_quiet(subscriber, model, events, until=9_000))
                 found = itertools.chain(*self.deliveries(subscriber).values())
                 self.assertEqual(set(found), {("pending", 0)})
-                self.assertTrue(all(self.read(subscriber, "failing_since", "pauses")))
+                self.assertTrue(all(self.values(subscriber, "failing_since", "pauses")))
                 pauses = 9_000 / _LONGEST_WAIT * 1.5
                 self.assertLess(len(model.history), pauses + 20)
                 self.assertTrue(self.run_until_quiet(subscriber, model))

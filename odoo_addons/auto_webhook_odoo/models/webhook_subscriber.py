@@ -7,6 +7,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..delivery.connections import open_connections
+from ..delivery.shown_request import WatchedConnections, shown_headers
 from ..delivery.transport import post
 from ..wire.message import batch
 
@@ -244,15 +245,9 @@ class WebhookSubscriber(models.Model):
 
     def action_test(self):
         """Send a batch without events, and show the outcome."""
-        self.ensure_one()
-        self.check_access("write")
-        endpoint = self._endpoint()
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        # No transaction may be open while the endpoint is talked to.
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        connections = open_connections(endpoint.allow_private_network, endpoint.verify_ssl)
         body = batch(source, []).encode()
-        outcome = post(connections, endpoint, f"{source}_ping_{uuid.uuid4().hex}", body)
+        outcome, _headers = self._post(f"{source}_ping_{uuid.uuid4().hex}", body)
         if outcome.delivered:
             message = self.env._(
                 "The endpoint answered HTTP %(status)s after %(duration)s ms.",
@@ -273,6 +268,23 @@ class WebhookSubscriber(models.Model):
                 "sticky": not outcome.delivered,
             },
         }
+
+    def _post(self, message_id, body):
+        """Send a body now, and commit before. It does not count as a delivery.
+
+        :return: ``(Outcome, the headers as text, without secrets)``
+        :raises AccessError: if the user may not change the subscriber
+        """
+        self.ensure_one()
+        self.check_access("write")
+        endpoint = self._endpoint()
+        # No transaction may be open while the endpoint is talked to.
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        connections = WatchedConnections(
+            open_connections(endpoint.allow_private_network, endpoint.verify_ssl)
+        )
+        outcome = post(connections, endpoint, message_id, body)
+        return outcome, shown_headers(endpoint, connections.headers, body, sent=True)
 
     def action_view_deliveries(self):
         """List the deliveries to this endpoint."""

@@ -22,7 +22,7 @@ from benchmarks.push.results import Results
 from benchmarks.push.server import Prepared, prepare
 from benchmarks.push.sink import Sink, sink
 from benchmarks.push.targets import verdicts
-from benchmarks.push.variants import ERPDOO, OURS, QUEUE_JOB, VARIANTS, Variant
+from benchmarks.push.variants import ERPDOO, OURS, OWN, QUEUE_JOB, VARIANTS, Variant
 from benchmarks.reporting import Verdict, conditions, run
 from devstack import console
 from devstack.databases import Databases
@@ -182,6 +182,9 @@ def measure(results: Results, one: Prepared, plan: Plan, token: str) -> None:
         bursts = [bench.burst() for _ in range(_BURSTS)]
         results.add_rates("burst", key, [burst.from_commit for burst in bursts])
         results.add_rates("burst, whole", key, [burst.from_request for burst in bursts])
+        if one.variant in OWN:
+            rates = [bench.beside_a_bad_one() for _ in range(_BURSTS)]
+            results.add_rates("burst, one bad", key, rates)
         with server.busy():
             results.add_latencies("busy", key, bench.latencies(plan.transactions))
         if one.variant.keeps and plan.backlog:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.push.server import Running
-from benchmarks.push.sink import Arrival, Sink
+from benchmarks.push.sink import REFUSED, Arrival, Sink
 from benchmarks.push.variants import FIELD, Told
 from devstack import DevstackError
 
@@ -69,10 +69,25 @@ class Bench:
     def burst(self) -> Burst:
         """How fast the events of many contacts arrive that are created in one transaction."""
         asked = time.monotonic_ns()
-        created = self._create(range(BURST))
+        created = self._create([self._contact(number) for number in range(BURST)])
         last = self._gather(created, _LOST)[-1].nanoseconds
         committed = max(self.server.commits().values())
         return Burst(BURST * 1e9 / (last - committed), BURST * 1e9 / (last - asked))
+
+    def beside_a_bad_one(self) -> float:
+        """Events a second up to the last of a burst in which the endpoint refuses one more event.
+
+        The figure counts the events that the endpoint accepts, as in `burst`.
+        """
+        contacts = [self._contact(number) for number in range(BURST + 1)]
+        contacts[BURST // 2][FIELD] = REFUSED.decode()
+        created = self._create(contacts)
+        bad = list(created)[BURST // 2]
+        good = {record_id: told for record_id, told in created.items() if record_id != bad}
+        last = self._gather(good, _LOST)[-1].nanoseconds
+        committed = max(self.server.commits().values())
+        self.server.give_up(bad)
+        return BURST * 1e9 / (last - committed)
 
     def backlog(self, events: int) -> float:
         """Events a second, from the first to the last arrival of many that have been waiting.
@@ -82,7 +97,8 @@ class Bench:
         self.server.hold_back()
         wanted: dict[int, list[str]] = {}
         for start in range(0, events // 2, _CHUNK):
-            wanted |= self._create(range(start, min(start + _CHUNK, events // 2)))
+            numbers = range(start, min(start + _CHUNK, events // 2))
+            wanted |= self._create([self._contact(number) for number in numbers])
         ids = list(wanted)
         for start in range(0, len(ids), _CHUNK):
             chunk, value = ids[start : start + _CHUNK], f"Seller {self.token} {start}"
@@ -94,9 +110,8 @@ class Bench:
         arrivals = self._gather(wanted, _LOST_BACKLOG)
         return events / ((arrivals[-1].nanoseconds - arrivals[0].nanoseconds) / 1e9)
 
-    def _create(self, numbers: range) -> dict[int, list[str]]:
+    def _create(self, contacts: list[dict[str, Any]]) -> dict[int, list[str]]:
         """Create contacts in one transaction; returns what the endpoint should be told of each."""
-        contacts = [self._contact(number) for number in numbers]
         ids = self.server.api.call("res.partner", "create", vals_list=contacts)
         return {i: [contact[FIELD]] for i, contact in zip(ids, contacts, strict=True)}
 

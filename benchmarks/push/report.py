@@ -33,6 +33,7 @@ def tables(results: Results, variants: Sequence[Variant], backlog: int) -> None:
     for what, title in (
         ("burst", f"Events a second, {BURST} contacts of one transaction, commit to last arrival"),
         ("burst, whole", "The same, but from the request to create them"),
+        ("burst, one bad", f"{BURST} contacts, beside one that the endpoint refuses"),
         ("backlog", f"Events a second, a backlog of {backlog}, first to last arrival"),
     ):
         _rates(results, [v for v in variants if results.measured(what, v.key)], what, title)

@@ -128,6 +128,12 @@ class Running:
         else:
             self.api.call("webhook.subscriber", "action_resume", self._subscribers())
 
+    def give_up(self, record_id: int) -> None:
+        """Have nothing more sent of a contact, in a variant of this addon."""
+        waiting = [("record_id", "=", record_id), ("state", "=", "pending")]
+        ids = self.api.call("webhook.delivery", "search", domain=waiting)
+        self.api.call("webhook.delivery", "action_cancel", ids)
+
     def commits(self) -> dict[int, int]:
         """Forget and return when contacts were last committed, in nanoseconds, by their ids."""
         file = self.prepared.folder / "commits"

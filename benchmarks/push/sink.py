@@ -1,5 +1,7 @@
 """The endpoint: notes when a request has arrived, answers 200, and does nothing else.
 
+It refuses a request that contains `REFUSED`.
+
 It has a process of its own, and as little to do for a request as Python allows, so that it is not
 what is measured.
 """
@@ -24,7 +26,11 @@ from devstack import DevstackError
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _ACCEPTED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+_NOT_ACCEPTED = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 0\r\n\r\n"
 _READ = 1 << 18
+
+#: An event with this text is refused
+REFUSED = b"refused by the endpoint"
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,11 @@ class _Server:
             data += more
             while more and (request := _request(data)):
                 head, body, data = request
-                self.arrivals.append((now, body))
-                connection.sendall(_ACCEPTED)
+                if REFUSED in body:
+                    connection.sendall(_NOT_ACCEPTED)
+                else:
+                    self.arrivals.append((now, body))
+                    connection.sendall(_ACCEPTED)
                 if _CLOSE.search(head):
                     more = b""
         except ConnectionError:

@@ -40,6 +40,7 @@ result = {"subscriber_id": subscriber.id, "event_ids": [id for id, in env.cr.fet
 _RACE = """
 import json
 from odoo.addons.auto_webhook_odoo.delivery import sender
+from odoo.addons.auto_webhook_odoo.delivery.blame import Evidence
 from odoo.addons.auto_webhook_odoo.delivery.database import Database
 from odoo.addons.auto_webhook_odoo.delivery.transport import Outcome
 
@@ -49,9 +50,10 @@ partner = env["res.partner"].create({"name": "Late"})
 env.cr.commit()
 with first.transaction() as found:
     claim = found["webhook.delivery"]._claim(subscriber_id)
-outcomes = {d.id: Outcome(True, status=200) for d in claim.deliveries}
+evidence = Evidence(claim)
+evidence.note(claim.deliveries, Outcome(True, status=200))
 with first.transaction() as found:
-    settled = found["webhook.delivery"]._record(claim, outcomes)
+    settled = found["webhook.delivery"]._record(claim, evidence)
     partner.city = "Oslo"  # its event waits for the first one
     env.cr.commit()
     with second.transaction() as other:

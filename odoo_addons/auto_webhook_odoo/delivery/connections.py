@@ -120,6 +120,13 @@ class _StaleConnectionError(Exception):
     """
 
 
+class NotConnectedError(Exception):
+    """No connection could be opened, so nothing was sent. Its cause says why.
+
+    It is no OSError, for the reason that ``AddressRefusedError`` gives.
+    """
+
+
 class _NoAnswerError(http.client.RemoteDisconnected):
     """A connection ended before the first byte of an answer."""
 
@@ -192,7 +199,9 @@ class _Guarded:
         try:
             return super().connect()
         except TimeoutError as error:
-            raise errors.ConnectTimeoutError(str(error)) from error
+            raise NotConnectedError from errors.ConnectTimeoutError(str(error))
+        except Exception as error:
+            raise NotConnectedError from error
 
     def _new_conn(self):
         """Return a connected socket, or raise the error of the last address.

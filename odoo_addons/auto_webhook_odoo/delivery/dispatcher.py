@@ -7,13 +7,15 @@ import time
 from typing import NamedTuple
 
 from ..wire.message import batch, batch_message_id, extended, single
-from .transport import post
+from .blame import Evidence
+from .oauth import post
 
 #: Seconds that a process may work on a claim. The lease lasts that long plus one attempt.
 LEASE_MARGIN = 30
 
-#: Bytes of events in one batch; a single event may be larger.
-_MAX_BATCH = 1024 * 1024
+#: Bytes of the events in one batch; a single event may be larger. With the text around them a batch
+#: stays below the 1 MiB that many servers accept by default.
+_MAX_BATCH = 1_000_000
 
 
 class Leased(NamedTuple):
@@ -21,6 +23,9 @@ class Leased(NamedTuple):
 
     id: int
     attempts: int
+    #: as in ``blame.Standing``
+    suspected: int
+    failed_epoch: int | None
     replayed: bool
     event_id: int
     model: str
@@ -37,6 +42,19 @@ class Leased(NamedTuple):
     confirmed: bool
 
 
+class Health(NamedTuple):
+    """How the endpoint was doing when the claim was made."""
+
+    #: messages that failed since the endpoint last accepted one
+    failures: int = 0
+    #: it is paused and probed
+    away: bool = False
+    #: as in ``blame``
+    epoch: int = 0
+    #: how many deliveries are suspects
+    suspects: int = 0
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """The deliveries of one subscriber that this process has claimed together."""
@@ -45,6 +63,7 @@ class Claim:
     #: seconds until more may be due, None if none waits; set only if nothing was claimed
     wait: float | None = None
     endpoint: object = None
+    health: Health = dataclasses.field(default_factory=Health)
     source: str = ""
     #: ``Leased``, in the order of their events
     deliveries: list = dataclasses.field(default_factory=list)
@@ -67,60 +86,70 @@ def deliver(database, subscriber_id, connections_for):
             return claim.wait
         endpoint = claim.endpoint
         connections = connections_for(endpoint.allow_private_network, endpoint.verify_ssl)
-        outcomes = send(connections, claim, started + LEASE_MARGIN)
+        evidence = send(connections, claim, started + LEASE_MARGIN)
         with database.transaction() as env:
-            settled = env["webhook.delivery"]._record(claim, outcomes)
+            settled = env["webhook.delivery"]._record(claim, evidence)
 
 
 def send(connections, claim, stop_at):
     """Send the deliveries of a claim, in as few messages as possible.
 
-    A refused batch is sent again event by event, and only these attempts count: one event that the
-    endpoint refuses must not use up the attempts of the others. A delivery that has failed before
-    is sent alone from the start.
+    A batch that fails is halved until its culprit is alone. After a failure events go one by one
+    until one gets through, so an endpoint that is away gets few and small messages.
 
-    Sending stops when the endpoint fails, because the next messages would fail too. It also stops
-    when the lease is about to end, because another process may claim the deliveries then.
+    Sending stops when the endpoint is found to be away, because the next messages would fail too.
+    It also stops when the lease is about to end, because another process may claim the deliveries
+    then.
 
     :param stop_at: moment (``time.monotonic``) after which no message may be begun
-    :return: ``{delivery id: Outcome}`` of the deliveries that were attempted
+    :return: ``blame.Evidence``
     """
-    outcomes, failing_records = {}, set()
+    evidence, failing_records = Evidence(claim), set()
     messages = collections.deque(_messages(claim))
-    while messages and time.monotonic() < stop_at:
+    while messages and not evidence.stopped and time.monotonic() < stop_at:
         message = [d for d in messages.popleft() if _record_of(d) not in failing_records]
         if not message:
             continue
+        if evidence.in_doubt and len(message) > 1:
+            messages.appendleft(message[1:])
+            message = message[:1]
         outcome = post(connections, claim.endpoint, *_request(claim.source, message))
-        if len(message) > 1 and not (outcome.delivered or outcome.endpoint_failed):
-            messages.extendleft([delivery] for delivery in reversed(message))
-            continue
-        outcomes |= {delivery.id: outcome for delivery in message}
-        if outcome.endpoint_failed:
-            break
+        evidence.note(message, outcome)
         if not outcome.delivered:
-            failing_records.update(map(_record_of, message))
-    return outcomes
+            if len(message) > 1:
+                half = len(message) // 2
+                messages.extendleft((message[half:], message[:half]))
+            else:
+                failing_records.add(_record_of(message[0]))
+    return evidence
 
 
 def _messages(claim):
-    """Yield lists of deliveries that are sent together."""
+    """Yield lists of deliveries that are sent together.
+
+    A delivery that has failed before is sent alone, and after the others: it may take as long as
+    the timeout. So do the later ones of its record.
+    """
     together, size = [], 0
+    failing = {_record_of(d) for d in claim.deliveries if d.failed_epoch is not None}
     for delivery in claim.deliveries:
-        if delivery.attempts:
-            yield [delivery]
-    for delivery in claim.deliveries:
-        if delivery.attempts:
+        if _record_of(delivery) in failing:
             continue
-        if len(together) == claim.endpoint.batch_size or (
-            together and size + len(delivery.event) > _MAX_BATCH
-        ):
+        length = _bytes(delivery.event)
+        if len(together) == claim.endpoint.batch_size or (together and size + length > _MAX_BATCH):
             yield together
             together, size = [], 0
         together.append(delivery)
-        size += len(delivery.event)
+        size += length
     if together:
         yield together
+    for delivery in claim.deliveries:
+        if _record_of(delivery) in failing:
+            yield [delivery]
+
+
+def _bytes(text):
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _request(source, message):

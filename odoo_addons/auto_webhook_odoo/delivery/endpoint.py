@@ -22,6 +22,10 @@ class Endpoint:
     batch_size: int
     verify_ssl: bool
     allow_private_network: bool
+    #: ``[[name, value], …]`` that an administrator has added; None if there are none
+    own_headers: list | None = None
+    #: ``oauth.Client`` as a dict; None without OAuth
+    oauth: dict | None = None
 
     @property
     def secrets(self):
@@ -31,6 +35,10 @@ class Endpoint:
         texts.update(secret.removeprefix(SECRET_PREFIX) for secret in self.signing_secrets)
         if self.auth_type == "basic":
             texts.add(token.partition(":")[2])
+        for _name, value in self.own_headers or ():
+            texts |= {value, value.partition(" ")[2]}  # with and without a scheme like Bearer
+        if self.oauth:
+            texts.add(self.oauth["secret"])
         return tuple(sorted(filter(None, texts), key=len, reverse=True))
 
 
@@ -52,4 +60,16 @@ COLUMNS = {
     "batch_size": ("int", "least(batch_size, nullif(batch_limit, 0))"),
     "verify_ssl": ("bool", "coalesce(verify_ssl, FALSE)"),
     "allow_private_network": ("bool", "coalesce(allow_private_network, FALSE)"),
+    "own_headers": ("jsonb", "own_headers"),
+    "oauth": (
+        "jsonb",
+        """CASE WHEN auth_type = 'oauth2' THEN jsonb_build_object(
+            'url', oauth_token_url,
+            'id', oauth_client_id,
+            'secret', oauth_client_secret,
+            'in_body', oauth_client_auth = 'body',
+            'scope', coalesce(oauth_scope, ''),
+            'audience', coalesce(oauth_audience, '')
+        ) END""",
+    ),
 }

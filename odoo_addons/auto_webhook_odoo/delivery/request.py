@@ -22,11 +22,22 @@ def headers(endpoint, message_id, body):
         named |= signature_headers(endpoint.signing_secrets, message_id, int(time.time()), body)
     else:
         named["webhook-id"] = message_id
+    return named | secret_headers(endpoint)
+
+
+def secret_headers(endpoint):
+    """Return the headers of a request whose values must not be shown."""
     token = endpoint.auth_token
+    named = {_spelt(name): value for name, value in endpoint.own_headers or ()}
     if endpoint.auth_type == "bearer":
         named["Authorization"] = f"Bearer {token}"
     elif endpoint.auth_type == "basic":
         named["Authorization"] = f"Basic {base64.b64encode(token.encode()).decode()}"
     elif endpoint.auth_type == "api_key":
-        named[endpoint.api_key_header] = token
+        named[_spelt(endpoint.api_key_header)] = token
     return named
+
+
+def _spelt(name):
+    """Return the name of a header as ``headers`` spells it, so that no header is sent twice."""
+    return "User-Agent" if name.lower() == "user-agent" else name

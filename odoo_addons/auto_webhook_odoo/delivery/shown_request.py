@@ -1,10 +1,13 @@
 """A request as a person may see it: everything that is sent, except for secrets."""
 
+import dataclasses
 import json
 import re
 import shlex
 
 from urllib3.util import SKIP_HEADER, parse_url
+
+from . import request
 
 _MASK = "***"
 
@@ -27,21 +30,33 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class WatchedConnections:
-    """Connections that keep the headers of their last request: those that were really sent."""
+    """Connections that keep the headers of their last message: those that were really sent."""
 
     def __init__(self, connections):
         self._connections = connections
-        self.headers = {}
+        #: None if no message was sent, for example because there was no access token
+        self.headers = None
 
     def urlopen(self, method, url, *, headers, **options):
-        self.headers = headers
+        if "webhook-id" in headers:  # not a request for an access token
+            self.headers = headers
         return self._connections.urlopen(method, url, headers=headers, **options)
+
+
+def expected_headers(endpoint, message_id, body):
+    """Return the headers of a message that has not been sent, as ``request.headers`` does.
+
+    An access token of OAuth 2.0 is known only when it is sent. Something else stands in its place.
+    """
+    if endpoint.auth_type == "oauth2":
+        endpoint = dataclasses.replace(endpoint, auth_type="bearer", auth_token=_MASK)
+    return request.headers(endpoint, message_id, body)
 
 
 def shown_headers(endpoint, headers, body, sent):
     """Return the lines of all headers that go out with a body.
 
-    :param dict headers: of ``request.headers``
+    :param dict headers: of ``request.headers`` or ``expected_headers``
     :param bool sent: whether this very attempt was made; if not, its time and signature are unknown
     """
     shown = {"Host": _host(endpoint.url), "Content-Length": str(len(body))}  # by http.client

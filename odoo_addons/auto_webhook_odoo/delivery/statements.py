@@ -6,6 +6,7 @@ have locked.
 
 from ..postgres.planned import Planned
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+from .blame import MOST_SUSPECTS
 from .endpoint import COLUMNS
 
 # Existing deliveries are excluded with NOT EXISTS and not with ON CONFLICT. Under REPEATABLE READ,
@@ -57,16 +58,23 @@ ENDPOINT = ", ".join(f"{expression} AS {name}" for name, (_type, expression) in 
 
 _IS_WATCHED = "(coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0) > 0)"
 
+# An endpoint that is away gets one delivery as a probe, and one that is in doubt as many as decide
+# whether it is away. Every second probe, beginning with the first, is a new event: those that
+# failed before may all be bad.
+
 
 def _admitted(condition):
     return f"""
             SELECT id, coalesce(consecutive_failures, 0) AS failures,
-                   coalesce(rate_limit, 0) AS rate_limit,
+                   coalesce(pauses, 0) > 0 AS away, mod(coalesce(pauses, 0), 2) = 1 AS newest_first,
+                   coalesce(epoch, 0) AS epoch, coalesce(rate_limit, 0) AS rate_limit,
                    CASE WHEN greatest(paused_until, next_batch_at)
                              > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
-                        WHEN consecutive_failures > 0 THEN 1
+                        WHEN pauses > 0 THEN 1
                         ELSE least(
-                            coalesce(nullif(batch_limit, 0), batch_size * %(messages)s),
+                            CASE WHEN consecutive_failures > 0 THEN {MOST_SUSPECTS}
+                                 ELSE coalesce(nullif(batch_limit, 0), batch_size * %(messages)s)
+                                 END,
                             nullif(rate_limit, 0)
                         )
                    END AS most,
@@ -101,7 +109,9 @@ CLAIM = Planned(
         "confirmed": "text",
     },
     f"TABLE ({', '.join(f'{name} {sql_type}' for name, (sql_type, _) in COLUMNS.items())},"
-    " id int, attempts int, replayed bool, event_id int, model varchar, record_id int,"
+    " failures int, away bool, epoch int, suspects bigint,"
+    " id int, attempts int, suspected int, failed_epoch int, replayed bool,"
+    " event_id int, model varchar, record_id int,"
     " event_name text, event text, leased_until timestamp, held bool, confirmed bool)",
     f"""
         WITH watched AS ({_admitted(_IS_WATCHED)}
@@ -117,20 +127,46 @@ CLAIM = Planned(
                    set_config('synchronous_commit', 'off', TRUE)
               FROM endpoint
         ),
-        candidate AS (
-            SELECT id, model, record_id, event_id, attempts, replayed, next_attempt_at
+        newest AS (
+            SELECT id, model, record_id, event_id, attempts, suspected, failed_epoch, replayed,
+                   next_attempt_at
+              FROM webhook_delivery later
+             WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+               AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
+               AND failed_epoch IS NULL
+               AND NOT EXISTS (
+                    SELECT FROM webhook_delivery
+                     WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+                       AND model = later.model AND record_id = later.record_id
+                       AND event_id < later.event_id
+                   )
+             ORDER BY next_attempt_at DESC, event_id DESC
+             LIMIT coalesce(
+                       (SELECT CASE WHEN away AND newest_first THEN least(most, 1) ELSE 0 END
+                          FROM endpoint),
+                       0
+                   )
+               FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        first AS (
+            SELECT id, model, record_id, event_id, attempts, suspected, failed_epoch, replayed,
+                   next_attempt_at
               FROM webhook_delivery
              WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
                AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
              ORDER BY next_attempt_at, event_id
              LIMIT coalesce(
-                       (SELECT CASE WHEN most > 0 AND receiver_user_id IS NOT NULL
+                       (SELECT CASE WHEN EXISTS (SELECT FROM newest) THEN 0
+                                    WHEN most > 0 AND receiver_user_id IS NOT NULL
                                     THEN greatest(most, batch_size * %(messages)s)
                                     ELSE most END
                           FROM endpoint),
                        0
                    )
                FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        candidate AS (
+            SELECT * FROM newest UNION ALL SELECT * FROM first
         ),
         confirmed AS (
             SELECT candidate.id
@@ -191,8 +227,7 @@ CLAIM = Planned(
         noted AS (
             UPDATE webhook_subscriber subscriber
                SET paused_until = CASE WHEN watched.failures > 0
-                       THEN statement_timestamp() AT TIME ZONE 'UTC'
-                            + make_interval(secs => watched.timeout + %(overrun)s)
+                       THEN (SELECT until FROM lease)
                        ELSE subscriber.paused_until END,
                    next_batch_at = CASE WHEN watched.rate_limit > 0
                        THEN statement_timestamp() AT TIME ZONE 'UTC'
@@ -202,7 +237,13 @@ CLAIM = Planned(
              WHERE subscriber.id = watched.id AND number > 0
         )
         SELECT {", ".join(f"endpoint.{name}" for name in COLUMNS)},
-               found.id, found.attempts, coalesce(found.replayed, FALSE), found.event_id,
+               endpoint.failures, endpoint.away, endpoint.epoch,
+               CASE WHEN endpoint.failures > 0
+                    THEN (SELECT count(*) FROM webhook_delivery
+                           WHERE subscriber_id = %(subscriber_id)s AND suspected > 0)
+                    ELSE 0 END,
+               found.id, found.attempts, coalesce(found.suspected, 0), found.failed_epoch,
+               coalesce(found.replayed, FALSE), found.event_id,
                found.model, found.record_id, event.name, event.json, lease.until,
                found.id IN (SELECT id FROM held), found.confirmed
           FROM endpoint
@@ -226,7 +267,7 @@ CLAIM = Planned(
 RECORD = Planned(
     "webhook_record",
     {
-        **dict.fromkeys(("id", "attempts", "status"), "int[]"),
+        **dict.fromkeys(("id", "attempts", "suspected", "failed_epoch", "status"), "int[]"),
         **dict.fromkeys(("state", "error"), "text[]"),
         "delay": "float[]",
         "leased_until": "timestamp",
@@ -235,13 +276,15 @@ RECORD = Planned(
     """
         WITH outcome AS (
             SELECT * FROM unnest(
-                %(id)s, %(state)s, %(attempts)s, %(delay)s,
+                %(id)s, %(state)s, %(attempts)s, %(suspected)s, %(failed_epoch)s, %(delay)s,
                 %(status)s, %(error)s
-            ) AS outcome(id, state, attempts, delay, status, error)
+            ) AS outcome(id, state, attempts, suspected, failed_epoch, delay, status, error)
         )
         UPDATE webhook_delivery delivery
            SET state = outcome.state,
                attempts = outcome.attempts,
+               suspected = outcome.suspected,
+               failed_epoch = outcome.failed_epoch,
                next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
                    + make_interval(secs => outcome.delay),
                leased_until = NULL,
@@ -257,6 +300,27 @@ RECORD = Planned(
         RETURNING delivery.id, delivery.state
     """,
 )
+
+# The suspects among the deliveries of an endpoint that are not being sent (``blame``): each is to
+# blame, and its failures count as in ``blame.counted`` ...
+CONVICT = """
+    UPDATE webhook_delivery
+       SET attempts = least(attempts + suspected, greatest(attempts + 1, %(max_attempts)s - 1)),
+           suspected = 0,
+           state = CASE WHEN attempts + 1 >= %(max_attempts)s THEN 'dead' ELSE state END
+     WHERE subscriber_id = %(subscriber_id)s AND suspected > 0 AND state = 'pending'
+       AND leased_until IS NULL AND NOT id = ANY(%(attempted)s)
+    RETURNING id, state
+"""
+
+# ... or none is.
+ACQUIT = """
+    UPDATE webhook_delivery
+       SET suspected = 0,
+           next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC' - interval '1 hour'
+     WHERE subscriber_id = %(subscriber_id)s AND suspected > 0 AND state = 'pending'
+       AND leased_until IS NULL AND NOT id = ANY(%(attempted)s)
+"""
 
 RELEASE = """
     UPDATE webhook_delivery

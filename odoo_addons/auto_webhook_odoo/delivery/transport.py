@@ -12,11 +12,8 @@ from urllib3.connection import CertificateError
 
 from ..wire.addresses import AddressRefusedError
 from ..wire.masking import longest_form, masked
-from .connections import CertificatesError
+from .connections import CertificatesError, NotConnectedError
 from .request import headers
-
-#: Statuses that are caused by the endpoint and not by the event.
-ENDPOINT_STATUSES = frozenset({401, 403, 404, 410, 429, 503})
 
 #: Seconds. If an endpoint asks for a longer pause, the pause is this long all the same.
 MAX_RETRY_AFTER = 24 * 3600
@@ -46,13 +43,22 @@ class Outcome:
     response: str = ""
     #: milliseconds
     duration: int = 0
-    #: the endpoint caused the failure, not the event, so the attempt is not counted against the
-    #: event
-    endpoint_failed: bool = False
     #: seconds for which the endpoint asked to get no messages
     retry_after: int | None = None
     #: the endpoint accepted the connection, but did not read the message and answer it in time
     timed_out: bool = False
+    #: no connection could be opened, so nothing of the message was sent
+    unsent: bool = False
+
+    @property
+    def gone(self):
+        """Whether the endpoint wants no more messages, for ever (RFC 9110, 15.5.11)."""
+        return self.status == 410
+
+    @property
+    def too_much(self):
+        """Whether a smaller message might get through."""
+        return self.timed_out or self.status == 413
 
 
 def post(connections, endpoint, message_id, body):
@@ -71,13 +77,13 @@ def post(connections, endpoint, message_id, body):
             timeout=endpoint.timeout,
         )
     except Exception as error:  # http.client and idna raise errors of their own for odd answers
-        text = _describe(error)
+        text = describe(error)
         return Outcome(
             False,
             error=text,
             duration=_milliseconds_since(started),
-            endpoint_failed=True,
             timed_out=text == _TIMED_OUT,
+            unsent=any(isinstance(cause, NotConnectedError) for cause in _causes(error)),
         )
     delivered = 200 <= response.status < 300
     text = _read_excerpt(response, endpoint.secrets)
@@ -87,13 +93,20 @@ def post(connections, endpoint, message_id, body):
         error=None if delivered else f"{_meaning(response.status)} {text[:200]}".strip(),
         response=text,
         duration=_milliseconds_since(started),
-        endpoint_failed=response.status in ENDPOINT_STATUSES,
-        retry_after=_retry_after(response),
+        retry_after=None if delivered else retry_after(response),
     )
 
 
 def _read_excerpt(response, secrets):
-    """Return the beginning of a response's body, without secrets.
+    """Return the beginning of a response's body, without secrets."""
+    excerpt = read_beginning(response, _RESPONSE_EXCERPT + longest_form(secrets))
+    if excerpt is None:
+        return "(The answer is compressed and not shown.)"
+    return masked(excerpt, _RESPONSE_EXCERPT, secrets)
+
+
+def read_beginning(response, length):
+    """Return the first bytes of a response's body, or None if the body is compressed.
 
     A short body is read completely, so its connection can be used again. A longer body is cut off
     together with its connection.
@@ -101,19 +114,17 @@ def _read_excerpt(response, secrets):
     # Without the header urllib3 builds no decoders. A header can name thousands of them.
     encoding = response.headers.pop("Content-Encoding", "identity")
     try:
-        excerpt = response.read(_RESPONSE_EXCERPT + longest_form(secrets), decode_content=False)
+        beginning = response.read(length, decode_content=False)
     except Exception:  # the status is known, and it decides
-        excerpt = b""
+        beginning = b""
     finally:
         if not response.closed:  # it is closed after its last byte
             response.close()
         response.release_conn()
-    if excerpt and encoding.strip().lower() != "identity":
-        return "(The answer is compressed and not shown.)"
-    return masked(excerpt, _RESPONSE_EXCERPT, secrets)
+    return beginning if encoding.strip().lower() == "identity" or not beginning else None
 
 
-def _describe(error):
+def describe(error):
     """Return in words why there is no answer, without anything that a URL or a header may hold."""
     for kinds, text in _FAILURES:
         for cause in _causes(error):
@@ -130,7 +141,7 @@ def _causes(error):
 
 
 _TIMED_OUT = "The endpoint did not answer in time."
-_DROPPED = "The endpoint refused or dropped the connection."
+_DROPPED = "The endpoint dropped the connection."
 
 #: The error that urllib3 wraps decides, because urllib3's own errors differ between its versions.
 _FAILURES = (
@@ -144,7 +155,8 @@ _FAILURES = (
     (socket.gaierror, "The name of the endpoint is unknown."),
     (errors.ConnectTimeoutError, "The endpoint did not accept the connection in time."),
     ((errors.TimeoutError, TimeoutError), _TIMED_OUT),
-    (errors.ProtocolError, _DROPPED),
+    (ConnectionRefusedError, "The endpoint refused the connection."),
+    ((errors.ProtocolError, OSError), _DROPPED),
 )
 
 _MEANINGS = {
@@ -167,7 +179,7 @@ def _meaning(status):
     return f"HTTP {status}: {_MEANINGS.get(status, 'the endpoint failed.')}"
 
 
-def _retry_after(response):
+def retry_after(response):
     """Return the seconds in a ``Retry-After`` header, a number or a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     if value.isascii() and value.isdecimal():

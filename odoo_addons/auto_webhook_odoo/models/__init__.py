@@ -26,9 +26,11 @@ from . import (
     webhook_key_failure,
     webhook_mixin,
     webhook_replay,
+    webhook_secrets,
     webhook_snapshot,
     webhook_subscriber,
     webhook_subscriber_credentials,
+    webhook_subscriber_header,
     webhook_subscriber_health,
     webhook_tally,
 )

@@ -33,17 +33,19 @@ class WebhookAttempt(models.Model):
     )
 
     @api.model
-    def _log(self, deliveries, outcomes):
+    def _log(self, deliveries, attempted):
         """Store attempts, unless they were a first one that succeeded.
 
         :param deliveries: as in ``Claim``
-        :param dict outcomes: ``{delivery id: Outcome}``
+        :param dict attempted: ``Evidence.attempted``
         """
         now = fields.Datetime.now()
         attempts = []
         for delivery in deliveries:
-            outcome = outcomes[delivery.id]
-            if not outcome.delivered or delivery.attempts:
+            if not (standing := attempted.get(delivery.id)):
+                continue
+            outcome = standing.outcome
+            if not outcome.delivered or delivery.failed_epoch is not None:
                 attempts.append(
                     {
                         "delivery_id": delivery.id,

@@ -1,11 +1,10 @@
-import collections
 import dataclasses
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..delivery import sender, statements
-from ..delivery.dispatcher import LEASE_MARGIN, Claim, Leased
+from ..delivery.dispatcher import LEASE_MARGIN, Claim, Health, Leased
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import longest_attempt
 
@@ -23,7 +22,9 @@ _MOST_SELECTED = 20_000  # deliveries; Odoo's web client passes no more ids to a
 
 _MESSAGES = 4  # that one claim fills; more would mean fewer claims, but more repeats after a crash
 
-_OF_ENDPOINT = len(dataclasses.fields(Endpoint))  # columns at the beginning of a claim's rows
+# columns at the beginning of a claim's rows
+_OF_ENDPOINT = len(dataclasses.fields(Endpoint))
+_OF_DELIVERY = _OF_ENDPOINT + len(Health._fields)
 
 _LOOKS = 20  # batches that a claim looks at while no delivery in them is to be sent
 
@@ -62,6 +63,18 @@ class WebhookDelivery(models.Model):
         aggregator=None,
         help="Attempts that count. An attempt does not count if the endpoint was away.",
     )
+    suspected = fields.Integer(
+        string="Attempts in Doubt",
+        readonly=True,
+        aggregator=None,
+        help="Failed attempts that may be the endpoint's fault. One of them counts as soon as "
+        "another event gets through.",
+    )
+    failed_epoch = fields.Integer(
+        readonly=True,
+        aggregator=None,
+        help="The epoch of the subscriber in which the delivery failed last.",
+    )
     next_attempt_at = fields.Datetime(
         required=True,
         readonly=True,
@@ -91,6 +104,7 @@ class WebhookDelivery(models.Model):
     _record_idx = models.Index(
         "(subscriber_id, model, record_id, event_id) WHERE state = 'pending'"
     )
+    _suspected_idx = models.Index("(subscriber_id) WHERE suspected > 0")
     _stopped_idx = models.Index("(subscriber_id, id) WHERE state IN ('dead', 'cancelled')")
 
     def init(self):
@@ -135,7 +149,14 @@ class WebhookDelivery(models.Model):
     def _retry(self):
         """Make these deliveries due now, except those that are being sent already."""
         now = fields.Datetime.now()
-        again = {"state": "pending", "attempts": 0, "next_attempt_at": now, "leased_until": False}
+        again = {
+            "state": "pending",
+            "attempts": 0,
+            "suspected": 0,
+            "failed_epoch": None,
+            "next_attempt_at": now,
+            "leased_until": False,
+        }
         waiting = self.filtered(lambda delivery: delivery.state == "pending")
         waiting.filtered(lambda d: not d.leased_until or d.leased_until < now).write(again)
         (self - waiting).write({**again, "replayed": True, "delivered_at": False})
@@ -203,12 +224,13 @@ class WebhookDelivery(models.Model):
         for _look in range(_LOOKS):
             self.env.cr.execute(statements.CLAIM.call, parameters)
             rows = self.env.cr.fetchall()
-            found = [Leased(*row[_OF_ENDPOINT:]) for row in rows]
+            found = [Leased(*row[_OF_DELIVERY:]) for row in rows]
             self._wake_later([delivery.id for delivery in found if delivery.confirmed])
             if leased := [d for d in found if not (d.held or d.confirmed)]:
                 endpoint = Endpoint(*rows[0][:_OF_ENDPOINT])
+                health = Health(*rows[0][_OF_ENDPOINT:_OF_DELIVERY])
                 source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-                return Claim(subscriber_id, None, endpoint, source, leased)
+                return Claim(subscriber_id, None, endpoint, health, source, leased)
             if not found:
                 break
         return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
@@ -222,31 +244,57 @@ class WebhookDelivery(models.Model):
         return max(found[0], 0.1) if found else None
 
     @api.model
-    def _record(self, claim, outcomes):
-        """Record the outcomes of a claim.
+    def _record(self, claim, evidence):
+        """Record what became of a claim.
 
-        :param dict outcomes: ``{delivery id: Outcome}``; a delivery that is missing was not
-            attempted, because the endpoint failed before or the time was over
+        :param evidence: the result of ``dispatcher.send``; a delivery that was not attempted
+            becomes due again
         :return: ids of the settled deliveries; call ``_wake_later`` with them once this is
             committed
         """
         subscriber = self.env["webhook.subscriber"].browse(claim.subscriber_id)
-        tried = [delivery for delivery in claim.deliveries if delivery.id in outcomes]
-        left = [delivery.id for delivery in claim.deliveries if delivery.id not in outcomes]
+        attempted = evidence.attempted
+        left = [delivery.id for delivery in claim.deliveries if delivery.id not in attempted]
         leased_until = claim.deliveries[0].leased_until
         settled = []
-        if tried:
-            rows = [subscriber._settle(delivery, outcomes[delivery.id]) for delivery in tried]
+        if attempted:
+            rows = [subscriber._settle(*item) for item in attempted.items()]
             columns = {name: [row[name] for row in rows] for name in rows[0]}
             self.env.cr.execute(statements.RECORD.call, {**columns, "leased_until": leased_until})
             settled = [i for i, state in self.env.cr.fetchall() if state != "pending"]
         if left:
             self.env.cr.execute(statements.RELEASE, [left, leased_until])
         self.invalidate_model()
-        self.env["webhook.attempt"]._log(tried, outcomes)
+        self.env["webhook.attempt"]._log(claim.deliveries, attempted)
         if subscriber.confirm_on_delivery:
             self.env["update.webhook"]._confirm(
-                delivery.event_id for delivery in tried if outcomes[delivery.id].delivered
+                delivery.event_id
+                for delivery in claim.deliveries
+                if delivery.id in attempted and attempted[delivery.id].outcome.delivered
             )
-        subscriber._record_health(collections.Counter(outcomes.values()))
-        return settled
+        return settled + subscriber._record_health(evidence)
+
+    def _convict(self, subscriber, attempted):
+        """Count an attempt of each suspect of a subscriber, but not of those just attempted.
+
+        :return: ids of those that are dead now
+        """
+        self.env.cr.execute(
+            statements.CONVICT,
+            {
+                "subscriber_id": subscriber.id,
+                "max_attempts": subscriber.max_attempts,
+                "attempted": list(attempted),
+            },
+        )
+        dead = [i for i, state in self.env.cr.fetchall() if state == "dead"]
+        self.invalidate_model()
+        return dead
+
+    def _acquit(self, subscriber, attempted=()):
+        """Suspect no delivery of a subscriber any more; they go first when it accepts again."""
+        self.flush_model()
+        self.env.cr.execute(
+            statements.ACQUIT, {"subscriber_id": subscriber.id, "attempted": list(attempted)}
+        )
+        self.invalidate_model()

@@ -39,7 +39,8 @@ class WebhookJob(models.AbstractModel):
     @api.model_create_multi
     def create(self, vals_list):
         jobs = super().create(vals_list)
-        jobs._trigger()
+        if jobs:
+            jobs._trigger()
         return jobs
 
     def action_cancel(self):
@@ -48,9 +49,11 @@ class WebhookJob(models.AbstractModel):
 
     def action_resume(self):
         """Let stopped jobs go on where they stopped."""
+        self.check_access("write")  # also on no records, of which ``write`` asks for no right
         stopped = self.filtered(lambda job: job.state in ("cancelled", "failed"))
-        stopped.write({"state": "running", "failure": False})
-        self._trigger()
+        if stopped:
+            stopped.write({"state": "running", "failure": False})
+            self._trigger()
 
     def _trigger(self):
         self.env.ref(self._webhook_cron)._trigger()

@@ -2,8 +2,7 @@ import dataclasses
 
 from odoo import fields, models
 
-from ..delivery.request import headers
-from ..delivery.shown_request import curl, shown_body, shown_headers
+from ..delivery.shown_request import curl, expected_headers, shown_body, shown_headers
 
 
 class WebhookRequest(models.AbstractModel):
@@ -43,7 +42,7 @@ class WebhookRequest(models.AbstractModel):
                 continue
             # The URL is read with the rights of the user, secrets are not.
             endpoint = dataclasses.replace(subscriber._endpoint(), url=subscriber.url)
-            named = headers(endpoint, message_id, body)
+            named = expected_headers(endpoint, message_id, body)
             record.request_url = endpoint.url
             record.request_headers = shown_headers(endpoint, named, body, sent=False)
             record.request_body = shown_body(body)

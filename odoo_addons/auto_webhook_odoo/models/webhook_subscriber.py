@@ -7,8 +7,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..delivery.connections import open_connections
-from ..delivery.shown_request import WatchedConnections, shown_headers
-from ..delivery.transport import post
+from ..delivery.oauth import post
+from ..delivery.shown_request import WatchedConnections, expected_headers, shown_headers
 from ..wire.message import batch
 
 STATES = [
@@ -40,7 +40,7 @@ class WebhookSubscriber(models.Model):
     """
 
     _name = "webhook.subscriber"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["webhook.secrets", "mail.thread", "mail.activity.mixin"]
     _description = "Webhook Subscriber"
     _webhook_recordable = False
     _order = "name"
@@ -165,13 +165,6 @@ class WebhookSubscriber(models.Model):
         users = group.user_ids.filtered(lambda user: user.active and not user.share)
         return users if len(users) == 1 else users.browse()
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        vals_list = [self._add_missing_default_values(vals) for vals in vals_list]
-        for vals in vals_list:
-            self._check_values(vals, missing=True)
-        return super().create(vals_list)
-
     def copy_data(self, default=None):
         """A copy is disabled, and sends nothing until a user enables it."""
         vals_list = super().copy_data(default)
@@ -190,19 +183,9 @@ class WebhookSubscriber(models.Model):
             )
 
     @api.model
-    def _check_values(self, vals, missing=False):
-        """Refuse values that the database would refuse.
-
-        Odoo would log the statement that the database refuses, with its secrets.
-
-        :param bool missing: whether all required fields must be there
-        :raises ValidationError: if a value is missing or outside of its limits
-        """
-        for name, field in self._fields.items():
-            if field.required and (name in vals or missing) and vals.get(name) in (None, False):
-                raise ValidationError(
-                    self.env._("%s cannot be empty.", field._description_string(self.env))
-                )
+    def _check_values(self, vals, missing=False):  # pylint: disable=missing-return
+        """Also refuse numbers outside of their limits."""
+        super()._check_values(vals, missing)
         for name in _LIMITS.keys() & vals.keys():
             lowest, highest = _LIMITS[name]
             field = self._fields[name]
@@ -220,28 +203,40 @@ class WebhookSubscriber(models.Model):
         """Return whether any of these fields gets another value."""
         current = self.sudo()
         return any(
-            (current[name] or False) != (vals[name] or False) for name in names & vals.keys()
+            # commands change the records of a one2many field
+            self._fields[name].type == "one2many"
+            or (current[name] or False) != (vals[name] or False)
+            for name in names & vals.keys()
         )
 
     @api.constrains("url")
     def _check_url(self):
         for subscriber in self:
-            try:
-                parts = parse_url(subscriber.url)
-                (parts.host or "").encode("idna")  # as the connection will encode it
-            except (LocationParseError, UnicodeError):
-                parts = Url()
-            if parts.scheme not in ("http", "https") or not parts.host:
-                raise ValidationError(
-                    self.env._("The URL must be an address that starts with http:// or https://")
+            self._check_address(subscriber.url)
+
+    @api.model
+    def _check_address(self, url):
+        """Return the parts of a URL that requests are sent to.
+
+        :raises ValidationError: if it is no address for HTTP, or holds a user or a password
+        """
+        try:
+            parts = parse_url(url)
+            (parts.host or "").encode("idna")  # as the connection will encode it
+        except (LocationParseError, UnicodeError):
+            parts = Url()
+        if parts.scheme not in ("http", "https") or not parts.host:
+            raise ValidationError(
+                self.env._("The URL must be an address that starts with http:// or https://")
+            )
+        if parts.auth is not None:
+            raise ValidationError(
+                self.env._(
+                    "A user and a password in the URL could be read by others. Choose the "
+                    "authentication “User and Password (Basic)” instead."
                 )
-            if parts.auth is not None:
-                raise ValidationError(
-                    self.env._(
-                        "A user and a password in the URL could be read by others. Choose the "
-                        "authentication “User and Password (Basic)” instead."
-                    )
-                )
+            )
+        return parts
 
     def action_test(self):
         """Send a batch without events, and show the outcome."""
@@ -277,6 +272,7 @@ class WebhookSubscriber(models.Model):
         """
         self.ensure_one()
         self.check_access("write")
+        self._check_credentials()
         endpoint = self._endpoint()
         # No transaction may be open while the endpoint is talked to.
         self.env.cr.commit()  # pylint: disable=invalid-commit
@@ -284,7 +280,9 @@ class WebhookSubscriber(models.Model):
             open_connections(endpoint.allow_private_network, endpoint.verify_ssl)
         )
         outcome = post(connections, endpoint, message_id, body)
-        return outcome, shown_headers(endpoint, connections.headers, body, sent=True)
+        sent = connections.headers
+        named = sent or expected_headers(endpoint, message_id, body)
+        return outcome, shown_headers(endpoint, named, body, sent=bool(sent))
 
     def action_view_deliveries(self):
         """List the deliveries to this endpoint."""

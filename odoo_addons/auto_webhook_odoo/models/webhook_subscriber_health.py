@@ -6,6 +6,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, plaintext2html
 
 from ..delivery import sender
+from ..delivery.blame import counted
 from ..delivery.endpoint import Endpoint
 from ..delivery.statements import ENDPOINT
 from ..delivery.transport import MAX_RETRY_AFTER
@@ -18,29 +19,42 @@ _REFRESH = timedelta(seconds=10)  # the last answer is noted no more often, to s
 #: Fields whose values may be the reason why an endpoint failed.
 _CONNECTION = {
     *("url", "auth_type", "auth_token", "api_key_header", "signing_secret"),
-    *("verify_ssl", "allow_private_network"),
+    *("verify_ssl", "allow_private_network", "header_ids"),
+    *("oauth_token_url", "oauth_client_id", "oauth_client_secret"),
+    *("oauth_client_auth", "oauth_scope", "oauth_audience"),
 }
 
+#: The state of an endpoint that has accepted the last message.
+_WELL = {"paused_until": False, "pauses": 0, "consecutive_failures": 0, "failing_since": False}
+
 #: The state of an endpoint of which nothing is known, such as a new one.
-_FRESH = {
-    "paused_until": False,
-    "consecutive_failures": 0,
-    "failing_since": False,
-    "next_batch_at": False,
-    "batch_limit": 0,
-}
+_FRESH = {**_WELL, "next_batch_at": False, "batch_limit": 0}
 
 
 class WebhookSubscriber(models.Model):
     """The health of a subscriber's endpoint: pauses, batch size, and when it is disabled.
 
-    An endpoint that is away is paused, longer each time, and then probed with a single delivery.
-    Its events wait meanwhile. Whatever happens to an endpoint, no event that waits for it is
-    dropped.
+    ``delivery/blame.py`` decides whether a failure is the endpoint's or the event's. An endpoint
+    that is away is paused, longer each time, and then probed with a single delivery. Its events
+    wait meanwhile. Whatever happens to an endpoint, no event that waits for it is dropped.
     """
 
     _inherit = "webhook.subscriber"  # pylint: disable=consider-merging-classes-inherited
 
+    pauses = fields.Integer(
+        string="Pauses in a Row",
+        readonly=True,
+        copy=False,
+        help="How often the endpoint was paused since it last accepted an event.",
+    )
+    epoch = fields.Integer(
+        readonly=True,
+        copy=False,
+        help="How often the endpoint has accepted an event after a failure.",
+    )
+    last_error = fields.Text(
+        readonly=True, copy=False, help="Why the last message failed, in words."
+    )
     batch_limit = fields.Integer(
         string="Current Batch Size",
         readonly=True,
@@ -54,7 +68,7 @@ class WebhookSubscriber(models.Model):
     def action_resume(self):
         """End the pause now."""
         self.env["webhook.delivery"]._check_manager()
-        self.sudo().write(_FRESH)
+        self.sudo()._begin_anew(_FRESH)
         sender.wake_sender(self.env.cr, self.ids)
 
     def action_enable(self):
@@ -66,7 +80,7 @@ class WebhookSubscriber(models.Model):
         enabled = vals.get("state") == "enabled"
         anew = self.filtered(lambda endpoint: enabled or endpoint._differs(vals, _CONNECTION))
         told = {"disabled_reason": False} if enabled else {}
-        super(WebhookSubscriber, anew).write({**_FRESH, **told, **vals})
+        anew._begin_anew({**_FRESH, **told, **vals})
         super(WebhookSubscriber, self - anew).write(vals)
         if enabled:
             self.activity_unlink(["auto_webhook_odoo.activity_endpoint_disabled"])
@@ -89,57 +103,80 @@ class WebhookSubscriber(models.Model):
         """Return the seconds to wait after so many failures."""
         return retry_delay(failures, self.backoff_base, self.backoff_max, random.random)
 
-    def _settle(self, delivery, outcome):
-        """Return the state of a delivery after an attempt.
+    def _settle(self, delivery_id, standing):
+        """Return how a delivery is stored after an attempt.
 
-        :param delivery: as in ``Claim``
-        :return: ``{"id", "state", "attempts", "delay", "status", "error"}``; the delay in seconds
+        :param standing: ``blame.Standing``
+        :return: the columns of ``statements.RECORD``; the delay in seconds
         """
-        attempts = delivery.attempts + (0 if outcome.endpoint_failed else 1)
-        state, delay = "pending", 0.0  # a failing endpoint has its own pause
+        outcome = standing.outcome
+        attempts = counted(standing.attempts, standing.proven, self.max_attempts)
+        state, delay = "pending", 0.0
         if outcome.delivered:
             state = "delivered"
-        elif not outcome.endpoint_failed:
-            delay = self._retry_delay(attempts)
-            state = "dead" if attempts >= self.max_attempts else "pending"
+        elif standing.first_again:
+            delay = -3600.0  # it is due before all that wait; the endpoint has its own pause
+        else:
+            failures = attempts + standing.suspected
+            delay = max(self._retry_delay(failures), outcome.retry_after or 0)
+            if attempts >= self.max_attempts:
+                state = "dead"
         return {
-            "id": delivery.id,
+            "id": delivery_id,
             "state": state,
             "attempts": attempts,
+            "suspected": standing.suspected if state == "pending" else 0,
+            "failed_epoch": standing.failed_epoch,
             "delay": delay,
             "status": outcome.status,
             "error": outcome.error,
         }
 
-    def _record_health(self, outcomes):
-        """Note how the endpoint did. Pause it, longer each time, if the failure was its own.
+    def _record_health(self, evidence):
+        """Note how the endpoint did, and judge the suspects of earlier claims.
 
-        :param Counter outcomes: how many deliveries shared each ``Outcome``
+        :param evidence: the result of ``dispatcher.send``
+        :return: ids of the deliveries that are dead because of that
         """
-        now = fields.Datetime.now()
-        for outcome, number in outcomes.items():
-            if outcome.timed_out and number > 1:
-                self.batch_limit = number // 2  # it may only be slow: try smaller batches
-            elif outcome.endpoint_failed:
-                self._record_failure(outcome, now)
-            elif self.consecutive_failures:
-                self.write({**_FRESH, "last_success" if outcome.delivered else "last_failure": now})
-            else:
-                self._record_answer(outcome, number, now)
+        dead = []
+        if evidence.accepted:
+            dead = self._record_accepted(evidence)
+        if evidence.failure:
+            self._record_failure(evidence)
+        if evidence.too_many:
+            self.batch_limit = evidence.too_many // 2
+        return dead
 
-    def _record_answer(self, outcome, number, now):
-        """Note that the endpoint answered, and make its batches larger again if it accepted."""
-        last = "last_success" if outcome.delivered else "last_failure"
-        if not self[last] or self[last] < now - _REFRESH:
-            self[last] = now
-        if outcome.delivered and self.batch_limit and number >= self.batch_limit:
+    def _record_accepted(self, evidence):
+        """Note that the endpoint accepted a message, and make its batches larger again."""
+        now = fields.Datetime.now()
+        dead = []
+        if evidence.epoch > self.epoch or self.consecutive_failures:
+            if not self.pauses:
+                dead = self.env["webhook.delivery"]._convict(self, evidence.attempted)
+            epoch = max(evidence.epoch, self.epoch + 1)
+            self.write({**_WELL, "epoch": epoch, "last_success": now})
+        elif not self.last_success or self.last_success < now - _REFRESH:
+            self.last_success = now
+        if self.batch_limit and evidence.most_accepted >= self.batch_limit:
             larger = self.batch_limit + max(1, self.batch_limit // 4)
             self.batch_limit = larger if larger < self.batch_size else 0
+        return dead
 
-    def _record_failure(self, outcome, now):
-        """Note that the endpoint failed: pause it, and disable it if it has failed for too long."""
-        failures = self.consecutive_failures + 1
-        pause = max(self._retry_delay(failures), outcome.retry_after or 0)
+    def _record_failure(self, evidence):
+        """Note the last failure. Pause an endpoint that is away, and disable it in the end."""
+        now = fields.Datetime.now()
+        outcome = evidence.failure
+        vals = {"last_failure": now, "last_error": outcome.error}
+        if not evidence.failures:  # the endpoint has accepted a message since
+            self.write(vals)
+            return
+        pauses, paused_until = self.pauses, False
+        if evidence.away:
+            pauses += 1
+            pause = max(self._retry_delay(pauses), outcome.retry_after or 0)
+            paused_until = now + timedelta(seconds=pause)
+            self.env["webhook.delivery"]._acquit(self, evidence.attempted)
         # If nothing was sent since, an old failure does not mean that the endpoint failed all the
         # time.
         known = self.last_failure and self.last_failure > now - timedelta(
@@ -148,14 +185,15 @@ class WebhookSubscriber(models.Model):
         since = (known and self.failing_since) or now
         self.write(
             {
-                "last_failure": now,
+                **vals,
                 "failing_since": since,
-                "consecutive_failures": failures,
-                "paused_until": now + timedelta(seconds=pause),
+                "consecutive_failures": evidence.failures,
+                "pauses": pauses,
+                "paused_until": paused_until,
             }
         )
         failing_for = now - since
-        if outcome.status == 410:
+        if outcome.gone:
             self._disable(self.env._("The endpoint wants no more messages (HTTP 410)."))
         elif self.disable_after and failing_for >= timedelta(hours=self.disable_after):
             self._disable(
@@ -165,6 +203,12 @@ class WebhookSubscriber(models.Model):
                     error=outcome.error,
                 )
             )
+
+    def _begin_anew(self, vals):
+        """Save, and hold no earlier failure against the deliveries of these endpoints."""
+        for subscriber in self:
+            self.env["webhook.delivery"]._acquit(subscriber)
+        return super().write(vals)
 
     def _disable(self, reason):
         # A message in the chatter would run code of other addons, which must not undo the outcome.

@@ -12,10 +12,14 @@ class Sink:
 
     An answer is a status, or a tuple of status, headers and body. An event takes
     ``seconds_per_event``.
+
+    :param judge: function of the events of a request that returns its answer, instead of
+        ``answers``
     """
 
-    def __init__(self, *answers, seconds_per_event=0):
+    def __init__(self, *answers, seconds_per_event=0, judge=None):
         self.requests = []  # (headers, body as bytes)
+        self.judge = judge
         self._answers = list(answers)
         sink = self
 
@@ -24,7 +28,10 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.requests.append((dict(self.headers), body))
                 time.sleep(seconds_per_event * body.count(b'"event_id"'))
-                answer = sink._answers.pop(0) if sink._answers else 200
+                if sink.judge:
+                    answer = sink.judge(_events(body))
+                else:
+                    answer = sink._answers.pop(0) if sink._answers else 200
                 status, headers, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(text)), **headers}.items():
@@ -46,9 +53,13 @@ class Sink:
     @property
     def events(self):
         """The events of all requests, in the order they came in, batches unpacked."""
-        messages = [json.loads(body) for _headers, body in self.requests]
-        return [event for message in messages for event in message.get("events", [message])]
+        return [event for _headers, body in self.requests for event in _events(body)]
 
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+
+
+def _events(body):
+    message = json.loads(body)
+    return message.get("events", [message])

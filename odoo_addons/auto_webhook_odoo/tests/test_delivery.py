@@ -13,7 +13,7 @@ from odoo.tools import mute_logger
 from odoo.addons.auto_webhook_odoo.delivery.transport import Outcome
 from odoo.addons.auto_webhook_odoo.wire.signature import decode_secret, signature_headers
 
-from .delivery_case import DeliveryCase
+from .delivery_case import AWAY, DeliveryCase
 
 
 @tagged("post_install", "-at_install")
@@ -91,12 +91,16 @@ class TestDelivery(DeliveryCase):
         self.assertEqual(ids[1], ids[3])
 
     def test_after_the_last_attempt_a_delivery_is_dead_and_holds_nothing(self):
-        self.sink(500, 500, max_attempts=2)
+        sink, _subscriber = self.sink(max_attempts=2)
         partner = self.env["res.partner"].create({"name": "Ada"})
-        self.deliver()
-        self.make_due()
-        self.deliver()
-        self.assertEqual(self.delivery_of(partner).state, "dead")
+        sink.judge = lambda events: 500 if events[0]["record_id"] == partner.id else 200
+        for attempts, state in ((1, "pending"), (2, "dead")):
+            self.partners(1)
+            self.deliver()
+            self.make_due()
+            self.assertEqual(self.delivery_of(partner).attempts, attempts)
+            self.assertEqual(self.delivery_of(partner).state, state)
+        sink.judge = None
         self.next_transaction()
         partner.city = "Rome"
         self.deliver()
@@ -295,11 +299,11 @@ class TestDelivery(DeliveryCase):
         self.assertNotEqual(ids[0], ids[1])
 
     def test_later_events_do_not_wait_for_a_replay(self):
-        sink, _subscriber = self.sink(500, 500, max_attempts=1)
+        sink, _subscriber = self.sink(500)
         partner = self.partners(1)
-        self.deliver()
+        self.env.flush_all()
+        self.delivery_of(partner).state = "dead"
         self.delivery_of(partner).action_retry()
-        self.delivery_of(partner).subscriber_id.max_attempts = 5
         self.deliver()
         self.assertEqual(self.delivery_of(partner).state, "pending")
         self.next_transaction()
@@ -330,12 +334,11 @@ class TestDelivery(DeliveryCase):
         deliveries.flush_model()
         taken_over = deliveries._claim(subscriber.id)
         delivery = self.delivery_of(partner)
-        delivery_id = late.deliveries[0].id
-        deliveries._record(late, {})
+        self.record(late)
         self.assertEqual(delivery.leased_until, taken_over.deliveries[0].leased_until)
-        deliveries._record(late, {delivery_id: Outcome(False, status=500)})
+        self.record(late, Outcome(False, status=500))
         self.assertEqual((delivery.state, delivery.attempts), ("pending", 0))
-        deliveries._record(late, {delivery_id: Outcome(True, status=200)})
+        self.record(late, Outcome(True, status=200))
         self.assertEqual(delivery.state, "delivered")
 
     def test_a_long_history_is_not_taken_along_again(self):
@@ -467,8 +470,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         self.assertFalse(self.env["webhook.delivery"]._claim(subscriber.id).deliveries)
         self.env.invalidate_all()
         self.assertEqual(self.delivery_of(partner).state, "pending")
-        outcome = Outcome(True, status=200)
-        self.env["webhook.delivery"]._record(claim, {claim.deliveries[0].id: outcome})
+        self.record(claim, Outcome(True, status=200))
         self.assertEqual(self.delivery_of(partner).state, "delivered")
 
     def test_deliveries_that_waited_for_it_are_woken(self):
@@ -499,7 +501,7 @@ class TestConfirmedElsewhere(DeliveryCase):
 
     def test_an_endpoint_that_is_back_is_probed_with_an_event_that_is_not_confirmed(self):
         """However many confirmed ones come before it: a probe is not spent on them."""
-        sink, subscriber = self.ours(503)
+        sink, subscriber = self.ours(AWAY)
         confirmed = self.partners(30)
         self.deliver()
         last = self.partners(1)
@@ -530,7 +532,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         )
 
     def test_the_first_of_a_record_goes_first_although_a_probe_looks_at_more(self):
-        sink, subscriber = self.ours(503)
+        sink, subscriber = self.ours(AWAY)
         partner = self.changed("Rome", "Oslo")
         self.deliver()
         subscriber.paused_until = False

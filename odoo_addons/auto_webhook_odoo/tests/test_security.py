@@ -131,3 +131,18 @@ class TestSecurity(WebhookCase):
         with self.assertRaises(AccessError):
             self.subscriber.with_user(clerk).action_resume()
         self.subscriber.with_user(manager).action_resume()
+
+    def test_only_managers_start_the_crons_of_jobs(self):
+        """Odoo lets code trigger a cron whatever the rights of the user are."""
+        portal = new_test_user(self.env, "portal-user", groups="base.group_portal")
+        triggers = self.env["ir.cron.trigger"]
+        before = triggers.search_count([])
+        for model in ("webhook.snapshot", "webhook.replay"):
+            jobs = self.env[model]
+            with self.subTest(model=model):
+                with self.assertRaises(AccessError):
+                    jobs.with_user(portal).action_resume()
+                jobs.with_user(portal).action_cancel()
+                jobs.with_user(portal).create([])
+                jobs.action_resume()
+        self.assertEqual(triggers.search_count([]), before)

@@ -8,9 +8,15 @@ from odoo.tests import BaseCase, tagged
 
 from ..delivery.connections import open_connections
 from ..delivery.endpoint import Endpoint
+from ..delivery.oauth import post
 from ..delivery.request import headers
-from ..delivery.shown_request import WatchedConnections, curl, shown_body, shown_headers
-from ..delivery.transport import post
+from ..delivery.shown_request import (
+    WatchedConnections,
+    curl,
+    expected_headers,
+    shown_body,
+    shown_headers,
+)
 from .sink import Sink
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -67,9 +73,31 @@ class TestShownHeaders(ShownRequestCase):
         self.assertNotIn(named["webhook-signature"], shown)
         self.assertIn("webhook-id: msg_1", shown)
 
-    def test_an_unknown_header_is_masked(self):
-        shown = shown_headers(self.endpoint(), {"X-Tenant": "of Ada"}, BODY, sent=True)
-        self.assertIn("X-Tenant: ***", shown)
+    def test_headers_that_an_administrator_has_added_are_masked(self):
+        own = [["X-Tenant", "of Ada"], ["user-agent", "Ada's Odoo"]]
+        endpoint = self.endpoint(own_headers=own)
+        named = expected_headers(endpoint, "msg_1", BODY)
+        lines = shown_headers(endpoint, named, BODY, sent=True).splitlines()
+        self.assertIn("X-Tenant: ***", lines)
+        self.assertIn("User-Agent: ***", lines)
+        self.assertNotIn("Ada", curl(endpoint, named, BODY))
+
+    def test_an_access_token_is_masked(self):
+        oauth = {"url": self.sink.url, "id": "odoo", "secret": "abc", "in_body": False}
+        oauth |= {"scope": "", "audience": ""}
+        endpoint = self.endpoint(auth_type="oauth2", auth_token="", oauth=oauth)
+        expected = expected_headers(endpoint, "msg_1", BODY)
+        self.assertIn("Bearer $TOKEN", curl(endpoint, expected, BODY))
+        for answer in (503, (200, {}, b'{"access_token": "top-secret"}')):
+            self.sink._answers = [answer]
+            connections = WatchedConnections(open_connections(True, True))
+            outcome = post(connections, endpoint, "msg_1", BODY)
+            with self.subTest(answer=answer):
+                self.assertEqual(bool(connections.headers), outcome.delivered)
+                sent = connections.headers or expected
+                shown = shown_headers(endpoint, sent, BODY, sent=bool(connections.headers))
+                self.assertIn("Authorization: Bearer ***", shown)
+        self.assertEqual(self.sink.requests[-1][0]["Authorization"], "Bearer top-secret")
 
     def test_a_token_in_a_harmless_header_is_masked(self):
         for name in ("User-Agent", "webhook-signature"):

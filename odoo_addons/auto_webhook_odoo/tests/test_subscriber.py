@@ -1,13 +1,9 @@
 from datetime import timedelta
 from unittest.mock import patch
 
-from psycopg2.errors import SerializationFailure
-
-from odoo import SUPERUSER_ID, api, fields
+from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.modules.registry import Registry
-from odoo.tests import BaseCase, Form, tagged
-from odoo.tests.common import get_db_name
+from odoo.tests import Form, tagged
 
 from ..delivery import sender
 from .common import WebhookCase
@@ -20,59 +16,6 @@ _URL = "https://example.com/hook"
 class SubscriberCase(WebhookCase):
     def subscriber(self, **values):
         return self.env["webhook.subscriber"].create({"name": "Sink", "url": _URL, **values})
-
-
-@tagged("post_install", "-at_install")
-class TestSecretsAndLog(SubscriberCase):
-    """Odoo logs the values of a statement that the database refuses, so none may hold a secret."""
-
-    def test_wrong_values_are_refused_before_the_database_sees_them(self):
-        wrong = [
-            *({"timeout": 0}, {"batch_size": 1001}, {"rate_limit": -1}, {"backoff_max": 2**40}),
-            *({"name": False}, {"url": None}, {"state": False}, {"auth_type": False}),
-        ]
-        secrets = {"auth_token": "abc", "signing_secret": _SECRET}
-        subscriber = self.subscriber()
-        for values in wrong:
-            with self.subTest(**values), self.assertNoLogs("odoo.sql_db"):
-                with self.assertRaises(ValidationError):
-                    self.subscriber(**secrets, **values)
-                with self.assertRaises(ValidationError):
-                    subscriber.write({**secrets, **values})
-        with self.assertNoLogs("odoo.sql_db"), self.assertRaises(ValidationError):
-            self.env["webhook.subscriber"].create({"name": "No URL", **secrets})
-
-
-@tagged("post_install", "-at_install")
-class TestSecretsAndSender(BaseCase):
-    """These tests need two real transactions."""
-
-    def test_a_collision_with_the_sender_logs_no_secret(self):
-        registry = Registry(get_db_name())
-        with registry.cursor() as cr:
-            subscribers = api.Environment(cr, SUPERUSER_ID, {})["webhook.subscriber"]
-            subscriber_id = subscribers.create({"name": "Sink", "url": _URL}).id
-        self.addCleanup(self.remove, registry, subscriber_id)
-        for values in ({"auth_token": "abc"}, {"signing_secret": _SECRET}):
-            with self.subTest(**values), registry.cursor() as cr:
-                env = api.Environment(cr, SUPERUSER_ID, {})
-                subscriber = env["webhook.subscriber"].browse(subscriber_id)
-                self.assertEqual(subscriber.name, "Sink")  # the transaction has begun
-                with registry.cursor() as senders:
-                    senders.execute(
-                        "UPDATE webhook_subscriber SET last_success = now() WHERE id = %s",
-                        [subscriber_id],
-                    )
-                with self.assertNoLogs("odoo.sql_db"), self.assertRaises(SerializationFailure):
-                    subscriber.write(values)
-                    env.flush_all()
-                cr.rollback()  # Odoo does, and tries again
-                subscriber.write(values)
-
-    @staticmethod
-    def remove(registry, subscriber_id):
-        with registry.cursor() as cr:
-            cr.execute("DELETE FROM webhook_subscriber WHERE id = %s", [subscriber_id])
 
 
 @tagged("post_install", "-at_install")

@@ -5,15 +5,17 @@ from odoo import fields
 from odoo.modules import get_module_path
 from odoo.tests import tagged
 
+from ..delivery.blame import Evidence
+from ..delivery.dispatcher import Claim
 from ..delivery.transport import Outcome
-from .delivery_case import DeliveryCase
+from .delivery_case import AWAY, DeliveryCase
 
 
 @tagged("post_install", "-at_install")
 class TestSubscriberHealth(DeliveryCase):
-    def away(self, status=503, **values):
+    def away(self, **values):
         """Return a sink that has failed once and goes on failing, and its subscriber."""
-        sink, subscriber = self.sink(*[status] * 10, **values)
+        sink, subscriber = self.sink(*[AWAY] * 10, **values)
         self.partners(3)
         self.deliver()
         return sink, subscriber
@@ -51,7 +53,7 @@ class TestSubscriberHealth(DeliveryCase):
             self.assertAlmostEqual(pause, expected, delta=expected * 0.2 + 1)
 
     def test_once_it_answers_everything_follows(self):
-        sink, subscriber = self.sink(503)
+        sink, subscriber = self.sink(AWAY)
         self.partners(3)
         self.deliver()
         self.make_due()
@@ -63,6 +65,45 @@ class TestSubscriberHealth(DeliveryCase):
         self.assertFalse(subscriber.failing_since)
         self.assertEqual(subscriber.consecutive_failures, 0)
         self.assertEqual(len(sink.requests), 3)  # refused batch, probe, batch
+
+    def test_an_endpoint_that_loses_everything_is_paused_whatever_it_answers(self):
+        for status in (301, 400, 401, 404, 502, 524):
+            with self.subTest(status=status):
+                sink, subscriber = self.sink(judge=lambda _events, status=status: status)
+                partners = self.partners(30)
+                self.deliver()
+                self.assertTrue(subscriber.paused_until)
+                self.assertIn(f"HTTP {status}", subscriber.last_error)
+                self.assertLess(len(sink.requests), 8)
+                states = self.delivery_of(partners[0]) + self.delivery_of(partners[-1])
+                self.assertEqual(
+                    [(d.state, d.attempts) for d in states], [("pending", 0), ("pending", 0)]
+                )
+                subscriber.active = False
+
+    def test_nothing_is_held_against_events_when_the_address_changes(self):
+        _sink, subscriber = self.sink(judge=lambda _events: 404)
+        partners = self.partners(2)
+        self.deliver()
+        self.assertEqual([self.delivery_of(p).suspected for p in partners], [1, 1])
+        other = self.sink()[0]
+        subscriber.url = other.url
+        self.assertEqual([self.delivery_of(p).suspected for p in partners], [0, 0])
+        self.deliver()
+        self.assertEqual([self.delivery_of(p).attempts for p in partners], [1, 1])
+
+    def test_every_second_probe_is_an_event_that_has_not_failed(self):
+        sink, subscriber = self.sink(judge=lambda _events: 502)
+        self.partners(20)
+        self.deliver()
+        sink.requests.clear()
+        newest = self.partners(1)
+        for _probe in range(3):
+            subscriber.paused_until = False
+            self.deliver()
+        probed = [event["record_id"] for event in sink.events]
+        self.assertEqual(probed[0], newest.id)
+        self.assertLess(probed[1], probed[2])
 
     def test_after_a_long_time_it_is_disabled_and_administrators_are_told(self):
         _sink, subscriber = self.away(disable_after=48)
@@ -148,7 +189,9 @@ class TestSubscriberHealth(DeliveryCase):
         _sink, subscriber = self.sink(410)
         self.partners(1)
         self.deliver()
-        subscriber._record_health({Outcome(True, status=200): 1})  # of another process
+        late = Evidence(Claim(subscriber.id))
+        late.note([], Outcome(True, status=200))
+        subscriber._record_health(late)  # of another process
         subscriber.action_resume()
         self.env["webhook.subscriber"]._notify_of_disabled()
         self.assertEqual(subscriber.state, "disabled")

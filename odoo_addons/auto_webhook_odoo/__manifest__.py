@@ -14,6 +14,8 @@
         "data/mail_activity_type.xml",
         "wizards/webhook_erasure_views.xml",
         "wizards/webhook_key_views.xml",
+        "views/webhook_request_views.xml",
+        "wizards/webhook_sample_views.xml",
         "views/update_webhook_views.xml",
         "views/webhook_delivery_views.xml",
         "views/webhook_replay_views.xml",

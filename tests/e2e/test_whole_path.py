@@ -56,6 +56,32 @@ def effects(stack: Stack) -> Counter[str]:
     return Counter(redis.lrange(EFFECTS, 0, -1))
 
 
+def test_a_sample_is_answered_and_has_no_effect(stack: Stack) -> None:
+    customer = stack.api.create("res.partner", name="Sample")
+    all_confirmed(stack, "res.partner", customer)
+    events, handled = stack.sql("SELECT count(*) FROM update_webhook"), effects(stack)
+    (subscriber,) = stack.api.call("webhook.subscriber", "search", domain=[])
+    partners = [("model_name", "=", "res.partner")]
+    (config,) = stack.api.call("webhook.config", "search", domain=partners)
+    for event in ("create", "write", "unlink"):
+        sample = stack.api.create(
+            "webhook.sample",
+            subscriber_id=subscriber,
+            config_id=config,
+            record_id=customer,
+            event=event,
+        )
+        stack.api.call("webhook.sample", "action_send", [sample])
+        (told,) = stack.api.call(
+            "webhook.sample", "read", [sample], fields=["status", "response", "request_body"]
+        )
+        assert (told["status"], '"accepted":0' in told["response"]) == (200, True)
+        assert '"name": "Sample"' in told["request_body"]
+    assert stack.sql("SELECT count(*) FROM update_webhook") == events
+    assert effects(stack) == handled
+    assert len(journey_of(stack, "res.partner", customer)) == 1
+
+
 def test_a_critical_change_is_pushed_handled_and_confirmed(stack: Stack) -> None:
     customer = stack.api.create("res.partner", name="Ada")
     order = stack.api.create("sale.order", partner_id=customer)

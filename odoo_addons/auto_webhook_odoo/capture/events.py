@@ -74,9 +74,7 @@ class EventWriter:
         """
         if not self._alike and not stale:
             return {}, []
-        self._read_names()
-        groups = [self._group(*alike) for alike in self._alike]
-        ids = self._env["update.webhook"]._insert_events(groups, stale)
+        ids = self._env["update.webhook"]._insert_events(self.render(), stale)
         written, instant = {}, []
         changes = ((tracking, change) for tracking, _, alike in self._alike for change in alike)
         for (tracking, change), event_id in zip(changes, ids, strict=True):
@@ -84,6 +82,11 @@ class EventWriter:
             if change.instant:
                 instant.append((event_id, tracking.subscriber_ids))
         return written, instant
+
+    def render(self):
+        """Return the events as ``EventGroup`` objects, without writing them."""
+        self._read_names()
+        return [self._group(*alike) for alike in self._alike]
 
     def _read_names(self):
         """Read the names of all records that the many2one fields in the events point at."""

@@ -4,4 +4,4 @@ In: deliveries that are due. Out: HTTP requests, and their outcomes in the datab
 is open while an endpoint is talked to, and no error in here reaches the user who made the change.
 """
 
-from . import connections, database, dispatcher, sender, statements, transport
+from . import connections, database, dispatcher, sender, shown_request, statements, transport

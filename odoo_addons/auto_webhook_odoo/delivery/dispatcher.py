@@ -6,7 +6,7 @@ import datetime
 import time
 from typing import NamedTuple
 
-from ..wire.message import batch, batch_message_id, extended, message_id
+from ..wire.message import batch, batch_message_id, extended, single
 from .blame import Evidence
 from .oauth import post
 
@@ -154,14 +154,15 @@ def _bytes(text):
 
 def _request(source, message):
     """Return ``(webhook-id, body)``. A single event is sent without a batch around it."""
+    if len(message) == 1:
+        (delivery,) = message
+        return single(source, delivery.event_name, delivery.event, delivery.replayed)
     names = [delivery.event_name for delivery in message]
     events = [
         # the endpoint may have got later events of the record before a replay
         extended(delivery.event, replayed=True) if delivery.replayed else delivery.event
         for delivery in message
     ]
-    if len(message) == 1:
-        return message_id(source, *names), extended(*events, source=source).encode()
     return batch_message_id(source, names), batch(source, events).encode()
 
 

@@ -5,6 +5,7 @@ A file has the name of its model. A model that is too long for one file has its 
 network connection and start no thread: that is left to ``delivery/``.
 """
 
+from . import webhook_request  # isort: skip  # webhook_delivery_request inherits it
 from . import (
     base,
     ir_http,
@@ -18,6 +19,7 @@ from . import (
     webhook_attempt,
     webhook_config,
     webhook_delivery,
+    webhook_delivery_request,
     webhook_feed_break,
     webhook_feed_position,
     webhook_job,

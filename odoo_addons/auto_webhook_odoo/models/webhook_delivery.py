@@ -34,6 +34,8 @@ class WebhookDelivery(models.Model):
 
     ``next_attempt_at`` is also the lease: claiming a delivery moves it into the future. If a
     process dies while it sends, nothing has to be cleaned up: the delivery becomes due again.
+
+    ``webhook_delivery_request.py`` shows the request.
     """
 
     _name = "webhook.delivery"

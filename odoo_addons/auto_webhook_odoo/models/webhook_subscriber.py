@@ -9,6 +9,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..delivery.connections import open_connections
 from ..delivery.oauth import post
+from ..delivery.shown_request import WatchedConnections, expected_headers, shown_headers
 from ..wire.message import batch
 
 STATES = [
@@ -241,16 +242,9 @@ class WebhookSubscriber(models.Model):
 
     def action_test(self):
         """Send a batch without events, and show the outcome."""
-        self.ensure_one()
-        self.check_access("write")
-        self._check_credentials()
-        endpoint = self._endpoint()
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        # No transaction may be open while the endpoint is talked to.
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        connections = open_connections(*endpoint.way)
         body = batch(source, []).encode()
-        outcome = post(connections, endpoint, f"{source}_ping_{uuid.uuid4().hex}", body)
+        outcome, _headers = self._post(f"{source}_ping_{uuid.uuid4().hex}", body)
         if outcome.delivered:
             message = self.env._(
                 "The endpoint answered HTTP %(status)s after %(duration)s ms.",
@@ -262,7 +256,7 @@ class WebhookSubscriber(models.Model):
                 "%(error)s (after %(duration)s ms)", error=outcome.error, duration=outcome.duration
             )
             if outcome.status is None:
-                message += self._unused_proxy(endpoint)
+                message += self._unused_proxy()
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -274,12 +268,12 @@ class WebhookSubscriber(models.Model):
             },
         }
 
-    @api.model
-    def _unused_proxy(self, endpoint):
+    def _unused_proxy(self):
         """Return a hint if Odoo's environment names a proxy that webhooks do not use; else nothing.
 
         The hint names the variable and not its value, which may hold a password.
         """
+        endpoint = self._endpoint()
         scheme = endpoint.url.partition(":")[0].lower()
         names = [f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
         name = next(filter(os.environ.get, names), None)
@@ -290,6 +284,24 @@ class WebhookSubscriber(models.Model):
             "through a proxy only, enter the proxy under Settings → Webhooks.",
             name,
         )
+
+    def _post(self, message_id, body):
+        """Send a body now, and commit before. It does not count as a delivery.
+
+        :return: ``(Outcome, the headers as text, without secrets)``
+        :raises AccessError: if the user may not change the subscriber
+        """
+        self.ensure_one()
+        self.check_access("write")
+        self._check_credentials()
+        endpoint = self._endpoint()
+        # No transaction may be open while the endpoint is talked to.
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        connections = WatchedConnections(open_connections(*endpoint.way))
+        outcome = post(connections, endpoint, message_id, body)
+        sent = connections.headers
+        named = sent or expected_headers(endpoint, message_id, body)
+        return outcome, shown_headers(endpoint, named, body, sent=bool(sent))
 
     def action_view_deliveries(self):
         """List the deliveries to this endpoint."""

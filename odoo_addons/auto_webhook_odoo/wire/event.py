@@ -56,3 +56,25 @@ def event_json(id_key):
         for key, value in _VALUES.items()
     )
     return " || ".join([f"""'{{"{id_key}":' || e.id""", *members, "'}'"])
+
+
+#: ``{column of the event table that an event's JSON depends on: SQL type}``
+_COLUMNS = {
+    **dict.fromkeys(("id", "record_id", "user_id", "company_id"), "int"),
+    **dict.fromkeys(("model", "event", "priority", "category"), "text"),
+    **dict.fromkeys(("payload", "changed_fields", "old_values"), "text"),
+    "timestamp": "timestamp",
+}
+
+
+def unstored_event_query():
+    """Return a query for the JSON text of an event that is in no table.
+
+    Its named parameters are the columns of ``update_webhook``. The query gives this name to a row
+    that is made of them, so that the expressions above read it in place of the table.
+    """
+    columns = ", ".join(f"%({name})s::{sql_type} AS {name}" for name, sql_type in _COLUMNS.items())
+    return (
+        f"WITH update_webhook AS (SELECT {columns})"  # noqa: S608  # constants
+        f" SELECT {event_json('event_id')} FROM {EVENT_TABLES}"
+    )

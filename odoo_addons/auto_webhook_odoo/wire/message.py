@@ -10,12 +10,37 @@ def extended(event, **members):
     return f"{dumps(members)[:-1]},{event[1:]}"
 
 
+def single(source, event_name, event, replayed):
+    """Return the ``webhook-id`` and the body of an event that is sent without a batch around it.
+
+    :param event_name: ``wire.event.EVENT_NAME`` of the event
+    :param replayed: whether it is sent again, so that the endpoint may have got later events of its
+        record
+    """
+    if replayed:
+        event = extended(event, replayed=True)
+    return message_id(source, event_name), extended(event, source=source).encode()
+
+
 def batch(source, events):
     """Return the JSON text of a batch.
 
     :param events: JSON texts of events
     """
     return f'{{"source":{dumps(source)},"events":[{",".join(events)}]}}'
+
+
+def sample(source, event):
+    """Return the JSON text of a sample, from that of its event.
+
+    The empty list of events makes it a batch without events for a receiver that knows batches.
+    """
+    return extended(event, source=source, sample=True, events=[])
+
+
+def sample_message_id(source, random_id):
+    """Return the ``webhook-id`` of a sample. Each has another one, so that none is a duplicate."""
+    return f"{source}_sample_{random_id}"
 
 
 def message_id(source, event_name):

@@ -1,7 +1,8 @@
-"""The dialogues of administrators: erase the values in a record's events, make an API key.
+"""The dialogues of administrators: erase the values in a record's events, make an API key, send a
+sample.
 
-In: what an administrator chose. Out: changed events, or a key that is shown once. A dialogue keeps
-nothing itself.
+In: what an administrator chose. Out: changed events, a key that is shown once, or a request to an
+endpoint. A dialogue keeps nothing itself.
 """
 
-from . import webhook_erasure, webhook_key
+from . import webhook_erasure, webhook_key, webhook_sample

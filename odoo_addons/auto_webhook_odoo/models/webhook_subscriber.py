@@ -256,7 +256,7 @@ class WebhookSubscriber(models.Model):
                 "%(error)s (after %(duration)s ms)", error=outcome.error, duration=outcome.duration
             )
             if outcome.status is None:
-                message += self._unused_proxy()
+                message += self._unused_proxy(self._endpoint())
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -268,12 +268,12 @@ class WebhookSubscriber(models.Model):
             },
         }
 
-    def _unused_proxy(self):
+    @api.model
+    def _unused_proxy(self, endpoint):
         """Return a hint if Odoo's environment names a proxy that webhooks do not use; else nothing.
 
         The hint names the variable and not its value, which may hold a password.
         """
-        endpoint = self._endpoint()
         scheme = endpoint.url.partition(":")[0].lower()
         names = [f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
         name = next(filter(os.environ.get, names), None)

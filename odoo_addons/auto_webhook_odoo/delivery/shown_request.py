@@ -83,6 +83,8 @@ def curl(endpoint, headers, body):
     words = [f"printf %s {shlex.quote(body.decode())} | curl --max-time {endpoint.timeout}"]
     if not endpoint.verify_ssl:
         words.append("--insecure")
+    if endpoint.client_certificate:
+        words.append('--cert "$CERTIFICATE_FILE" --key "$KEY_FILE"')
     for name, value in _sent(headers):
         if _is_public(endpoint, name, value) and name.lower() not in _OF_ATTEMPT:
             words.append(f"-H {shlex.quote(f'{name}: {value}')}")

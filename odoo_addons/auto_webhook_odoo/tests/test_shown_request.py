@@ -175,6 +175,12 @@ class TestCurl(ShownRequestCase):
         )
         self.assertEqual(self.sink.requests[-1][1], body)
 
+    def test_a_client_certificate_is_named_and_not_shown(self):
+        endpoint = self.endpoint(client_certificate="the certificate", client_key="the key")
+        command = curl(endpoint, headers(endpoint, "msg_1", BODY), BODY)
+        self.assertIn('--cert "$CERTIFICATE_FILE" --key "$KEY_FILE"', command)
+        self.assertNotIn("the key", command)
+
     def test_odd_headers_and_addresses(self):
         url = self.sink.url + "/{a,b}[1-2]?x=$HOME&y='z'"
         endpoint = dataclasses.replace(

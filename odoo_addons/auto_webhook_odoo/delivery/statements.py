@@ -248,6 +248,8 @@ RECORD = Planned(
                last_status = outcome.status,
                last_error = outcome.error,
                delivered_at = CASE WHEN outcome.state = 'delivered'
+                   THEN statement_timestamp() AT TIME ZONE 'UTC' END,
+               died_at = CASE WHEN outcome.state = 'dead'
                    THEN statement_timestamp() AT TIME ZONE 'UTC' END
           FROM outcome
          WHERE delivery.id = outcome.id

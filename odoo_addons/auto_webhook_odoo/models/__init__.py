@@ -28,5 +28,6 @@ from . import (
     webhook_subscriber,
     webhook_subscriber_credentials,
     webhook_subscriber_health,
+    webhook_subscriber_notices,
     webhook_tally,
 )

@@ -77,6 +77,11 @@ class WebhookDelivery(models.Model):
     )
     last_error = fields.Text(readonly=True)
     delivered_at = fields.Datetime(readonly=True)
+    died_at = fields.Datetime(
+        string="Given Up At",
+        readonly=True,
+        help="When the delivery was given up after its last attempt.",
+    )
     replayed = fields.Boolean(
         readonly=True,
         help="Sent again on request. The message says so, because the endpoint may already have "
@@ -90,6 +95,7 @@ class WebhookDelivery(models.Model):
         "(subscriber_id, model, record_id, event_id) WHERE state = 'pending'"
     )
     _stopped_idx = models.Index("(subscriber_id, id) WHERE state IN ('dead', 'cancelled')")
+    _dead_idx = models.Index("(subscriber_id, died_at) WHERE state = 'dead'")
 
     def init(self):
         for statement in statements.PLANNED:
@@ -173,7 +179,7 @@ class WebhookDelivery(models.Model):
         """Deliver what the lanes have missed, and what is due for another attempt."""
         waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
         sender.wake(self.env.cr.dbname, waiting.ids)
-        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._update_notices()
         # no transaction may be open while endpoints are talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit
         sender.wait_until_idle(self.env.cr.dbname, _CRON_SECONDS)

@@ -5,6 +5,7 @@ from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import html2plaintext
 
+from ..delivery import sender
 from .delivery_case import DeliveryCase
 
 
@@ -223,6 +224,20 @@ class TestSubscriberNotices(DeliveryCase):
     def test_the_answer_of_an_endpoint_is_no_html(self):
         _sink, subscriber = self.dying((400, {}, b"<a href='https://example.com'>click</a>"))
         self.assertNotIn("example.com'>", self.notices(subscriber).note)
+
+    def test_the_cron_looks_after_the_notices(self):
+        _sink, subscriber = self.failing()
+        subscriber.activity_ids.unlink()
+        subscriber.told_outage = False
+        with (
+            patch.object(sender, "wake"),
+            patch.object(sender, "take_turn", return_value=False),
+            self.enter_registry_test_mode(),
+            self.registry.cursor() as cr,
+        ):
+            self.env(cr=cr)["webhook.delivery"]._cron_deliver()
+        self.env.invalidate_all()
+        self.assertTrue(self.notices(subscriber))
 
     def test_it_costs_one_query_when_all_is_well(self):
         for _number in range(3):

@@ -33,6 +33,16 @@ cron._trigger()
 env.cr.commit()
 """
 
+#: Another job, which comes after the one that pushes
+_OTHER_CRON = """
+other = env["ir.cron"].create({
+    "name": "Other", "model_id": env["ir.model"]._get("res.partner").id, "code": "True",
+})
+other._trigger()
+env.cr.commit()
+result = other.id
+"""
+
 
 @dataclass
 class Sales:
@@ -127,3 +137,23 @@ def test_what_a_killed_process_left_goes_out_with_the_cron(
     sales.subscribe(endpoint)
     sales.odoo.run_script(sales.server.database, _LEFT_BEHIND, name="Ada")
     eventually(lambda: endpoint.names() == ["Ada"], 90)
+
+
+def test_other_crons_have_their_turn_while_an_endpoint_is_slow(
+    sales: Sales, endpoint: Endpoint
+) -> None:
+    endpoint.answering.clear()
+    sales.subscribe(endpoint, timeout=120)
+    script = _LEFT_BEHIND + _OTHER_CRON
+    other = sales.odoo.run_script(sales.server.database, script, name="Ada")
+
+    def has_run() -> object:
+        return sales.api.search_read("ir.cron", [["id", "=", other]], ["lastcall"])[0]["lastcall"]
+
+    eventually(lambda: endpoint.requests == 1, 90)
+    eventually(has_run, 30)
+    endpoint.answering.set()
+    eventually(
+        lambda: sales.api.search_read("webhook.delivery", [["state", "=", "delivered"]], ["id"])
+    )
+    assert endpoint.requests == 1

@@ -69,29 +69,32 @@ class Claim:
     deliveries: list = dataclasses.field(default_factory=list)
 
 
-def deliver(database, subscriber_id, connections_for):
+def deliver(database, subscriber_id, connections_for, is_over=lambda: False):
     """Send all deliveries to a subscriber that are due and that no other process is sending.
 
     :param database: ``database.Database``
     :param connections_for: ``connections.open_connections``, or a function that caches its results
-    :return: seconds until more deliveries are due, or None if none waits
+    :param is_over: a function; once it returns True, no further message is begun
+    :return: seconds until more deliveries are due, or None if none waits or ``is_over``
     """
     settled = ()
     while True:
         started = time.monotonic()
         with database.transaction(each_statement=True) as env:
             env["webhook.delivery"]._wake_later(settled)
-            claim = env["webhook.delivery"]._claim(subscriber_id)
+            claim = Claim(subscriber_id)
+            if not is_over():
+                claim = env["webhook.delivery"]._claim(subscriber_id)
         if not claim.deliveries:
             return claim.wait
         endpoint = claim.endpoint
         connections = connections_for(*endpoint.way)
-        evidence = send(connections, claim, started + LEASE_MARGIN)
+        evidence = send(connections, claim, started + LEASE_MARGIN, is_over)
         with database.transaction() as env:
             settled = env["webhook.delivery"]._record(claim, evidence)
 
 
-def send(connections, claim, stop_at):
+def send(connections, claim, stop_at, is_over):
     """Send the deliveries of a claim, in as few messages as possible.
 
     A batch that fails is halved until its culprit is alone. After a failure events go one by one
@@ -102,11 +105,12 @@ def send(connections, claim, stop_at):
     then.
 
     :param stop_at: moment (``time.monotonic``) after which no message may be begun
+    :param is_over: as for ``deliver``
     :return: ``blame.Evidence``
     """
     evidence, failing_records = Evidence(claim), set()
     messages = collections.deque(_messages(claim))
-    while messages and not evidence.stopped and time.monotonic() < stop_at:
+    while messages and not (evidence.stopped or is_over()) and time.monotonic() < stop_at:
         message = [d for d in messages.popleft() if _record_of(d) not in failing_records]
         if not message:
             continue

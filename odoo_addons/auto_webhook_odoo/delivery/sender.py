@@ -4,7 +4,7 @@ Each endpoint has a *lane*, a thread of its own, so an endpoint that hangs delay
 belong to their process. The first commit that needs a lane starts it: in prefork mode the master
 loads registries before it forks, and a thread does not survive a fork. A lane also sleeps until its
 next retry is due. Lanes only shorten the wait: the cron delivers whatever they miss, for example
-because a process was killed.
+because a process was killed. It uses lanes, too: those of its own process.
 """
 
 import contextlib
@@ -56,9 +56,17 @@ def wake(dbname, subscriber_ids):
         _logger.exception("No thread could be started to send webhooks; the cron will send them.")
 
 
-def wait_until_idle(dbname, timeout):
-    """Wait until the lanes of a database have nothing to do, at most ``timeout`` seconds."""
-    return _Lanes.of_process().wait_until_idle(dbname, timeout)
+def take_turn(dbname, seconds):
+    """Let the lanes of a database work as long as a cron may, and return whether work is left.
+
+    A threaded server lives longer than its crons, and so do its lanes: nothing has to be waited
+    for. Another process may end as soon as the cron returns, or lose its connections: a cron worker
+    that serves several databases closes them. So lanes that still work when the time is over finish
+    their messages, and record the outcomes. Otherwise these messages would be sent again.
+    """
+    if isinstance(server.server, server.ThreadedServer):
+        return False
+    return _Lanes.of_process().take_turn(dbname, seconds)
 
 
 def _is_prefork_master():
@@ -105,14 +113,27 @@ class _Lanes:
             lane.called.notify()
             return not lane.busy
 
-    def wait_until_idle(self, dbname, timeout):
-        def idle():
-            return not any(
-                lane.woken or lane.busy for key, lane in self.lanes.items() if key[0] == dbname
-            )
+    def take_turn(self, dbname, seconds):
+        """Wait until the lanes have nothing to do, and return False.
+
+        If they still work after so many seconds, wait as long again until they have finished their
+        messages, and return True.
+        """
+
+        def working():
+            return [
+                lane
+                for key, lane in self.lanes.items()
+                if key[0] == dbname and (lane.woken or lane.busy)
+            ]
 
         with self.lock:
-            return self.some_idle.wait_for(idle, timeout)
+            if self.some_idle.wait_for(lambda: not working(), seconds):
+                return False
+            for lane in working():
+                lane.finishing = True
+            self.some_idle.wait_for(lambda: not working(), seconds)
+            return True
 
 
 class _Lane(threading.Thread):
@@ -123,6 +144,8 @@ class _Lane(threading.Thread):
         self.dbname = key[0]  # Odoo shows it in the log lines of the thread
         self.called = threading.Condition(lanes.lock)
         self.woken = self.busy = False
+        #: begins no further message of the work in hand
+        self.finishing = False
         self._lanes, self._key = lanes, key
 
     def run(self):
@@ -132,7 +155,7 @@ class _Lane(threading.Thread):
         with contextlib.closing(Database(self.dbname, self._lanes.limits)) as database:
             while self._wait_for_work(wait):
                 try:
-                    wait = deliver(database, self._key[1], connections_for)
+                    wait = deliver(database, self._key[1], connections_for, lambda: self.finishing)
                     errors = 0
                 except (psycopg2.OperationalError, psycopg2.InterfaceError):
                     # most likely PostgreSQL was restarted while the connection was kept
@@ -157,5 +180,6 @@ class _Lane(threading.Thread):
             if wait is None and not self.woken:
                 del self._lanes.lanes[self._key]
                 return False
-            self.woken, self.busy = False, True
+            self.woken = self.finishing = False
+            self.busy = True
             return True

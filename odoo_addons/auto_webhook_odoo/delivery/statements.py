@@ -298,6 +298,8 @@ RECORD = Planned(
                last_status = outcome.status,
                last_error = outcome.error,
                delivered_at = CASE WHEN outcome.state = 'delivered'
+                   THEN statement_timestamp() AT TIME ZONE 'UTC' END,
+               died_at = CASE WHEN outcome.state = 'dead'
                    THEN statement_timestamp() AT TIME ZONE 'UTC' END
           FROM outcome
          WHERE delivery.id = outcome.id
@@ -314,7 +316,9 @@ CONVICT = """
     UPDATE webhook_delivery
        SET attempts = least(attempts + suspected, greatest(attempts + 1, %(max_attempts)s - 1)),
            suspected = 0,
-           state = CASE WHEN attempts + 1 >= %(max_attempts)s THEN 'dead' ELSE state END
+           state = CASE WHEN attempts + 1 >= %(max_attempts)s THEN 'dead' ELSE state END,
+           died_at = CASE WHEN attempts + 1 >= %(max_attempts)s
+                          THEN statement_timestamp() AT TIME ZONE 'UTC' END
      WHERE subscriber_id = %(subscriber_id)s AND suspected > 0 AND state = 'pending'
        AND leased_until IS NULL AND NOT id = ANY(%(attempted)s)
     RETURNING id, state

@@ -33,5 +33,6 @@ from . import (
     webhook_subscriber_credentials,
     webhook_subscriber_header,
     webhook_subscriber_health,
+    webhook_subscriber_notices,
     webhook_tally,
 )

@@ -16,7 +16,7 @@ STATES = [
     ("cancelled", "Cancelled"),
 ]
 
-_CRON_SECONDS = 50  # a run ends before the next is due
+_TURN = 10  # seconds; the time that Odoo gives a cron before others have their turn (ir.cron)
 
 _MOST_SELECTED = 20_000  # deliveries; Odoo's web client passes no more ids to a button
 
@@ -92,6 +92,11 @@ class WebhookDelivery(models.Model):
     )
     last_error = fields.Text(readonly=True)
     delivered_at = fields.Datetime(readonly=True)
+    died_at = fields.Datetime(
+        string="Given Up At",
+        readonly=True,
+        help="When the delivery was given up after its last attempt.",
+    )
     replayed = fields.Boolean(
         readonly=True,
         help="Sent again on request. The message says so, because the endpoint may already have "
@@ -106,6 +111,7 @@ class WebhookDelivery(models.Model):
     )
     _suspected_idx = models.Index("(subscriber_id) WHERE suspected > 0")
     _stopped_idx = models.Index("(subscriber_id, id) WHERE state IN ('dead', 'cancelled')")
+    _dead_idx = models.Index("(subscriber_id, died_at) WHERE state = 'dead'")
 
     def init(self):
         for statement in statements.PLANNED:
@@ -193,13 +199,17 @@ class WebhookDelivery(models.Model):
 
     @api.model
     def _cron_deliver(self):
-        """Deliver what the lanes have missed, and what is due for another attempt."""
+        """Deliver what the lanes have missed, and what is due for another attempt.
+
+        If much waits, the other crons have their turn now and then.
+        """
         waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
         sender.wake(self.env.cr.dbname, waiting.ids)
-        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._update_notices()
         # no transaction may be open while endpoints are talked to
         self.env.cr.commit()  # pylint: disable=invalid-commit
-        sender.wait_until_idle(self.env.cr.dbname, _CRON_SECONDS)
+        if sender.take_turn(self.env.cr.dbname, _TURN):
+            self.env.ref("auto_webhook_odoo.cron_deliver")._trigger()
 
     @api.model
     def _claim(self, subscriber_id):

@@ -37,8 +37,9 @@ class WebhookSubscriber(models.Model):
     """An endpoint that instant events are pushed to.
 
     This file holds its address and limits. ``webhook_subscriber_credentials.py`` holds tokens and
-    signing secrets, ``webhook_subscriber_certificate.py`` the client certificate, and
-    ``webhook_subscriber_health.py`` how the endpoint is doing.
+    signing secrets, ``webhook_subscriber_certificate.py`` the client certificate,
+    ``webhook_subscriber_health.py`` how the endpoint is doing, and
+    ``webhook_subscriber_notices.py`` who is told about it.
     """
 
     _name = "webhook.subscriber"

@@ -1,9 +1,8 @@
-import logging
 import random
 from datetime import timedelta
 
-from odoo import api, fields, models
-from odoo.tools import SQL, plaintext2html
+from odoo import fields, models
+from odoo.tools import SQL
 
 from ..delivery import sender
 from ..delivery.blame import counted
@@ -11,8 +10,6 @@ from ..delivery.endpoint import Endpoint
 from ..delivery.statements import ENDPOINT
 from ..delivery.transport import MAX_RETRY_AFTER
 from ..wire.backoff import retry_delay
-
-_logger = logging.getLogger(__name__)
 
 _REFRESH = timedelta(seconds=10)  # the last answer is noted no more often, to spare the row
 
@@ -216,31 +213,3 @@ class WebhookSubscriber(models.Model):
         # A message in the chatter would run code of other addons, which must not undo the outcome.
         silent = self.with_context(tracking_disable=True)
         silent.write({"state": "disabled", "disabled_reason": reason})
-
-    @api.model
-    def _notify_of_disabled(self):
-        """Create activities about endpoints that were disabled since the last call."""
-        disabled = self.with_context(active_test=False).search([("disabled_reason", "!=", False)])
-        for subscriber in disabled:
-            try:
-                with self.env.cr.savepoint():
-                    subscriber._notify_administrators()
-            except Exception:  # code of another addon failed; the next call tries again
-                _logger.exception(
-                    "No activity could be created about a disabled endpoint. subscriber=%s",
-                    subscriber.name,
-                )
-
-    def _notify_administrators(self):
-        summary = self.env._("Webhook endpoint disabled: %s", self.name)
-        note = self.env._(
-            "%s Its events wait. Enable the endpoint once it works again.", self.disabled_reason
-        )
-        self.disabled_reason = False
-        for user in self.env.ref("base.group_system").all_user_ids.filtered("active"):
-            self.activity_schedule(
-                "auto_webhook_odoo.activity_endpoint_disabled",
-                summary=summary,
-                note=plaintext2html(note),
-                user_id=user.id,
-            )

@@ -42,6 +42,7 @@ from . import (
     test_stats,
     test_subscriber,
     test_subscriber_health,
+    test_subscriber_notices,
     test_tracking,
     test_transport,
     test_unconfirmed,

@@ -1,7 +1,9 @@
 import base64
 import hashlib
 import hmac
+from contextlib import closing
 from datetime import timedelta
+from unittest.mock import patch
 
 from psycopg2 import IntegrityError
 
@@ -10,6 +12,10 @@ from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from odoo.addons.auto_webhook_odoo.delivery import sender
+from odoo.addons.auto_webhook_odoo.delivery.connections import open_connections
+from odoo.addons.auto_webhook_odoo.delivery.database import Database
+from odoo.addons.auto_webhook_odoo.delivery.dispatcher import deliver
 from odoo.addons.auto_webhook_odoo.delivery.transport import Outcome
 from odoo.addons.auto_webhook_odoo.wire.signature import decode_secret, signature_headers
 
@@ -322,6 +328,36 @@ class TestDelivery(DeliveryCase):
         delivery.action_retry()
         self.assertEqual(delivery.leased_until, claim.deliveries[0].leased_until)
         self.assertFalse(self.env["webhook.delivery"]._claim(subscriber.id).deliveries)
+
+    def test_a_turn_that_is_over_leaves_the_rest_to_the_next_one(self):
+        sink, subscriber = self.sink(batch_size=1)
+        self.partners(3)
+        self.env.cr.flush()
+        with self.enter_registry_test_mode(), closing(Database(self.env.cr.dbname)) as database:
+            deliver(database, subscriber.id, open_connections, lambda: bool(sink.requests))
+        self.env.invalidate_all()
+        self.assertEqual(len(sink.requests), 1)
+        pending = self.env["webhook.delivery"].search([("state", "=", "pending")])
+        self.assertEqual(len(pending), 2)
+        self.assertFalse(any(pending.mapped("leased_until")))
+        self.deliver()
+        self.assertEqual(len({event["event_id"] for event in sink.events}), 3)
+        self.assertEqual(len(sink.requests), 3)
+
+    def test_the_cron_is_called_again_if_its_turn_was_too_short(self):
+        cron = self.env.ref("auto_webhook_odoo.cron_deliver")
+        triggers = self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)])
+        for is_work_left in (False, True):
+            with (
+                patch.object(sender, "wake"),
+                patch.object(sender, "take_turn", return_value=is_work_left),
+                self.enter_registry_test_mode(),
+                self.registry.cursor() as cr,
+            ):
+                self.env(cr=cr)["webhook.delivery"]._cron_deliver()
+            self.env.invalidate_all()
+            added = self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)]) - triggers
+            self.assertEqual(len(added), int(is_work_left))
 
     def test_a_process_that_lost_its_lease_changes_nothing_unless_it_delivered(self):
         _sink, subscriber = self.sink()

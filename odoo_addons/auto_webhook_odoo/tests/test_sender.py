@@ -1,8 +1,9 @@
 import gc
 import os
 import threading
+import time
 import weakref
-from unittest.mock import patch
+from unittest.mock import MagicMock, patch
 
 from odoo.service import server
 from odoo.tests import BaseCase, tagged
@@ -42,7 +43,7 @@ class TestSender(BaseCase):
         """They would hold secrets that an administrator has replaced."""
         kept = []
 
-        def deliver(_database, _subscriber_id, connections_for):
+        def deliver(_database, _subscriber_id, connections_for, _is_over):
             if not kept:
                 first = connections_for(True, True, "certificate", "key")
                 self.assertIs(connections_for(True, True, "certificate", "key"), first)
@@ -62,3 +63,65 @@ class TestSender(BaseCase):
             lane.woken = True
             lane.run()
         self.assertEqual(kept[1:], [None])
+
+
+@tagged("post_install", "-at_install")
+class TestTurn(BaseCase):
+    """The cron lets the lanes work, and gives up its thread again."""
+
+    def setUp(self):
+        super().setUp()
+        self.lanes = sender._Lanes()
+        self.startPatcher(patch.object(sender._Lanes, "_instance", self.lanes))
+        self.startPatcher(patch.object(sender, "Database", MagicMock()))
+        self.startPatcher(patch.object(server, "server", None))
+        self.startPatcher(patch.object(sender, "deliver", self.deliver))
+        self.events_left = True
+        self.answering = threading.Event()
+        self.answering.set()
+        self.sent = threading.Semaphore(0)
+        self.addCleanup(self.stop)
+
+    def deliver(self, _database, _subscriber_id, _connections_for, is_over):
+        """Send one event after the other, as the function of this name."""
+        while self.events_left and not is_over():
+            self.sent.release()
+            self.answering.wait()
+            time.sleep(0.001)
+
+    def stop(self):
+        self.events_left = False
+        self.answering.set()
+
+    def test_at_the_end_a_lane_finishes_its_message_and_goes_on_in_the_next_turn(self):
+        sender.wake("db", [1])
+        for _turn in range(2):
+            self.assertTrue(sender.take_turn("db", 0.1))
+            self.assertFalse(self.lanes.lanes["db", 1].busy)
+            while self.sent.acquire(blocking=False):
+                pass  # forget what was sent in this turn
+            sender.wake("db", [1])
+            self.sent.acquire()
+
+    def test_an_endpoint_that_hangs_takes_two_turns_at_most(self):
+        self.answering.clear()
+        sender.wake("db", [1])
+        self.assertTrue(sender.take_turn("db", 0.05))
+        self.assertTrue(self.lanes.lanes["db", 1].busy)
+
+    def test_a_turn_ends_when_nothing_is_left(self):
+        sender.wake("db", [1])
+        self.sent.acquire()
+        self.events_left = False
+        self.assertFalse(sender.take_turn("db", 60))
+
+    def test_other_databases_count_for_nothing(self):
+        sender.wake("db", [1])
+        self.sent.acquire()
+        self.assertFalse(sender.take_turn("other", 60))
+
+    def test_nobody_waits_for_the_lanes_of_a_threaded_server(self):
+        sender.wake("db", [1])
+        with patch.object(server, "server", object.__new__(server.ThreadedServer)):
+            self.assertFalse(sender.take_turn("db", 60))
+        self.assertTrue(self.lanes.lanes["db", 1].busy)

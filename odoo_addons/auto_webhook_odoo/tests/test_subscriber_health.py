@@ -112,8 +112,8 @@ class TestSubscriberHealth(DeliveryCase):
         self.make_due()
         self.deliver()
         self.assertEqual(subscriber.state, "disabled")
-        self.env["webhook.subscriber"]._notify_of_disabled()
-        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._update_notices()
+        self.env["webhook.subscriber"]._update_notices()
         told = subscriber.activity_ids
         self.assertEqual(len(told), len(told.user_id))
         self.assertIn(self.env.ref("base.user_admin"), told.user_id)
@@ -134,7 +134,7 @@ class TestSubscriberHealth(DeliveryCase):
         self.partners(2)
         self.deliver()
         self.assertEqual(len(sink.requests), 1)
-        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._update_notices()
         self.assertTrue(subscriber.activity_ids)
         subscriber.action_enable()
         self.assertFalse(subscriber.activity_ids)
@@ -193,7 +193,7 @@ class TestSubscriberHealth(DeliveryCase):
         late.note([], Outcome(True, status=200))
         subscriber._record_health(late)  # of another process
         subscriber.action_resume()
-        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._update_notices()
         self.assertEqual(subscriber.state, "disabled")
         self.assertTrue(subscriber.activity_ids)
 
@@ -212,9 +212,9 @@ class TestSubscriberHealth(DeliveryCase):
 
         with (
             patch.object(type(subscribers), "activity_schedule", fail),
-            self.assertLogs(subscribers._notify_of_disabled.__module__, "ERROR"),
+            self.assertLogs(subscribers._update_notices.__module__, "ERROR"),
         ):
-            subscribers._notify_of_disabled()
+            subscribers._update_notices()
         self.assertEqual(subscribers.filtered("disabled_reason"), unlucky)
         self.assertTrue(other.activity_ids)
 
@@ -223,5 +223,5 @@ class TestSubscriberHealth(DeliveryCase):
         _sink, subscriber = self.sink((410, {}, page))
         self.partners(1)
         self.deliver()
-        self.env["webhook.subscriber"]._notify_of_disabled()
+        self.env["webhook.subscriber"]._update_notices()
         self.assertNotIn("<a", subscriber.activity_ids[0].note)

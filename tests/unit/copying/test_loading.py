@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -128,6 +129,16 @@ def test_the_more_are_refused_the_fewer_go_together(target: Target, loader: Load
     for _ in range(6):
         many = largest_of_a_page(10)
     assert (few, many) == (50, pytest.approx(6, abs=3))
+
+
+def test_rows_that_were_not_blamed_are_sent_again_in_few_calls(
+    target: Target, loader: Loader
+) -> None:
+    page = [f"{'bad' if n % 100 == 7 else 'good'} {n}" for n in range(200)]
+    result = loader.create(rows(page), {})
+    assert (len(result.ids), set(result.refused)) == (198, {7, 107})
+    # ten calls, of which two fail; their other 38 rows; the two blamed rows
+    assert Counter(target.sizes) == {20: 10, 38: 1, 1: 2}
 
 
 def test_nothing_to_load(target: Target, loader: Loader) -> None:

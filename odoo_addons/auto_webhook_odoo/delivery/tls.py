@@ -71,7 +71,8 @@ def failed_handshake(error, client_certificate):
             return _EXPIRED
         return f"The endpoint {cause}, or has no version or cipher of TLS in common with Odoo."
     if alert not in _ABOUT_CERTIFICATE:
-        return "The endpoint does not speak TLS, or an incompatible version of it."
+        reason = f" ({alert})" if alert else ""
+        return f"The endpoint does not speak TLS, or not as Odoo asks for it{reason}."
     if not client_certificate:
         return (
             "The endpoint asks for a client certificate. Enter one in the form of the subscriber."

@@ -165,8 +165,8 @@ def _untrusted(error, endpoint):
     text = f"The certificate of the endpoint could not be verified: {reason}."
     if proxy := _proxy(endpoint):
         text += (
-            f" If the proxy {proxy} opens encrypted connections, name its authority in "
-            "REQUESTS_CA_BUNDLE in Odoo's environment."
+            f" If the proxy {proxy} opens encrypted connections, add its authority to the file of "
+            "trusted certificates that REQUESTS_CA_BUNDLE names in Odoo's environment."
         )
     return text
 
@@ -212,8 +212,8 @@ _MEANINGS = {
     410: "the endpoint wants no more messages.",
     413: "the message is too large for the endpoint.",
     422: "the endpoint cannot accept the message.",
-    429: "the endpoint asks for a pause.",
-    503: "the endpoint asks for a pause.",
+    429: "the endpoint gets too many messages.",
+    503: "the endpoint is not available now.",
 }
 
 

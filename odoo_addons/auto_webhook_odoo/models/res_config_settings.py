@@ -9,6 +9,9 @@ from .ir_http import split_origins
 
 _PROXY = ("webhook_proxy", "webhook_proxy_exceptions")
 
+#: Settings that 0 switches off.
+_MAY_BE_ZERO = ("webhook_archive_days", "webhook_delete_days", "webhook_warn_hours")
+
 _ORIGIN = re.compile(r"https?://[^\s/@?#]+|\*")
 
 
@@ -21,15 +24,15 @@ class ResConfigSettings(models.TransientModel):
         string="Archive Events After (days)",
         config_parameter="auto_webhook_odoo.archive_days",
         default=30,
-        help="Processed events older than this are archived: they are no longer listed by default, "
-        "but can still be read.",
+        help="Events that were confirmed so many days ago are archived: they are no longer listed "
+        "by default, but can still be read. 0: archive nothing.",
     )
     webhook_delete_days = fields.Integer(
         string="Delete Events After (days)",
         config_parameter="auto_webhook_odoo.delete_days",
         default=90,
-        help="Processed events older than this are deleted. Events that no receiver has confirmed "
-        "are never deleted. 0: keep everything.",
+        help="Events that were confirmed so many days ago are deleted, unless they still wait for "
+        "an endpoint. Unconfirmed events are never deleted. 0: keep everything.",
     )
     webhook_payload_limit = fields.Integer(
         string="Largest Payload (bytes)",
@@ -51,7 +54,6 @@ class ResConfigSettings(models.TransientModel):
         help="Origins such as https://app.example.com, separated by commas. Needed only by web "
         "apps that call the feed from the browser. Empty: none. *: all.",
     )
-
     webhook_proxy = fields.Char(
         string="Proxy",
         config_parameter="auto_webhook_odoo.proxy",
@@ -59,10 +61,10 @@ class ResConfigSettings(models.TransientModel):
         help="Endpoints are reached through this proxy: http://host:port or "
         "http://user:password@host:port. Only system administrators can read it. The proxy looks "
         "up names by itself, so Odoo can no longer check every address. Odoo still refuses what it "
-        "knows to be link-local, and what it knows to be private unless “Private Network” is "
-        "ticked at the subscriber. The proxy has to refuse what else Odoo must not reach, such as "
-        "private addresses behind names that only the proxy knows. Empty: endpoints are reached "
-        "directly. HTTPS_PROXY and HTTP_PROXY of Odoo's environment are not used.",
+        "knows to be a link-local address, and a private address unless “Private Network” is "
+        "ticked at the subscriber. All other forbidden addresses must be refused by the proxy, "
+        "such as private addresses of names that only the proxy knows. Empty: endpoints are "
+        "reached directly. HTTPS_PROXY and HTTP_PROXY of Odoo's environment are not used.",
     )
     webhook_proxy_exceptions = fields.Char(
         string="Reached Without the Proxy",
@@ -84,6 +86,9 @@ class ResConfigSettings(models.TransientModel):
             log_exceptions=False,
         )
         result = super().set_values()
+        for name in _MAY_BE_ZERO:
+            if not self[name]:  # Odoo deletes the parameter, and the default would come back
+                parameters.set_param(self._fields[name].config_parameter, "0")
         if [parameters.get_param(name) for name in names] != before:
             failing = self.env["webhook.subscriber"].search([("consecutive_failures", ">", 0)])
             failing.action_resume()

@@ -56,7 +56,8 @@ class WebhookDelivery(models.Model):
     confirmed = fields.Boolean(
         related="event_id.is_processed",
         string="Confirmed",
-        help="The receiver has handled the event. Delivered only means that it has accepted it.",
+        help="A receiver has handled the event. With Confirm on Delivery: the endpoint has "
+        "accepted it. Delivered always means only that the endpoint has accepted the event.",
     )
     attempts = fields.Integer(
         readonly=True,
@@ -67,8 +68,8 @@ class WebhookDelivery(models.Model):
         string="Attempts in Doubt",
         readonly=True,
         aggregator=None,
-        help="Failed attempts that may be the endpoint's fault. One of them counts as soon as "
-        "another event gets through.",
+        help="Failed attempts that may be the endpoint's fault. They count as soon as another "
+        "event gets through, but leave the delivery one more attempt unless it had only one left.",
     )
     failed_epoch = fields.Integer(
         readonly=True,
@@ -88,7 +89,7 @@ class WebhookDelivery(models.Model):
         string="Last Answer",
         readonly=True,
         aggregator=None,
-        help="HTTP status of the last answer; 200 means accepted. Empty: no answer came.",
+        help="HTTP status of the last answer; 200 to 299 mean accepted. Empty: no answer came.",
     )
     last_error = fields.Text(readonly=True)
     delivered_at = fields.Datetime(readonly=True)

@@ -70,6 +70,7 @@ class WebhookSubscriber(models.Model):
         "/api/v1/webhooks/receive",
     )
     confirm_on_delivery = fields.Boolean(
+        string="Confirm on Delivery",
         help="Count an event as processed as soon as this endpoint accepts it. For endpoints "
         "that cannot call back to confirm it.",
     )
@@ -110,16 +111,20 @@ class WebhookSubscriber(models.Model):
     )
     max_attempts = fields.Integer(
         default=10,
-        help="How often a delivery is tried before it is given up and listed as dead. Tries "
-        "that fail because the endpoint is away are not counted.",
+        help="How many attempts a delivery has before it is given up and listed as dead. Attempts "
+        "that fail because the endpoint is away do not count.",
     )
     backoff_base = fields.Integer(
         string="First Retry After (s)",
         default=5,
-        help="Seconds between the first and the second try. Each further wait is twice as long.",
+        help="Seconds between the first and the second attempt. Each further wait is twice as "
+        "long.",
     )
     backoff_max = fields.Integer(
-        string="Longest Wait (s)", default=3600, help="No wait between two tries is longer."
+        string="Longest Wait (s)",
+        default=3600,
+        help="The longest wait between two attempts, ±20 %. "
+        "If the endpoint answers with Retry-After, the wait may be longer, up to a day.",
     )
     disable_after = fields.Integer(
         string="Disable After (h)",

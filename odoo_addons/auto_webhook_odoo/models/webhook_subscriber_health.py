@@ -57,10 +57,14 @@ class WebhookSubscriber(models.Model):
         string="Current Batch Size",
         readonly=True,
         copy=False,
-        help="A smaller batch size while the endpoint is too slow. 0: the full batch size.",
+        help="A smaller batch size for a while, because a batch was too large or too slow for the "
+        "endpoint, or was answered with Retry-After. 0: the full batch size.",
     )
     disabled_reason = fields.Text(
-        readonly=True, copy=False, help="Empty again once administrators have been told."
+        readonly=True,
+        copy=False,
+        help="Why the endpoint was disabled. Odoo empties this field when it has created the "
+        "activity for the administrators.",
     )
 
     def action_resume(self):

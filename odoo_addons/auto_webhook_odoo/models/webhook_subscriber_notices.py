@@ -219,12 +219,12 @@ class WebhookSubscriber(models.Model):
         if trouble.waiting:
             lines.append(self._waiting_text(trouble.waiting))
         if trouble.answer:
-            lines.append(self.env._("The last answer: %s", trouble.answer))
+            lines.append(self.env._("The last error: %s", trouble.answer))
         lines.append(
             self.env._(
-                "This activity disappears when the endpoint accepts deliveries and none of the "
-                "dead ones is left. If you mark it as done, you get another one only for a new "
-                "outage, or for deliveries that are given up from now on."
+                "This activity disappears when the endpoint accepts deliveries and no dead "
+                "delivery is left. If you mark it as done, you get another one only for a new "
+                "outage, or for deliveries that die from now on."
             )
         )
         path = f"/odoo/webhook-subscribers/{self.id}/webhook-endpoint-deliveries"

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from unittest.mock import ANY
 
 from odoo import fields
 from odoo.tests import tagged
@@ -51,6 +52,15 @@ class TestRetention(WebhookCase):
         event = self.old_event(5000)
         self.vacuum()
         self.assertTrue(event.exists())
+
+    def test_zero_can_be_entered_in_the_settings(self):
+        names = ("webhook_archive_days", "webhook_delete_days", "webhook_warn_hours")
+        settings = self.env["res.config.settings"]
+        settings.create(dict.fromkeys(names, 0)).execute()
+        self.assertEqual(settings.create({}).read(names)[0], {"id": ANY, **dict.fromkeys(names, 0)})
+        event = self.old_event(5000)
+        self.vacuum()
+        self.assertFalse(event.is_archived)
 
     def test_nonsense_keeps_everything_and_is_logged(self):
         self.env["ir.config_parameter"].sudo().set_param("auto_webhook_odoo.delete_days", "soon")

@@ -58,7 +58,8 @@ class WebhookSample(models.TransientModel):
     problem = fields.Char(compute="_compute_body", help="Why there is no sample.")
     left_out = fields.Char(
         compute="_compute_body",
-        help="Real changes are sent with these fields. You may not read them.",
+        help="The sample leaves these fields out, because you may not read them. A real event has "
+        "them.",
     )
     body = fields.Text(compute="_compute_body")
     sent_headers = fields.Text(compute="_compute_answer", store=True)

@@ -5,7 +5,9 @@ endpoint that is away, but a missing record is a 404 too. So the evidence decide
 for every kind of failure: *a failure belongs to the endpoint until another event gets through*.
 
 - An event that fails becomes a *suspect*. Nothing is counted yet, and other events are tried.
-- If one of them gets through, the endpoint works: each suspect is to blame, and its failures count.
+- If one of them gets through, the endpoint works: each suspect is to blame, and uses up an attempt.
+  It is one attempt however often it failed meanwhile, because the endpoint may have been away for
+  most of that time.
 - If ``MOST_SUSPECTS`` events have failed and none got through, the endpoint is *away*: it is
   paused, and no suspect is to blame.
 - Whenever an event gets through after a failure, a new *epoch* begins. An event that failed in an
@@ -26,31 +28,16 @@ A batch that fails says nothing about its events. It is narrowed down until the 
 MOST_SUSPECTS = 5
 
 
-def counted(attempts, proven, most):
-    """Return how many attempts count, now that an event is to blame for more failures.
-
-    If it failed several times while nothing else was sent, the endpoint may have been away for most
-    of the time. So these failures alone do not use up the last attempt.
-
-    :param attempts: attempts that counted before
-    :param proven: failures that count from now on
-    :param most: ``max_attempts`` of the subscriber
-    """
-    return min(attempts + proven, max(attempts + 1, most - 1)) if proven else attempts
-
-
 class Standing:
     """What is known about one delivery. ``Evidence`` updates it."""
 
-    __slots__ = ("attempts", "failed_epoch", "first_again", "outcome", "proven", "suspected")
+    __slots__ = ("attempts", "failed_epoch", "first_again", "outcome", "suspected")
 
     def __init__(self, delivery):
         #: attempts that count
         self.attempts = delivery.attempts
         #: failures in this epoch for which it is suspected
         self.suspected = delivery.suspected
-        #: failures for which it was suspected, and now is to blame
-        self.proven = 0
         #: the epoch in which it failed last; 0 if it has not failed
         self.failed_epoch = delivery.failed_epoch
         #: the ``Outcome`` of its last attempt, or None if it was not attempted
@@ -70,7 +57,10 @@ class Evidence:
     """
 
     def __init__(self, claim):
-        self.epoch = claim.health.epoch
+        self.epoch = self.first_epoch = claim.health.epoch
+        #: the claim was made while the last message had failed; no other process makes one then
+        self.began_in_doubt = claim.health.failures > 0
+        self.began_away = claim.health.away
         #: no event got through since the endpoint was found to be away
         self.away = claim.health.away
         #: failed messages since the endpoint last accepted one
@@ -137,7 +127,8 @@ class Evidence:
         self.most_accepted = max(self.most_accepted, len(message))
         if self.failures:
             for suspect in map(self.standings.get, self._suspects):
-                suspect.proven, suspect.suspected = suspect.suspected, 0
+                suspect.attempts += 1
+                suspect.suspected = 0
             self._suspects.clear()
             self._earlier_suspects = 0
             self.epoch += 1

@@ -100,6 +100,8 @@ class _Lanes:
         #: {(database, subscriber id): lane}
         self.lanes = {}
         self.limits = Limits()
+        #: a turn is over; a lane that is woken now begins no message
+        self.ending = False
 
     def wake(self, *key):
         """Wake a lane, and return whether it was idle."""
@@ -132,7 +134,9 @@ class _Lanes:
                 return False
             for lane in working():
                 lane.finishing = True
+            self.ending = True
             self.some_idle.wait_for(lambda: not working(), seconds)
+            self.ending = False
             return True
 
 
@@ -180,6 +184,6 @@ class _Lane(threading.Thread):
             if wait is None and not self.woken:
                 del self._lanes.lanes[self._key]
                 return False
-            self.woken = self.finishing = False
-            self.busy = True
+            self.woken, self.busy = False, True
+            self.finishing = self._lanes.ending
             return True

@@ -56,6 +56,9 @@ SCHEDULE = Planned(
 #: The settings of a subscriber as columns, in the order of ``Endpoint``.
 ENDPOINT = ", ".join(f"{expression} AS {name}" for name, (_type, expression) in COLUMNS.items())
 
+#: Seconds by which the next attempt of a delivery that goes before all others lies in the past.
+AHEAD = 3600
+
 _IS_WATCHED = "(coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0) > 0)"
 
 # An endpoint that is away gets one delivery as a probe, and one that is in doubt as many as decide
@@ -158,7 +161,13 @@ CLAIM = Planned(
                AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
              ORDER BY next_attempt_at, event_id
              LIMIT coalesce(
-                       (SELECT CASE WHEN EXISTS (SELECT FROM newest) THEN 0
+                       (SELECT CASE WHEN EXISTS (
+                                        SELECT FROM newest
+                                          JOIN update_webhook event ON event.id = newest.event_id
+                                         WHERE receiver_user_id IS NULL
+                                            OR event.confirmed_by_id
+                                               IS DISTINCT FROM receiver_user_id
+                                    ) THEN 0
                                     WHEN most > 0 AND receiver_user_id IS NOT NULL
                                     THEN greatest(most, batch_size * %(messages)s)
                                     ELSE most END
@@ -238,11 +247,12 @@ CLAIM = Planned(
               FROM watched, (SELECT count(*) AS number FROM leased) leased
              WHERE subscriber.id = watched.id AND number > 0
         )
-        SELECT {", ".join(f"endpoint.{name}" for name in COLUMNS)},
+        SELECT {", ".join(f"settings.{name}" for name in COLUMNS)},
                endpoint.failures, endpoint.away, endpoint.epoch,
                CASE WHEN endpoint.failures > 0
                     THEN (SELECT count(*) FROM webhook_delivery
-                           WHERE subscriber_id = %(subscriber_id)s AND suspected > 0)
+                           WHERE subscriber_id = %(subscriber_id)s AND suspected > 0
+                             AND state = 'pending')
                     ELSE 0 END,
                found.id, found.attempts, coalesce(found.suspected, 0),
                coalesce(found.failed_epoch, 0),
@@ -311,11 +321,10 @@ RECORD = Planned(
 )
 
 # The suspects among the deliveries of an endpoint that are not being sent (``blame``): each is to
-# blame, and its failures count as in ``blame.counted`` ...
+# blame, and uses up an attempt ...
 CONVICT = """
     UPDATE webhook_delivery
-       SET attempts = least(attempts + suspected, greatest(attempts + 1, %(max_attempts)s - 1)),
-           suspected = 0,
+       SET attempts = attempts + 1, suspected = 0,
            state = CASE WHEN attempts + 1 >= %(max_attempts)s THEN 'dead' ELSE state END,
            died_at = CASE WHEN attempts + 1 >= %(max_attempts)s
                           THEN statement_timestamp() AT TIME ZONE 'UTC' END
@@ -325,19 +334,24 @@ CONVICT = """
 """
 
 # ... or none is.
-ACQUIT = """
+ACQUIT = f"""
     UPDATE webhook_delivery
        SET suspected = 0,
-           next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC' - interval '1 hour'
+           next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+               - make_interval(secs => {AHEAD})
      WHERE subscriber_id = %(subscriber_id)s AND suspected > 0 AND state = 'pending'
        AND leased_until IS NULL AND NOT id = ANY(%(attempted)s)
-"""
+"""  # noqa: S608  # a constant
 
-RELEASE = """
+# They were the first, and go first again. Otherwise the later ones of their records would be
+# claimed before them, only to be put off.
+RELEASE = f"""
     UPDATE webhook_delivery
-       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC', leased_until = NULL
+       SET next_attempt_at = statement_timestamp() AT TIME ZONE 'UTC'
+               - make_interval(secs => {AHEAD}),
+           leased_until = NULL
      WHERE id = ANY(%s) AND state = 'pending' AND leased_until = %s
-"""
+"""  # noqa: S608  # a constant
 
 # Must run in a transaction of its own, after the one that settled the deliveries. It then sees
 # deliveries that began to wait before that, and waits for rows that another process is just putting
@@ -347,11 +361,11 @@ WAKE_LATER = Planned(
     "webhook_wake_later",
     {"settled": "int[]"},
     "SETOF int",
-    """
+    f"""
         UPDATE webhook_delivery
            SET next_attempt_at = least(
                    next_attempt_at,
-                   statement_timestamp() AT TIME ZONE 'UTC' - interval '1 hour'
+                   statement_timestamp() AT TIME ZONE 'UTC' - make_interval(secs => {AHEAD})
                )
          WHERE id = ANY(ARRAY(
                 SELECT later.id
@@ -373,7 +387,7 @@ WAKE_LATER = Planned(
                ))
            AND state = 'pending' AND leased_until IS NULL
         RETURNING id
-    """,
+    """,  # noqa: S608  # a constant
 )
 
 SECONDS_UNTIL_DUE = """

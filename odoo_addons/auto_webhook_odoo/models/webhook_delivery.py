@@ -68,8 +68,8 @@ class WebhookDelivery(models.Model):
         string="Attempts in Doubt",
         readonly=True,
         aggregator=None,
-        help="Failed attempts that may be the endpoint's fault. They count as soon as another "
-        "event gets through, but leave the delivery one more attempt unless it had only one left.",
+        help="Failed attempts that may be the endpoint's fault. As soon as another event gets "
+        "through, one attempt counts.",
     )
     failed_epoch = fields.Integer(
         readonly=True,
@@ -110,7 +110,7 @@ class WebhookDelivery(models.Model):
     _record_idx = models.Index(
         "(subscriber_id, model, record_id, event_id) WHERE state = 'pending'"
     )
-    _suspected_idx = models.Index("(subscriber_id) WHERE suspected > 0")
+    _suspected_idx = models.Index("(subscriber_id) WHERE suspected > 0 AND state = 'pending'")
     _stopped_idx = models.Index("(subscriber_id, id) WHERE state IN ('dead', 'cancelled')")
     _dead_idx = models.Index("(subscriber_id, died_at) WHERE state = 'dead'")
 

@@ -5,9 +5,8 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 from ..delivery import sender
-from ..delivery.blame import counted
 from ..delivery.endpoint import Endpoint
-from ..delivery.statements import ENDPOINT
+from ..delivery.statements import AHEAD, ENDPOINT
 from ..delivery.transport import MAX_RETRY_AFTER
 from ..wire.backoff import retry_delay
 
@@ -114,21 +113,20 @@ class WebhookSubscriber(models.Model):
         :return: the columns of ``statements.RECORD``; the delay in seconds
         """
         outcome = standing.outcome
-        attempts = counted(standing.attempts, standing.proven, self.max_attempts)
         state, delay = "pending", 0.0
         if outcome.delivered:
             state = "delivered"
         elif standing.first_again:
-            delay = -3600.0  # it is due before all that wait; the endpoint has its own pause
+            delay = -AHEAD  # the endpoint has its own pause
         else:
-            failures = attempts + standing.suspected
+            failures = standing.attempts + standing.suspected
             delay = max(self._retry_delay(failures), outcome.retry_after or 0)
-            if attempts >= self.max_attempts:
+            if standing.attempts >= self.max_attempts:
                 state = "dead"
         return {
             "id": delivery_id,
             "state": state,
-            "attempts": attempts,
+            "attempts": standing.attempts,
             "suspected": standing.suspected if state == "pending" else 0,
             "failed_epoch": standing.failed_epoch,
             "delay": delay,
@@ -143,26 +141,36 @@ class WebhookSubscriber(models.Model):
         :return: ids of the deliveries that are dead because of that
         """
         dead = []
+        if evidence.failure or evidence.began_in_doubt:
+            self._lock()  # another process may be recording, too
+            self.invalidate_recordset()
         if evidence.accepted:
             dead = self._record_accepted(evidence)
         if evidence.failure:
             self._record_failure(evidence)
+        elif evidence.began_in_doubt and not evidence.accepted:
+            self.paused_until = False  # nothing was sent, and the claim kept others away
         if evidence.too_many:
             self.batch_limit = evidence.too_many // 2
         return dead
 
     def _record_accepted(self, evidence):
-        """Note that the endpoint accepted a message, and make its batches larger again."""
+        """Note that the endpoint accepted a message, and make its batches larger again.
+
+        If another process has found failures since the claim was made, this success may be older
+        than they are, and proves nothing about them.
+        """
         now = fields.Datetime.now()
         dead = []
-        if evidence.epoch > self.epoch or self.consecutive_failures:
-            if not self.pauses:
+        is_latest = evidence.began_in_doubt or not self.consecutive_failures
+        if evidence.epoch > evidence.first_epoch and is_latest:
+            if evidence.began_in_doubt and not evidence.began_away:
                 dead = self.env["webhook.delivery"]._convict(self, evidence.attempted)
             epoch = max(evidence.epoch, self.epoch + 1)
             self.write({**_WELL, "epoch": epoch, "last_success": now})
         elif not self.last_success or self.last_success < now - _REFRESH:
             self.last_success = now
-        if self.batch_limit and evidence.most_accepted >= self.batch_limit:
+        if self.batch_limit and evidence.most_accepted >= min(self.batch_limit, self.batch_size):
             larger = self.batch_limit + max(1, self.batch_limit // 4)
             self.batch_limit = larger if larger < self.batch_size else 0
         return dead
@@ -175,10 +183,13 @@ class WebhookSubscriber(models.Model):
         if not evidence.failures:  # the endpoint has accepted a message since
             self.write(vals)
             return
-        pauses, paused_until = self.pauses, False
+        # the pause of another process holds
+        pauses, paused_until = self.pauses, self.pauses and self.paused_until
         if evidence.away:
             pauses += 1
             pause = max(self._retry_delay(pauses), outcome.retry_after or 0)
+            if pauses == 1 and not outcome.unsent and outcome.retry_after is None:
+                pause = 0  # these events may only be bad: another one is tried at once
             paused_until = now + timedelta(seconds=pause)
             self.env["webhook.delivery"]._acquit(self, evidence.attempted)
         # If nothing was sent since, an old failure does not mean that the endpoint failed all the

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import statistics
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, get_db_name, tagged
 
 from ..delivery import dispatcher
-from ..delivery.blame import MOST_SUSPECTS
+from ..delivery.blame import MOST_SUSPECTS, Evidence
 from ..delivery.database import Database
 from ..delivery.transport import Outcome
 
@@ -319,6 +320,7 @@ class TestBlame(BaseCase):
                 subscriber = self.endpoint(max_attempts=10, backoff_base=8, backoff_max=10_000)
                 # between two attempts, however the jitter falls, another event gets through
                 seconds = [14, 37, 80, 170, 350, 700, 1400, 2800]
+                seconds += range(4000, 20_000, 1000)
                 events = [*((n, 0) for n in range(301)), *((999, second) for second in seconds)]
                 model = ModelEndpoint({150: failure})
                 self.assertTrue(self.run_until_quiet(subscriber, model, events))
@@ -329,7 +331,7 @@ class TestBlame(BaseCase):
                 sent = len(model.singles(150))
                 if failure == "asks for a pause":
                     # The pauses move its attempts to where no other event comes between them.
-                    self.assertLess(sent, 20)
+                    self.assertLess(sent, 30)
                 else:
                     self.assertEqual(sent, 10)
                 self.assertEqual(self.values(subscriber, "pauses"), [0])
@@ -361,6 +363,60 @@ class TestBlame(BaseCase):
         for now, event in model.accepted:
             committed = 60 * (event["record_id"] - 1000)
             self.assertLess(now - committed, 2 * _LONGEST_WAIT)
+
+    def test_outages_that_follow_each_other_kill_no_event(self):
+        """The first one is long, and between them one event gets through."""
+        subscriber = self.endpoint(max_attempts=10, backoff_base=5, backoff_max=3600)
+        model = ModelEndpoint({}, [(0, 61_200, "502"), (61_337, 100_000, "502")])
+        self.assertTrue(self.run_until_quiet(subscriber, model, [(1, 0), (2, 0)]))
+        found = itertools.chain(*self.deliveries(subscriber).values())
+        self.assertEqual({state for state, _attempts in found}, {"delivered"})
+
+    def test_a_crowd_of_bad_events_slows_good_ones_by_little(self):
+        subscriber = self.endpoint(backoff_base=5)
+        bad = dict.fromkeys(range(200), "422")
+        events = [*((n, 0) for n in bad), *((1000 + n, n) for n in range(60))]
+        model = ModelEndpoint(bad)
+        self.run_until_quiet(subscriber, model, events, until=400)
+        waits = [now - (event["record_id"] - 1000) for now, event in model.accepted]
+        self.assertEqual(len(waits), 60)
+        self.assertLess(statistics.median(waits), 30)
+
+    def test_suspects_that_were_cancelled_are_none(self):
+        subscriber = self.endpoint(backoff_max=3600)
+        model = ModelEndpoint(dict.fromkeys([1, 2, 3, 4, 5], "404"))
+        self.run_until_quiet(subscriber, model, [(n, 0) for n in (1, 2, 3, 4)], until=1)
+        with self.env() as env:
+            waiting = env["webhook.delivery"].search([("subscriber_id", "=", subscriber)])
+            self.assertEqual(len(waiting.filtered("suspected")), 4)
+            waiting.action_cancel()
+        model.now = 0
+        self.run_until_quiet(subscriber, model, [(5, 0), (6, 1000)], until=2000)
+        [(now, event)] = model.accepted
+        self.assertEqual(event["record_id"], 6)
+        self.assertLess(now, 1001)
+
+    def test_an_older_success_of_another_process_proves_nothing(self):
+        subscriber = self.endpoint(max_attempts=1)
+        model = ModelEndpoint({})
+        self._commit(subscriber, model, collections.deque((n, 0) for n in range(8)))
+        refused, accepted = _FAILURES["502"], Outcome(True, status=200)
+        claims = []
+        with self.env() as one, self.env() as other:
+            one["webhook.subscriber"].browse(subscriber).batch_limit = 4
+            for env in (one, other):
+                claims.append(env["webhook.delivery"]._claim(subscriber))
+                env.cr.commit()
+        early, late = claims
+        self.assertEqual([len(claim.deliveries) for claim in claims], [4, 4])
+        for claim, outcomes in ((late, [refused] * 4), (early, [accepted])):
+            evidence = Evidence(claim)
+            for delivery, outcome in zip(claim.deliveries, outcomes, strict=False):
+                evidence.note([delivery], outcome)
+            with self.env() as env:
+                env["webhook.delivery"]._record(claim, evidence)
+        states = [state for found in self.deliveries(subscriber).values() for state in found]
+        self.assertEqual(sorted(states), [("delivered", 1), *[("pending", 0)] * 7])
 
     def test_an_event_that_comes_after_a_bad_one_does_not_wait(self):
         subscriber = self.endpoint(backoff_max=3600)

@@ -101,9 +101,9 @@ class TestSubscriberHealth(DeliveryCase):
         for _probe in range(3):
             subscriber.paused_until = False
             self.deliver()
-        probed = [event["record_id"] for event in sink.events]
-        self.assertEqual(probed[0], newest.id)
-        self.assertLess(probed[1], probed[2])
+        oldest, new, next_oldest = [event["record_id"] for event in sink.events]
+        self.assertEqual(new, newest.id)
+        self.assertLess(oldest, next_oldest)
 
     def test_after_a_long_time_it_is_disabled_and_administrators_are_told(self):
         _sink, subscriber = self.away(disable_after=48)

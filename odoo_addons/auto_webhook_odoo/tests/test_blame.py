@@ -401,9 +401,10 @@ class TestBlame(BaseCase):
         model = ModelEndpoint({})
         self._commit(subscriber, model, collections.deque((n, 0) for n in range(8)))
         refused, accepted = _FAILURES["502"], Outcome(True, status=200)
+        with self.env() as env:
+            env["webhook.subscriber"].browse(subscriber).batch_limit = 4
         claims = []
         with self.env() as one, self.env() as other:
-            one["webhook.subscriber"].browse(subscriber).batch_limit = 4
             for env in (one, other):
                 claims.append(env["webhook.delivery"]._claim(subscriber))
                 env.cr.commit()

@@ -68,7 +68,7 @@ result = {"put_off": len(put_off), "let_go": [json.loads(d.event)["event"] for d
 _PROBE = """
 from odoo.addons.auto_webhook_odoo.delivery.database import Database
 
-env.cr.execute(f"UPDATE webhook_subscriber SET {column} = 1 WHERE id = %s", [subscriber_id])
+env.cr.execute(f"UPDATE webhook_subscriber SET {values} WHERE id = %s", [subscriber_id])
 env.cr.commit()
 with Database(env.cr.dbname).transaction() as one, Database(env.cr.dbname).transaction() as other:
     claims = [each["webhook.delivery"]._claim(subscriber_id) for each in (one, other)]
@@ -158,13 +158,20 @@ def test_nothing_is_lost_or_out_of_order(run: Run, endpoint: Endpoint) -> None:
         assert event_ids[-1] == max(event_ids)  # a batch may be repeated, but no newer event passes
 
 
-@pytest.mark.parametrize("column", ["consecutive_failures", "rate_limit"])
+@pytest.mark.parametrize(
+    ("values", "most"),
+    [
+        ("consecutive_failures = 1", 5),  # enough to find out whether the endpoint is away
+        ("consecutive_failures = 5, pauses = 1", 1),  # a probe
+        ("rate_limit = 1", 1),
+    ],
+)
 def test_two_at_the_same_time_send_no_more_than_one_may(
-    run: Run, endpoint: Endpoint, column: str
+    run: Run, endpoint: Endpoint, values: str, most: int
 ) -> None:
     prepared = run(_PREPARE, url=endpoint.url)
-    done = run(_PROBE, subscriber_id=prepared["subscriber_id"], column=column)
-    assert done == {"claimed": [1, 0]}
+    done = run(_PROBE, subscriber_id=prepared["subscriber_id"], values=values)
+    assert done == {"claimed": [most, 0]}
 
 
 def test_what_began_to_wait_meanwhile_is_woken(run: Run, endpoint: Endpoint) -> None:

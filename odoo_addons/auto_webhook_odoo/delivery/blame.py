@@ -124,6 +124,7 @@ class Evidence:
     def _note_accepted(self, message):
         for delivery in message:
             self.standings[delivery.id].attempts += 1
+            self._suspects.discard(delivery.id)  # it proves nothing against itself
         self.most_accepted = max(self.most_accepted, len(message))
         if self.failures:
             for suspect in map(self.standings.get, self._suspects):

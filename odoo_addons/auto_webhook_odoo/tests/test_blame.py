@@ -372,6 +372,12 @@ class TestBlame(BaseCase):
         found = itertools.chain(*self.deliveries(subscriber).values())
         self.assertEqual({state for state, _attempts in found}, {"delivered"})
 
+    def test_an_event_that_gets_through_in_the_end_proves_nothing_against_itself(self):
+        subscriber = self.endpoint()
+        model = ModelEndpoint({}, [(0, 100, "502")])
+        self.assertTrue(self.run_until_quiet(subscriber, model, [(1, 0)]))
+        self.assertEqual(self.deliveries(subscriber)[1], [("delivered", 1)])
+
     def test_a_crowd_of_bad_events_slows_good_ones_by_little(self):
         subscriber = self.endpoint(backoff_base=5)
         bad = dict.fromkeys(range(200), "422")

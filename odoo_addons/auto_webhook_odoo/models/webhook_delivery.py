@@ -3,7 +3,7 @@ import dataclasses
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from ..delivery import sender, statements
+from ..delivery import claiming, sender, statements
 from ..delivery.dispatcher import LEASE_MARGIN, Claim, Health, Leased
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import longest_attempt
@@ -233,7 +233,7 @@ class WebhookDelivery(models.Model):
             ),
         }
         for _look in range(_LOOKS):
-            self.env.cr.execute(statements.CLAIM.call, parameters)
+            self.env.cr.execute(claiming.CLAIM.call, parameters)
             rows = self.env.cr.fetchall()
             found = [Leased(*row[_OF_DELIVERY:]) for row in rows]
             self._wake_later([delivery.id for delivery in found if delivery.confirmed])
@@ -249,7 +249,7 @@ class WebhookDelivery(models.Model):
     @api.model
     def _seconds_until_due(self, subscriber_id):
         """Return the seconds until the next attempt is due, or None if no delivery waits."""
-        self.env.cr.execute(statements.SECONDS_UNTIL_DUE, [subscriber_id])
+        self.env.cr.execute(claiming.SECONDS_UNTIL_DUE, [subscriber_id])
         found = self.env.cr.fetchone()
         # Never 0: another process is sending a delivery that is due and could not be claimed.
         return max(found[0], 0.1) if found else None

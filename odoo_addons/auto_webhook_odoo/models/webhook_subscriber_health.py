@@ -5,8 +5,9 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 from ..delivery import sender
+from ..delivery.claiming import ENDPOINT
 from ..delivery.endpoint import Endpoint
-from ..delivery.statements import AHEAD, ENDPOINT
+from ..delivery.statements import AHEAD
 from ..delivery.transport import MAX_RETRY_AFTER
 from ..wire.backoff import retry_delay
 

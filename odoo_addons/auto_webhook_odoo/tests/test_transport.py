@@ -1,11 +1,9 @@
 import contextlib
 import dataclasses
-import datetime
 import gzip
 import os
 import pathlib
 import socket
-import ssl
 import tempfile
 import threading
 import time
@@ -13,15 +11,12 @@ import urllib.parse
 import warnings
 from unittest.mock import patch
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from odoo.tests import tagged
 
 from ..delivery.connections import open_connections
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import MAX_RETRY_AFTER, longest_attempt, post
+from .certificates import issue
 from .servers import ANSWER, ServerCase
 from .sink import Sink
 
@@ -43,24 +38,6 @@ def endpoint(url, **values):
 def send(target, body=b"{}"):
     connections = open_connections(*target.way)
     return post(connections, target, "msg_1", body)
-
-
-def self_signed_certificate():
-    """Return the key and the certificate of localhost, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    today, day = datetime.datetime.now(), datetime.timedelta(days=2)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - day)
-        .not_valid_after(today + day)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(pem, *plain) + certificate.public_bytes(pem)
 
 
 @tagged("post_install", "-at_install")
@@ -358,27 +335,13 @@ class TestTransport(ServerCase):
                 url, _clients = self.server_of(b"\r\n".join([*lines, b"", b""]) % value.encode())
                 self.assertEqual(send(endpoint(url)).retry_after, seconds)
 
-    def tls_server(self):
-        """Return the URL of a server on localhost, and the file with its certificate."""
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        file = pathlib.Path(directory.name, "localhost.pem")
-        file.write_bytes(self_signed_certificate())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-
-        def talk(connection):
-            with (
-                contextlib.suppress(OSError),
-                context.wrap_socket(connection, server_side=True) as tls,
-            ):
-                while tls.recv(65536):
-                    tls.sendall(ANSWER)
-
-        return self.raw_server(talk).replace("http://127.0.0.1", "https://localhost"), str(file)
-
     def test_certificates(self):
-        url, certificate = self.tls_server()
+        issued = issue("localhost")
+        url = self.tls_server(issued)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        certificate = pathlib.Path(folder.name, "localhost.pem")
+        certificate.write_text(issued.certificate)
         untrusted = "The certificate of the endpoint could not be verified"
         variables = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
         with patch.dict(os.environ):
@@ -390,7 +353,7 @@ class TestTransport(ServerCase):
                 self.assertTrue(send(endpoint(url, verify_ssl=False)).delivered)
             for variable in variables:
                 with self.subTest(variable=variable), patch.dict(os.environ):
-                    os.environ[variable] = certificate
+                    os.environ[variable] = str(certificate)
                     self.assertTrue(send(endpoint(url)).delivered)
                     wrong_name = url.replace("localhost", "127.0.0.1")
                     mismatch = send(endpoint(wrong_name)).error

@@ -5,7 +5,7 @@ have locked.
 """
 
 from ..postgres.planned import Planned
-from .claiming import CLAIM
+from .claiming import CLAIM, CLAIM_NEWEST
 
 # Existing deliveries are excluded with NOT EXISTS and not with ON CONFLICT. Under REPEATABLE READ,
 # ON CONFLICT fails if the sender has just updated the row, and the user would wait for the retry.
@@ -166,4 +166,4 @@ WAKE_LATER = Planned(
     """,  # noqa: S608  # a constant
 )
 
-PLANNED = (SCHEDULE, CLAIM, RECORD, WAKE_LATER)
+PLANNED = (SCHEDULE, CLAIM, CLAIM_NEWEST, RECORD, WAKE_LATER)

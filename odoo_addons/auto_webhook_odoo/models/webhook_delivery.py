@@ -231,9 +231,27 @@ class WebhookDelivery(models.Model):
             "confirmed": self.env._(
                 "The receiver confirmed this event through the feed; it was not pushed."
             ),
+            "probing": False,
         }
+        if claim := self._lease(claiming.CLAIM, parameters):
+            return claim
+        wait, newest_is_next = self._until_due(subscriber_id)
+        if newest_is_next and wait <= 0:
+            parameters["probing"] = True
+            for statement in (claiming.CLAIM_NEWEST, claiming.CLAIM):
+                if claim := self._lease(statement, parameters):
+                    return claim
+        # Never 0: another process is sending a delivery that is due and could not be claimed.
+        return Claim(subscriber_id, wait=None if wait is None else max(wait, 0.1))
+
+    @api.model
+    def _lease(self, statement, parameters):
+        """Run a statement that claims until it has leased something.
+
+        :return: ``Claim``, or None if nothing is to be sent
+        """
         for _look in range(_LOOKS):
-            self.env.cr.execute(claiming.CLAIM.call, parameters)
+            self.env.cr.execute(statement.call, parameters)
             rows = self.env.cr.fetchall()
             found = [Leased(*row[_OF_DELIVERY:]) for row in rows]
             self._wake_later([delivery.id for delivery in found if delivery.confirmed])
@@ -241,18 +259,19 @@ class WebhookDelivery(models.Model):
                 endpoint = Endpoint(*rows[0][:_OF_ENDPOINT])
                 health = Health(*rows[0][_OF_ENDPOINT:_OF_DELIVERY])
                 source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-                return Claim(subscriber_id, None, endpoint, health, source, leased)
+                return Claim(parameters["subscriber_id"], None, endpoint, health, source, leased)
             if not found:
                 break
-        return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
+        return None
 
     @api.model
-    def _seconds_until_due(self, subscriber_id):
-        """Return the seconds until the next attempt is due, or None if no delivery waits."""
+    def _until_due(self, subscriber_id):
+        """Return when the next attempt is due, and whether it is the probe of a new event.
+
+        :return: ``(seconds, bool)``; ``(None, False)`` if no delivery waits
+        """
         self.env.cr.execute(claiming.SECONDS_UNTIL_DUE, [subscriber_id])
-        found = self.env.cr.fetchone()
-        # Never 0: another process is sending a delivery that is due and could not be claimed.
-        return max(found[0], 0.1) if found else None
+        return self.env.cr.fetchone() or (None, False)
 
     @api.model
     def _record(self, claim, evidence):

@@ -92,8 +92,8 @@ _PARAMETERS = {
 _ROW = (
     f"TABLE ({', '.join(f'{name} {sql_type}' for name, (sql_type, _) in COLUMNS.items())},"
     " failures int, away bool, epoch int, suspects bigint,"
-    " id int, attempts int, suspected int, failed_epoch int, replayed bool,"
-    " event_id int, model varchar, record_id int,"
+    " id int8, attempts int, suspected int, failed_epoch int, replayed bool,"
+    " event_id int8, model varchar, record_id int,"
     " event_name text, event text, leased_until timestamp, held bool, confirmed bool)"
 )
 

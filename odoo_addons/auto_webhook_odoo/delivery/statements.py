@@ -11,7 +11,7 @@ from .claiming import CLAIM, CLAIM_NEWEST
 # ON CONFLICT fails if the sender has just updated the row, and the user would wait for the retry.
 SCHEDULE = Planned(
     "webhook_schedule",
-    {"event_ids": "int[]", "choices": "int[]", "dry_run": "text"},
+    {"event_ids": "int8[]", "choices": "int[]", "dry_run": "text"},
     "SETOF int",
     """
         INSERT INTO webhook_delivery (
@@ -60,12 +60,13 @@ AHEAD = 3600
 RECORD = Planned(
     "webhook_record",
     {
-        **dict.fromkeys(("id", "attempts", "suspected", "failed_epoch", "status"), "int[]"),
+        "id": "int8[]",
+        **dict.fromkeys(("attempts", "suspected", "failed_epoch", "status"), "int[]"),
         **dict.fromkeys(("state", "error"), "text[]"),
         "delay": "float[]",
         "leased_until": "timestamp",
     },
-    "TABLE (id int, state varchar)",
+    "TABLE (id int8, state varchar)",
     """
         WITH outcome AS (
             SELECT * FROM unnest(
@@ -135,8 +136,8 @@ RELEASE = f"""
 # waits for a replay.
 WAKE_LATER = Planned(
     "webhook_wake_later",
-    {"settled": "int[]"},
-    "SETOF int",
+    {"settled": "int8[]"},
+    "SETOF int8",
     f"""
         UPDATE webhook_delivery
            SET next_attempt_at = least(

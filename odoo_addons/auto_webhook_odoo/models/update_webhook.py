@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
 from ..capture import statements
+from ..postgres.bigints import BigId, BigInteger
 from ..wire.event import EVENT_FRAME, EVENT_SIZE, EVENT_TABLES, event_json
 from .webhook_config import CATEGORIES, PRIORITIES
 
@@ -44,6 +45,7 @@ class UpdateWebhook(models.Model):
     _order = "id DESC"
     _rec_name = "model"
 
+    id = BigId()
     model = fields.Char(required=True, readonly=True)
     record_id = fields.Integer(string="Record ID", required=True, readonly=True, aggregator=None)
     event = fields.Selection(EVENTS, required=True, readonly=True)
@@ -82,7 +84,7 @@ class UpdateWebhook(models.Model):
         "finds it with its next pull; it is not pushed.",
     )
     is_archived = fields.Boolean(string="Archived", readonly=True)
-    seq = fields.Integer(
+    seq = BigInteger(
         string="Feed Position",
         compute="_compute_seq",
         help="Position in the feed. Empty until the feed is read after the change.",
@@ -296,7 +298,7 @@ class UpdateWebhook(models.Model):
         :return: ``(number of these events that are processed now, list of unknown ids)``
         """
         named = {*event_ids, *failures}
-        possible = [event_id for event_id in named if event_id < 2**31]  # ids are int4
+        possible = [event_id for event_id in named if event_id < 2**63]  # ids are int8
         cr = self.env.cr
         visible = self._visible("update_webhook")
         # All rows are locked in the order of their ids. Otherwise a confirmation and a failure
@@ -317,7 +319,7 @@ class UpdateWebhook(models.Model):
             UPDATE update_webhook event
                SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error,
                    confirmed_by_id = %s
-              FROM unnest(%s::int[], %s::text[]) reported(id, error)
+              FROM unnest(%s::int8[], %s::text[]) reported(id, error)
              WHERE event.id = reported.id AND event.is_processed IS NOT TRUE
             """,
             [self.env.uid, failed, [failures[event_id] for event_id in failed]],

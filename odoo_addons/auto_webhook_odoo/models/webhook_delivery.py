@@ -7,6 +7,7 @@ from ..delivery import claiming, sender, statements
 from ..delivery.dispatcher import LEASE_MARGIN, Claim, Health, Leased
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import longest_attempt
+from ..postgres.bigints import BigId, BigMany2one
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent
@@ -45,7 +46,8 @@ class WebhookDelivery(models.Model):
     _order = "id DESC"
     _rec_name = "event_id"
 
-    event_id = fields.Many2one("update.webhook", required=True, readonly=True, ondelete="cascade")
+    id = BigId()
+    event_id = BigMany2one("update.webhook", required=True, readonly=True, ondelete="cascade")
     subscriber_id = fields.Many2one(
         "webhook.subscriber", required=True, readonly=True, ondelete="cascade", index=True
     )

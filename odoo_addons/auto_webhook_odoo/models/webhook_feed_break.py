@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 
+from ..postgres.bigints import BigInteger
 from ..wire.cursor import Cursor
 
 KINDS = [
@@ -19,17 +20,14 @@ _IDENTITY = """
       FROM pg_database WHERE datname = current_database()
 """
 _IDENTITY_KEY = "auto_webhook_odoo.feed_identity"
-# The database that a restored backup replaces had breaks after the backup, at most 4096. Its
-# readers bring their numbers, which must not mean other breaks here.
-_NEXT_AFTER_RESTORE = """
-    SELECT setval('webhook_feed_break_id_seq', last_value + 4096) FROM webhook_feed_break_id_seq
-"""
-# The readers of an earlier installation of the addon have smaller numbers. This number counts the
-# ten-minute periods since 2026, and breaks are rarer than that.
-_NEXT_AFTER_INSTALLATION = """
+# The readers of an earlier installation of the addon, or of the database that a restored backup
+# replaces, bring the numbers of its breaks, which must not mean other breaks here. So a feed goes
+# on with a number that no feed has reached by now. It counts the periods of eight hours since 2026:
+# there are fewer breaks, except in the short run, which 64 more allow for.
+_NEXT_FEED = """
     SELECT setval(
                'webhook_feed_break_id_seq',
-               greatest(last_value, (extract(epoch FROM now() - '2026-01-01') / 600)::int)
+               64 + greatest(last_value, (extract(epoch FROM now() - '2026-01-01') / 28800)::int)
            )
       FROM webhook_feed_break_id_seq
 """
@@ -50,7 +48,7 @@ class WebhookFeedBreak(models.Model):
     _log_access = False
 
     kind = fields.Selection(KINDS, required=True, readonly=True)
-    position = fields.Integer(required=True, readonly=True, aggregator=None)
+    position = BigInteger(required=True, readonly=True, aggregator=None)
 
     @api.model
     def _end(self):
@@ -117,7 +115,7 @@ class WebhookFeedBreak(models.Model):
         if here == known:
             return
         cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
-        cr.execute(_NEXT_AFTER_RESTORE if known else _NEXT_AFTER_INSTALLATION)
+        cr.execute(_NEXT_FEED)
         self.create({"kind": "restored", "position": self._end().position})
         self.env["ir.config_parameter"].set_param(_IDENTITY_KEY, here)
 

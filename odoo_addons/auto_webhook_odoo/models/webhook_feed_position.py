@@ -3,6 +3,7 @@ import dataclasses
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..postgres.bigints import BigId, BigMany2one
 from ..wire.cursor import Cursor
 
 
@@ -29,8 +30,9 @@ class WebhookFeedPosition(models.Model):
     _webhook_recordable = False
     _log_access = False
 
+    id = BigId()
     # cascade: for programs that delete events with SQL
-    event_id = fields.Many2one("update.webhook", required=True, ondelete="cascade")
+    event_id = BigMany2one("update.webhook", required=True, ondelete="cascade")
 
     _event_unique = models.UniqueIndex("(event_id)")
 
@@ -137,6 +139,8 @@ class WebhookFeedPending(models.Model):
     _description = "Webhook Event without Position"
     _webhook_recordable = False
     _log_access = False
+
+    id = BigId()
 
 
 class WebhookFeedLock(models.Model):

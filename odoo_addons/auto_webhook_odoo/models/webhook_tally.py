@@ -3,6 +3,8 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..postgres.bigints import BigId
+
 _MANY = 2_000  # rows; summing them up takes about a millisecond
 
 # What a row of the tally is about. Only events that have a position are counted.
@@ -22,6 +24,7 @@ class WebhookTally(models.Model):
     _webhook_recordable = False
     _log_access = False
 
+    id = BigId()
     day = fields.Date(required=True, readonly=True)
     model = fields.Char(required=True, readonly=True)
     company_id = fields.Integer(readonly=True, aggregator=None)

@@ -23,6 +23,7 @@ from . import (
     test_headers,
     test_ir_http,
     test_key_wizard,
+    test_large_numbers,
     test_message,
     test_mixin,
     test_oauth,

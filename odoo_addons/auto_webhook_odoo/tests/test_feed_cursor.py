@@ -14,12 +14,18 @@ class TestCursor(BaseCase):
         for number, cursor in [
             (0, Cursor(0, 0)),
             (4711, Cursor(4711, 0)),  # as long as nothing was deleted, a position
-            (2**31 + 5, Cursor(5, 1)),
-            (MAX_CURSOR, Cursor(2**31 - 1, 2**22 - 1)),
+            (2**31, Cursor(2**31, 0)),
+            (2**37 + 5, Cursor(5, 1)),
+            (MAX_CURSOR, Cursor(2**37 - 1, 2**16 - 1)),
         ]:
             with self.subTest(number=number):
                 self.assertEqual(Cursor.decode(number), cursor)
                 self.assertEqual(cursor.encode(), number)
+
+    def test_a_cursor_that_would_mean_another_one_is_refused(self):
+        for cursor in (Cursor(2**37, 1), Cursor(0, 2**16)):
+            with self.subTest(cursor=cursor), self.assertRaises(OverflowError):
+                cursor.encode()
 
 
 @tagged("post_install", "-at_install")
@@ -116,7 +122,7 @@ class TestExpiry(FeedCase):
     def test_a_cursor_beyond_the_end(self):
         self.record("A")
         end = self.pull()["last_id"]
-        for cursor in (end + 1, 2**31 - 1, 2**31 + end, MAX_CURSOR):
+        for cursor in (end + 1, 2**31 - 1, 2**37 + end, MAX_CURSOR):
             with self.subTest(cursor=cursor):
                 self.assertExpired(self.pull(cursor))
 

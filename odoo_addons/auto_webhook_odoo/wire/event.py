@@ -60,7 +60,8 @@ def event_json(id_key):
 
 #: ``{column of the event table that an event's JSON depends on: SQL type}``
 _COLUMNS = {
-    **dict.fromkeys(("id", "record_id", "user_id", "company_id"), "int"),
+    "id": "int8",
+    **dict.fromkeys(("record_id", "user_id", "company_id"), "int"),
     **dict.fromkeys(("model", "event", "priority", "category"), "text"),
     **dict.fromkeys(("payload", "changed_fields", "old_values"), "text"),
     "timestamp": "timestamp",

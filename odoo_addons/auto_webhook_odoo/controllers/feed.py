@@ -50,7 +50,8 @@ class Feed(http.Controller):
         """Return figures about the feed, for monitoring."""
         given = read.read_parameters(("days",))
         days = read.integer(given, "days", 7, 1, read.MAX_DAYS)
-        return success(**request.env["update.webhook"]._stats(days))
+        figures = request.env["update.webhook"]._stats(days)
+        return success(**figures, stats=figures)  # some clients read them there
 
     @feed_route("health", auth="public")
     @json_errors("GET", "POST")
@@ -62,6 +63,6 @@ class Feed(http.Controller):
         )
 
     @feed_route("<path:_path>", auth="public")
-    def unknown(self, _path):
+    def unknown(self):
         """Answer every other path below ``/api/webhooks/``."""
         return json_error(404, "not_found", "There is no such call. See docs/protocol.md.")

@@ -277,17 +277,23 @@ class UpdateWebhook(models.Model):
 
     @api.model
     def _check_models(self, names):
-        """Refuse models that the user cannot ask for. An empty answer would be misleading.
+        """Return which of these models do not exist, and refuse those that the user may not see.
+
+        A client may name models of modules that are not installed here.
 
         :raises AccessError: if the user may not see the events of a model
-        :raises ValidationError: if a model does not exist
+        :raises ValidationError: if none of the models exists, because an empty page would mislead
         """
+        names = dict.fromkeys(names or ())  # in their order, each once
+        foreign = [name for name in names if name not in self.env]
+        unknown = self.env["webhook.tally"]._unknown_models(foreign) if foreign else []
         allowed = self.env.user._webhook_models()
-        for name in names or ():
+        for name in sorted(names.keys() - set(unknown)):
             if allowed is not None and name not in allowed:
                 raise AccessError(self.env._("This user may not read the changes of %s.", name))
-            if name not in self.env and not self.env["webhook.tally"]._knows_model(name):
-                raise ValidationError(self.env._("There is no model %s.", name))
+        if unknown and len(unknown) == len(names):
+            raise ValidationError(self.env._("There is no model %s.", unknown[0]))
+        return unknown
 
     @api.model
     def _mark_processed(self, event_ids, failures):

@@ -147,13 +147,14 @@ class UserSyncState(models.Model):
         }
 
     @api.model
-    def _totals(self, user_id=None, device_id=None):
-        """Return totals and the devices, of the devices that the current user may see."""
-        domain = []
+    def _totals(self, user_id=None, **told):
+        """Return totals and the devices, of the devices that the current user may see.
+
+        :param told: the ``device_id`` and ``app_type`` that devices have told; None selects all
+        """
+        domain = [(name, "=", value) for name, value in told.items() if value is not None]
         if user_id is not None:
             domain.append(("user_id", "=", self._user_to_act_for(user_id).id))
-        if device_id is not None:
-            domain.append(("device_id", "=", device_id))
         [(devices, syncs, events, last)] = self._read_group(
             domain,
             [],

@@ -83,11 +83,12 @@ class WebhookFeedPosition(models.Model):
         authentication.
 
         :raises AccessError: if the user may not read events, or not those of a model in ``models``
-        :raises ValidationError: if a model does not exist
+        :raises ValidationError: if none of the models in ``models`` exists
         """
         recorded = self.env["update.webhook"]
         recorded.check_access("read")
-        recorded._check_models(models)
+        unknown = recorded._check_models(models)
+        ignored = {"unknown_models": unknown} if unknown else {}
         cursor = Cursor.decode(last_event_id)
         where = [SQL("position.id > %s", cursor.position), recorded._visible("e")]
         for column, wanted in (("model", models), ("event", events), ("priority", priority)):
@@ -100,7 +101,7 @@ class WebhookFeedPosition(models.Model):
             env = self.env(cr=cr, su=True)
             end, has_expired = env["webhook.feed.break"]._compare(cursor)
             if last_event_id and has_expired:
-                return FeedPage([], self._expired_head())
+                return FeedPage([], self._expired_head() | ignored)
             page, more = env["update.webhook"]._wire_page(SQL(" AND ").join(where), limit)
         # A reader who has read everything goes on at the end of the feed, and not at the last event
         # that its filters let through. Otherwise the cursor of a reader of rare events would grow
@@ -108,7 +109,7 @@ class WebhookFeedPosition(models.Model):
         last = page[-1][0] if more else end.position
         return FeedPage(
             events=[event for _position, event in page],
-            head=self._head(end._replace(position=last), len(page), more),
+            head=self._head(end._replace(position=last), len(page), more) | ignored,
         )
 
     def _head(self, cursor, count, has_more):

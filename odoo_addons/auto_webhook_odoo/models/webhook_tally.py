@@ -129,6 +129,10 @@ class WebhookTally(models.Model):
         )
 
     @api.model
-    def _knows_model(self, name):
-        """Return whether there are events of a model, which may exist no more."""
-        return bool(self.sudo().search_count([("model", "=", name)], limit=1))
+    def _unknown_models(self, names):
+        """Return those of these names of models of which there are no events.
+
+        A model that exists no more may have some.
+        """
+        known = {name for (name,) in self.sudo()._read_group([("model", "in", names)], ["model"])}
+        return [name for name in names if name not in known]

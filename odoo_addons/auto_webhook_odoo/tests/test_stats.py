@@ -29,6 +29,8 @@ class TestStats(FeedHttpCase):
 
     def test_no_events(self):
         stats = self.stats()
+        again = stats.pop("stats")
+        self.assertEqual({"success": True, **again}, stats)
         for varying in ("timestamp", "source"):
             self.assertTrue(stats.pop(varying))
         self.assertEqual(

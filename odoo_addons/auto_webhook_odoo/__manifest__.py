@@ -22,6 +22,7 @@
         "views/webhook_config_views.xml",
         "views/webhook_subscriber_views.xml",
         "views/webhook_snapshot_views.xml",
+        "views/webhook_consumer_views.xml",
         "views/user_sync_state_views.xml",
         "views/res_users_views.xml",
         "views/res_config_settings_views.xml",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -75,6 +75,18 @@ EXAMPLE: dict[str, Any] = {
     "user_name": "Mitchell Admin",
     "company_id": 1,
 }
+
+
+class EventName(NamedTuple):
+    """What a confirmation names an event by.
+
+    The id alone does not: a database that was restored from a backup gives the same ids to other
+    events.
+    """
+
+    id: int
+    #: as in `Event.timestamp`; None if the event has none that can be read
+    timestamp: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -38,10 +38,13 @@ class Feed(http.Controller):
     @json_errors("POST")
     def mark_processed(self):
         """Confirm events, and store why receivers gave up on others."""
-        given = read.read_parameters(("event_ids", "failed"))
-        event_ids, failed = read.event_ids(given, "event_ids"), read.failures(given, "failed")
+        given = read.read_parameters(("event_ids", "timestamps", "failed"))
+        confirmed, failed = (
+            read.events(given, "event_ids", "timestamps"),
+            read.failures(given, "failed"),
+        )
         with read_committed(request.env) as env:
-            processed, unknown = env["update.webhook"]._mark_processed(event_ids, failed)
+            processed, unknown = env["update.webhook"]._mark_processed(confirmed, failed)
         return success(processed_count=processed, unknown=unknown)
 
     @feed_route("stats")

@@ -109,7 +109,7 @@ _ROW = (
 # no statistics of a table that has just been filled.
 #
 # If a receiver is behind the endpoint, the deliveries of events that it has confirmed through the
-# feed are cancelled instead.
+# feed are cancelled instead, and those of events that are offered again: the pull brings them.
 #
 # Only the first row has the settings of the endpoint. An idle server runs the statement with cold
 # caches. PostgreSQL then prepares each expression in it for the first time, whether it needs its
@@ -147,8 +147,15 @@ def _claim(name, candidate):
              CROSS JOIN candidate
              WHERE endpoint.receiver_user_id IS NOT NULL
                AND candidate.replayed IS NOT TRUE
-               AND endpoint.receiver_user_id = (
-                    SELECT confirmed_by_id FROM update_webhook WHERE id = candidate.event_id
+               AND EXISTS (
+                    SELECT FROM update_webhook
+                     WHERE id = candidate.event_id
+                       AND (is_processed OR offered_at IS NOT NULL)
+                     UNION ALL
+                    SELECT FROM webhook_confirmation known
+                      JOIN webhook_consumer consumer ON consumer.id = known.consumer_id
+                     WHERE known.event_id = candidate.event_id
+                       AND consumer.user_id = endpoint.receiver_user_id
                    )
         ),
         cancelled AS (
@@ -239,8 +246,8 @@ def _claim(name, candidate):
                   FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
                ) event ON TRUE
          ORDER BY found.event_id
-    """,
-    )  # noqa: S608  # constants
+    """,  # noqa: S608  # constants
+    )
 
 
 #: Leases the first due deliveries; nothing if the next probe is a new event and ``probing`` is

@@ -142,6 +142,8 @@ class WebhookDelivery(models.Model):
         self._check_manager()
         pending = self.sudo().filtered(lambda delivery: delivery.state == "pending")
         pending.write({"state": "cancelled"})
+        pending.flush_recordset()
+        pending._settle_events()
         waiting = pending.filtered(lambda delivery: not delivery.leased_until)
         self._wake_later(waiting.ids)
         sender.wake_sender(self.env.cr, pending.subscriber_id.ids)
@@ -298,13 +300,18 @@ class WebhookDelivery(models.Model):
             self.env.cr.execute(statements.RELEASE, [left, leased_until])
         self.invalidate_model()
         self.env["webhook.attempt"]._log(claim.deliveries, attempted)
-        if subscriber.confirm_on_delivery:
-            self.env["update.webhook"]._confirm(
-                delivery.event_id
-                for delivery in claim.deliveries
-                if delivery.id in attempted and attempted[delivery.id].outcome.delivered
-            )
-        return settled + subscriber._record_health(evidence)
+        settled += subscriber._record_health(evidence)
+        self.browse(settled)._settle_events()
+        return settled
+
+    def _settle_events(self):
+        """Mark the events of settled deliveries as processed, if these confirm them.
+
+        An event that somebody else still has to confirm stays open.
+        """
+        confirming = self.filtered("subscriber_id.confirm_on_delivery")
+        if event_ids := confirming.event_id._locked():
+            self.env["webhook.confirmation"]._settle(event_ids)
 
     def _convict(self, subscriber, attempted):
         """Count an attempt of each suspect of a subscriber, but not of those just attempted.

@@ -10,6 +10,7 @@ from . import (
     test_client_certificate,
     test_config,
     test_connections,
+    test_consumers,
     test_database,
     test_delivery,
     test_devices,

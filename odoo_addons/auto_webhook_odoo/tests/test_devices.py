@@ -79,7 +79,7 @@ class TestDevices(FeedHttpCase):
         self.update(first, "phone")
         self.update(second, "tablet")
         event = self.events()[-1]
-        self.env["update.webhook"]._mark_processed([event.id], {})
+        self.confirm([event.id], user=self.users["receiver"])
         self.assertEqual(self.state("phone")["last_event_id"], first)
         self.assertEqual(self.state("tablet")["last_event_id"], second)
         self.assertEqual(self.state("phone", key="colleague")["last_event_id"], 0)

@@ -102,8 +102,7 @@ class TestFeedAccess(FeedCase):
     def test_other_events_cannot_be_confirmed(self):
         self.allow("res.partner")
         tag = self.env["update.webhook"].search([("model", "=", "res.partner.category")])
-        confirm = self.env["update.webhook"].with_user(self.consumer)._mark_processed
-        self.assertEqual(confirm([tag.id], {}), (0, [tag.id]))
+        self.assertEqual(self.confirm([tag.id], user=self.consumer), (0, [tag.id]))
         self.assertFalse(tag.is_processed)
 
     def test_positions_say_nothing_of_events_that_are_hidden(self):

@@ -8,6 +8,7 @@ import requests
 
 from bridgecore.config.databases import Source
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
+from bridgecore.events import EventName
 from bridgecore.odoo.connection import Connection
 
 #: bytes of an answer that are read. A page of the addon has about 8 MB at most.
@@ -89,18 +90,21 @@ class OdooFeed:
             events, last_id, bool(answer.get("has_more")), size, bool(answer.get("cursor_expired"))
         )
 
-    def mark_processed(self, ids: Sequence[int], failed: Mapping[int, str]) -> list[int]:
-        """Confirm events; return the ids that Odoo does not know.
+    def mark_processed(
+        self, done: Sequence[EventName], failed: Mapping[EventName, str]
+    ) -> list[int]:
+        """Confirm events; return the ids of those that Odoo does not know.
 
         Parameters:
-            ids: events that are done.
             failed: events that were given up, with their errors.
         """
         answer, _size = self._call(
             "mark-processed",
             {
-                "event_ids": list(ids),
-                "failed": [{"id": id_, "error": error} for id_, error in failed.items()],
+                # two lists: an older addon reads the ids alone
+                "event_ids": [event.id for event in done],
+                "timestamps": [event.timestamp for event in done],
+                "failed": [{**event._asdict(), "error": error} for event, error in failed.items()],
             },
         )
         return list(answer.get("unknown") or [])

@@ -2,6 +2,7 @@ from odoo import SUPERUSER_ID, fields, models
 from odoo.exceptions import UserError
 
 from ..capture.events import EventGroup
+from ..capture.ownership import is_told_by, only_company
 from ..wire.jsontext import dumps
 
 ERASED = dumps({"_metadata": {"erased": True}})
@@ -19,6 +20,8 @@ class WebhookErasure(models.TransientModel):
     def action_erase(self):
         """Erase payloads and old values, and record an event that tells receivers to do the same.
 
+        All who have seen an event of the record see this one, too.
+
         :raises UserError: if no event of this record was ever recorded
         """
         self.ensure_one()
@@ -29,7 +32,8 @@ class WebhookErasure(models.TransientModel):
         )
         if not mine:
             raise UserError(self.env._("No event of this record has been recorded."))
-        last = mine[-1]
+        last, seen = mine[-1], mine._seen_by()
+        company_id = only_company(seen)
         mine.write({"payload": ERASED, "old_values": False})
         tracking = self.env["webhook.config"]._tracking(last.model)
         told = events._insert_events(
@@ -42,9 +46,11 @@ class WebhookErasure(models.TransientModel):
                     category=last.category,
                     config_id=last.config_id.id or None,
                     record_ids=[last.record_id],
-                    company_ids=[last.company_id.id or None],
+                    company_ids=[company_id],
                     payloads=[ERASED],
                     old_values=[""],
+                    shown_to=[None if is_told_by(company_id, seen) else seen],
+                    lost_by=[None],
                 )
             ],
             [],

@@ -130,11 +130,6 @@ def is_told_by(company_id, seen):
     return seen == ({company_id} if company_id else EVERYBODY)
 
 
-def only_company(seen):
-    """Return the id of the only company that sees something, or None."""
-    return next(iter(seen)) if len(seen) == 1 and seen != EVERYBODY else None
-
-
 def lost(before, now):
     """Return the companies that see a record no more: ids, ``EVERYBODY``, or None if all still do.
 
@@ -175,9 +170,8 @@ def _rules(model):
                 yield Domain(field_name, "any", domain)
     rules = model.env["ir.rule"].sudo()
     context = {**rules._eval_context(), "company_ids": [-1], "company_id": -1}  # of no record
-    for rule in rules.search(
-        [("model_id.model", "=", model._name), ("global", "=", True), ("perm_read", "=", True)]
-    ):
+    wanted = [("model_id.model", "=", model._name), ("perm_read", "=", True)]
+    for rule in rules.search([*wanted, ("global", "=", True), ("active", "=", True)]):
         try:
             yield Domain(safe_eval(rule.domain_force or "[]", context))
         except Exception:  # of a module that is being updated, or that Odoo itself cannot evaluate

@@ -8,6 +8,7 @@ from . import (
     test_capture_odoo_models,
     test_capture_random,
     test_client_certificate,
+    test_companies,
     test_config,
     test_connections,
     test_consumers,

@@ -2,7 +2,7 @@ from odoo import SUPERUSER_ID, fields, models
 from odoo.exceptions import UserError
 
 from ..capture.events import EventGroup
-from ..capture.ownership import is_told_by, only_company
+from ..capture.ownership import is_told_by
 from ..wire.jsontext import dumps
 
 ERASED = dumps({"_metadata": {"erased": True}})
@@ -33,7 +33,9 @@ class WebhookErasure(models.TransientModel):
         if not mine:
             raise UserError(self.env._("No event of this record has been recorded."))
         last, seen = mine[-1], mine._seen_by()
-        company_id = only_company(seen)
+        # The company of a record that has left is nobody else's business.
+        stays = not last.left_company_ids and last._seen_by() == seen
+        company_id = last.company_id.id if stays else None
         mine.write({"payload": ERASED, "old_values": False})
         tracking = self.env["webhook.config"]._tracking(last.model)
         told = events._insert_events(
@@ -46,7 +48,7 @@ class WebhookErasure(models.TransientModel):
                     category=last.category,
                     config_id=last.config_id.id or None,
                     record_ids=[last.record_id],
-                    company_ids=[company_id],
+                    company_ids=[company_id or None],
                     payloads=[ERASED],
                     old_values=[""],
                     shown_to=[None if is_told_by(company_id, seen) else seen],

@@ -37,6 +37,9 @@ class Owner:
     to_branches: bool
     #: whether everybody may see a record that names no company; otherwise nobody may
     shared: bool
+    #: whether the value is no company, but the record that names one: nobody may see a record
+    #: without it
+    is_link: bool = False
 
     def companies(self, value, branches):
         """Return the ids of the companies that may see a record, or ``EVERYBODY``.
@@ -45,6 +48,8 @@ class Owner:
         :param dict branches: ``{company: the branches below it}``
         """
         ids = frozenset(value if isinstance(value, tuple) else filter(None, [value]))
+        if self.is_link and ids:
+            return EVERYBODY
         if not ids:
             return EVERYBODY if self.shared else ids
         return ids.union(*(branches.get(i, ()) for i in ids)) if self.to_branches else ids
@@ -153,13 +158,25 @@ def _owners_in(rule, model):
             _logger.warning("a rule about companies is not followed: %s.%s", model._name, path)
             continue
         known = found.get(path)
-        found[path] = Owner(
+        owner = found[path] = Owner(
             name=_name(model, path),
             path=stored_path(model, path),
             to_branches=condition.operator == "parent_of" or bool(known and known.to_branches),
             shared=any(path == name or path.startswith(f"{name}.") for name in optional),
         )
+        link = path.rpartition(".")[0]
+        if owner.shared and not _is_required(model, link) and link not in optional:
+            found[link] = Owner(link, stored_path(model, link), False, shared=False, is_link=True)
     return found.values()
+
+
+def _is_required(model, path):
+    """Return whether each record has a value at the end of a path of many2one fields."""
+    for name in filter(None, path.split(".")):
+        if not model._fields[name].required:
+            return False
+        model = model.env[model._fields[name].comodel_name]
+    return True
 
 
 def _rules(model):

@@ -9,6 +9,7 @@ from . import (
     test_capture_random,
     test_client_certificate,
     test_companies,
+    test_companies_random,
     test_company_rules,
     test_config,
     test_connections,

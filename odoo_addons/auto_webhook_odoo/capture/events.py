@@ -144,14 +144,13 @@ class EventWriter:
         Old values are not sent if a company sees the record that did not see it before.
         """
         audience = Audience(tracking, self._branches)
-        now = [audience.of(change.row) for change in changes]
-        group.shown_to = [
-            None if is_told_by(company_id, seen) else seen
-            for seen, company_id in zip(now, group.company_ids, strict=True)
-        ]
+        now = audience.of(changes)
+        pairs = list(zip(group.company_ids, now, strict=True))
+        shown = {pair: None if is_told_by(*pair) else pair[1] for pair in set(pairs)}
+        group.shown_to = [shown[pair] for pair in pairs]
         if tracking.owned_by.isdisjoint(changes[0].old):
             return
-        before = [audience.of(change.row, change.old) for change in changes]
+        before = audience.of(changes, before=True)
         group.lost_by = [lost(*pair) for pair in zip(before, now, strict=True)]
         for index, (others, seen) in enumerate(zip(before, now, strict=True)):
             if lost(seen, others):

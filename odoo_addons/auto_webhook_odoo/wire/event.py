@@ -54,13 +54,15 @@ _VALUES = {
     "company_id": "e.company_id",
 }
 
-#: What a reader gets in place of these values if the record is gone for the companies of the
-#: reader. Nothing tells what became of the record elsewhere, and who did it.
-_GONE = {
+#: What a reader gets if the record is gone for its companies. Nothing tells what became of the
+#: record elsewhere, and who did it.
+_GONE_VALUES = {
+    **_VALUES,
     "event": """'"unlink"'""",
     "payload": """'{"_metadata":{"gone":true}}'""",
     **dict.fromkeys(("changed_fields", "old_values", "user_id", "user_name", "company_id"), "NULL"),
 }
+
 
 #: About how many bytes the keys and the short values of an event take.
 EVENT_FRAME = 500
@@ -81,14 +83,16 @@ def event_json(id_key, gone=None):
         every event as it is
     """
 
-    def text(key, value):
-        if gone is None or key not in _GONE:
-            return f"({value})::text"
-        return f"CASE WHEN {gone} THEN {_GONE[key]} ELSE ({value})::text END"
+    if gone is not None:
+        told = _object(id_key, _GONE_VALUES)
+        return f"CASE WHEN {gone} THEN {told} ELSE {_object(id_key, _VALUES)} END"
+    return _object(id_key, _VALUES)
 
+
+def _object(id_key, values):
     members = (
-        f"""',"{key}":' || coalesce(nullif({text(key, value)}, ''), 'null')"""
-        for key, value in _VALUES.items()
+        f"""',"{key}":' || coalesce(nullif(({value})::text, ''), 'null')"""
+        for key, value in values.items()
     )
     return " || ".join([f"""'{{"{id_key}":' || e.id""", *members, "'}'"])
 

@@ -43,6 +43,18 @@ class Backlog:
     age: float
 
 
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Whom Odoo takes the receiver for, by its key: a row of Odoo's list of consumers."""
+
+    id: int
+    name: str
+    #: whether Odoo counts what the consumer confirms; false if somebody archived it
+    active: bool
+    #: names of companies and models whose events exist, and which the consumer does not get
+    left_out: Sequence[str]
+
+
 class OdooFeed:
     """Reads events of a source and confirms them.
 
@@ -116,6 +128,20 @@ class OdooFeed:
             return Backlog(int(answer["backlog"]), float(answer["oldest_pending_age"] or 0))
         except (KeyError, TypeError, ValueError):
             raise FeedError("Odoo's feed answered without backlog.") from None
+
+    def consumer(self) -> Consumer | None:
+        """Return whom Odoo takes this receiver for; None if the addon is too old to tell."""
+        answer, _size = self._call("stats", {"days": 1}, method="GET")
+        match answer.get("consumer"):
+            case {
+                "id": int(id_),
+                "name": str(name),
+                "active": bool(active),
+                "left_out": {"companies": list(companies), "models": list(models)},
+            }:
+                left_out = [*(str(company.get("name")) for company in companies), *models]
+                return Consumer(id_, name, active, left_out)
+        return None
 
     def _call(
         self, route: str, body: dict[str, Any], method: str = "POST"

@@ -1,9 +1,11 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import BaseCase, new_test_user, tagged
 
+from ..models import update_webhook_retention
 from ..wire.cursor import MAX_CURSOR, Cursor
 from .common import FeedCase
 
@@ -37,7 +39,8 @@ class TestExpiry(FeedCase):
         self.forget()
 
     def delete(self, *names):
-        """Have retention delete the events of these partners."""
+        """Have retention delete the events of these partners, on another day than before."""
+        self.env["webhook.feed.break"].search([]).processed_before = False
         old = self.events().filtered(lambda event: self.payload(event)["name"] in names)
         self.assertEqual(len(old), len(names))
         then = fields.Datetime.now() - timedelta(days=1000)
@@ -85,6 +88,29 @@ class TestExpiry(FeedCase):
         # and is told if more is deleted while it is on its way
         cursor = self.pull(limit=1)["last_id"]
         self.delete("E")
+        self.assertExpired(self.pull(cursor))
+
+    def test_retention_notes_one_break_for_all_that_it_deletes(self):
+        """Cursors have no room for one in each of its transactions."""
+        self.record("A", "B", "C", "D")
+        cursor = self.pull(limit=1)["last_id"]
+        noted = self.env["webhook.feed.break"].search_count([])
+        with patch.object(update_webhook_retention, "_BATCH", 1):
+            self.delete("B", "C")
+        self.assertEqual(self.env["webhook.feed.break"].search_count([]), noted + 1)
+        self.assertExpired(self.pull(cursor))
+        self.assertEqual(self.names(self.pull()), ["A", "D"])
+
+    def test_an_event_that_retention_could_not_foresee_is_another_break(self):
+        self.record("A", "B", "C")
+        self.delete("A")
+        cursor = self.pull(limit=1)["last_id"]
+        late = self.events()[-1]
+        then = fields.Datetime.now() - timedelta(days=1000)
+        late.write({"is_processed": True, "processed_at": then})
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            self.env["update.webhook"]._gc_delete()
         self.assertExpired(self.pull(cursor))
 
     def test_events_that_are_deleted_by_hand_count_too(self):

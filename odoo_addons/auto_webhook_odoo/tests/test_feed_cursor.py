@@ -3,6 +3,7 @@ from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
+from odoo.modules.module import load_script
 from odoo.tests import BaseCase, new_test_user, tagged
 
 from ..models import update_webhook_retention
@@ -177,6 +178,20 @@ class TestExpiry(FeedCase):
         earlier = here._replace(generation=here.generation - 1)
         self.assertExpired(self.pull(earlier.encode()))
         self.assertEqual(self.names(self.pull(here.encode())), ["B"])
+
+    def test_cursors_of_the_old_form_expire_with_the_update(self):
+        """They had 31 bits for the position, and counted periods of ten minutes."""
+        self.record("A", "B")
+        position = Cursor.decode(self.pull(limit=1)["last_id"]).position
+        for old in (48_000, 48_000 + 9 * 4096):
+            self.env.cr.execute(f"ALTER SEQUENCE webhook_feed_break_id_seq RESTART WITH {old}")
+            self.env["webhook.feed.break"].create({"kind": "restored", "position": 0})
+            script = "auto_webhook_odoo/migrations/19.0.0.2.0/post-cursors.py"
+            load_script(script, "post_cursors").migrate(self.env.cr, "19.0.0.1.0")
+            self.assertLess(Cursor.decode(self.pull()["last_id"]).generation, old)
+            for generation in (old, old >> 6 << 6):
+                with self.subTest(generation=generation):
+                    self.assertExpired(self.pull((generation << 31) + position))
 
     def test_a_backup_restored_over_its_own_database_is_noticed(self):
         """As ``pg_restore --clean`` does it."""

@@ -2,7 +2,7 @@
     "name": "Webhooks and Change Feed",
     "summary": "Record every create, write and unlink of the models you pick; push or pull them, "
     "none lost, none doubled, in order",
-    "version": "19.0.0.1.0",
+    "version": "19.0.0.2.0",
     "category": "Technical",
     "author": "BridgeCore",
     "license": "LGPL-3",

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
-from ..postgres.bigints import BigInteger
+from ..postgres.bigints import BigId, BigInteger
 from ..postgres.transactions import read_committed
 
 _GROUP = "auto_webhook_odoo.group_webhook_receiver"
@@ -33,6 +33,7 @@ class WebhookConsumer(models.Model):
     _webhook_recordable = False
     _order = "id"
 
+    id = BigId()
     user_id = fields.Many2one(
         "res.users", string="User", readonly=True, ondelete="cascade", index="btree_not_null"
     )

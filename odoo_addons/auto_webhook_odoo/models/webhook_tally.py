@@ -3,13 +3,13 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from ..postgres.bigints import BigId
+from ..postgres.bigints import BigId, BigInteger
 
 _MANY = 2_000  # rows; summing them up takes about a millisecond
 
 # What a row of the tally is about. Only events that have a position are counted.
 _KEYS = SQL("e.timestamp::date, e.model, e.company_id, e.priority")
-_OF_ALL = SQL("%s, NULL::int", _KEYS)
+_OF_ALL = SQL("%s, NULL::int8", _KEYS)
 _COLUMNS = SQL("day, model, company_id, priority, consumer_id")
 _INSERT = SQL("INSERT INTO webhook_tally (%s, total, processed)", _COLUMNS)
 
@@ -31,7 +31,7 @@ class WebhookTally(models.Model):
     model = fields.Char(required=True, readonly=True)
     company_id = fields.Integer(readonly=True, aggregator=None)
     priority = fields.Char(required=True, readonly=True)
-    consumer_id = fields.Integer(
+    consumer_id = BigInteger(
         readonly=True,
         aggregator=None,
         help="If it is set, the row counts what this consumer has confirmed, or given up, of the "
@@ -82,7 +82,7 @@ class WebhookTally(models.Model):
             SQL(
                 """
                 %s SELECT %s, known.consumer_id, 0, %s * count(*)
-                     FROM unnest(%s::int8[], %s::int[]) AS known(event_id, consumer_id)
+                     FROM unnest(%s::int8[], %s::int8[]) AS known(event_id, consumer_id)
                      JOIN update_webhook e ON e.id = known.event_id
                     GROUP BY 1, 2, 3, 4, 5
                 """,

@@ -58,7 +58,7 @@ class WebhookConsumer(models.Model):
         help="How often the consumer was offered events again that lay before the position.",
     )
     last_pull_at = fields.Datetime(string="Last Pull", readonly=True)
-    last_confirmed_at = fields.Datetime(string="Last Confirmation", readonly=True)
+    last_confirmed_at = fields.Datetime(readonly=True)
 
     _user_unique = models.UniqueIndex("(user_id) WHERE user_id IS NOT NULL")
     _subscriber_unique = models.UniqueIndex("(subscriber_id) WHERE subscriber_id IS NOT NULL")

@@ -20,6 +20,10 @@ class WebhookConsumer(models.Model):
         compute="_compute_figures",
         help="Events that the consumer has given up. For a subscriber: dead deliveries.",
     )
+    last_confirmation = fields.Datetime(
+        compute="_compute_last_confirmation",
+        help="When the consumer confirmed an event last. For a subscriber: when it accepted one.",
+    )
     sees = fields.Text(
         compute="_compute_sees", help="The companies and models whose events the consumer gets."
     )
@@ -61,14 +65,21 @@ class WebhookConsumer(models.Model):
         dead = deliveries.search_count([*own, ("state", "=", "dead")])
         return deliveries.search_count(pending), int(lag), dead
 
+    @api.depends("last_confirmed_at", "subscriber_id.last_success")
+    def _compute_last_confirmation(self):
+        for consumer in self.sudo():
+            confirmed_at = consumer.last_confirmed_at or consumer.subscriber_id.last_success
+            consumer.last_confirmation = confirmed_at
+
     @api.depends("user_id")
     def _compute_sees(self):
         for consumer in self:
-            user = consumer.user_id
-            consumer.sees = user and self._scope_text(
-                user.sudo().company_ids, self._models_seen_by(user)
-            )
-            consumer.left_out = user and self._left_out(user)
+            consumer.sees = consumer.left_out = False
+            if user := consumer.user_id:
+                consumer.sees = self._scope_text(
+                    user.sudo().company_ids, self._models_seen_by(user)
+                )
+                consumer.left_out = self._left_out(user)
 
     @api.model
     def _models_seen_by(self, user):

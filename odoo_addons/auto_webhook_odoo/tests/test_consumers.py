@@ -362,7 +362,12 @@ class TestConfirmingSubscribers(DeliveryCase):
         _sink, subscriber = self.sink(confirm_on_delivery=True)
         self.partners(2)
         self.env.cr.flush()
-        self.assertEqual(self.consumer_of(subscriber).unconfirmed, 2)
+        consumer = self.consumer_of(subscriber)
+        self.assertEqual((consumer.unconfirmed, consumer.last_confirmation), (2, False))
+        self.assertFalse(consumer.sees or consumer.left_out)
+        self.deliver()
+        self.assertEqual((consumer.unconfirmed, consumer.lag), (0, 0))
+        self.assertTrue(consumer.last_confirmation)
         with self.assertRaises(ValidationError):
             self.consumer_of(subscriber).action_skip()
 

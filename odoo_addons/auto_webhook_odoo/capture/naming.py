@@ -42,36 +42,41 @@ class Naming:
             for form in plain
             for encode in (encode_basestring, encode_basestring_ascii)
         }
-        #: A regular expression that Python and PostgreSQL read alike, for the texts as JSON writes
-        #: them; None if there are no texts.
-        self.pattern = _any_of(plain | written) if plain else None
+        #: the texts, and as JSON and HTML may write them
+        self.forms = sorted(plain | written)
         # "Ann" is not in "Annual". In an answer an escape such as \n may precede a word.
         self._in_values = plain and re.compile(rf"(?<!\w)(?:{_any_of(plain)})(?!\w)", re.IGNORECASE)
-        self._in_answers = plain and re.compile(self.pattern, re.IGNORECASE)
+        self._in_answers = plain and re.compile(_any_of(self.forms), re.IGNORECASE)
 
     def fields(self, model_name):
         """Return ``(names of many2one fields, names of x2many fields)`` that lead to the model."""
         if model_name not in self._fields:
             fields = self._env[model_name]._fields.values() if model_name in self._env else ()
-            leading = [field for field in fields if field.comodel_name == self.model]
+            leading = [f for f in fields if f.store and f.comodel_name == self.model]
             self._fields[model_name] = (
                 frozenset(f.name for f in leading if f.type == "many2one"),
                 frozenset(f.name for f in leading if f.type in ("many2many", "one2many")),
             )
         return self._fields[model_name]
 
-    def link_pattern(self, model_name, listed):
-        """Return a regular expression for JSON text that points at the record, or None.
+    @property
+    def link(self):
+        """How JSON text of a many2one begins that points at the id, in a field of any model."""
+        return f'{{"id":{self.record_id},"name":"'
 
-        :param bool listed: also if only a list of ids holds its id
+    def patterns(self, model_name, listed):
+        """Return regular expressions for JSON text of a model's values that hold the record's id.
+
+        :param bool listed: also if only a list of ids holds it
+        :return: ``(pattern of links, pattern of lists)``; each may be None
         """
         links, lists = self.fields(model_name)
-        forms = []
-        if links:
-            forms.append(rf'"(?:{_any_of(links)})":\{{"id":{self.record_id},"name":"')
-        if listed and lists:
-            forms.append(rf'"(?:{_any_of(lists)})":\[(?:[0-9]+,)*{self.record_id}[],]')
-        return "|".join(forms) or None
+        return (
+            rf'"(?:{_any_of(links)})":{re.escape(self.link)}' if links else None,
+            rf'"(?:{_any_of(lists)})":\[(?:[0-9]+,)*{self.record_id}[],]'
+            if listed and lists
+            else None,
+        )
 
     def text_in_answers(self, *answers):
         """Return the first of the record's texts in errors or answers; None if none is in them."""

@@ -7,9 +7,12 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from bridgecore.events import Event
+import msgspec
+
+from bridgecore.events import Event, without_names
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.contents import content
+from bridgecore.storage.latest import Values
 
 #: entries that one call of `find` looks at; a filter that matches little takes several calls
 SCANNED = 20_000
@@ -148,14 +151,18 @@ class History:
         return dict(zip(sorted(models), pipeline.execute(), strict=True))
 
     def erase(self, erasing: Event) -> int:
-        """Delete the values in the older events of a record (personal data); return in how many.
+        """Delete values in the older events of a record (personal data); return in how many events.
+
+        Parameters:
+            erasing: the event that tells of the erasure: of all values, or of those of some fields.
+                The caller must hold the lease of its record.
 
         This reads the memory of every event of the source. It is slow, but rare. An event is older
         by its id or by its timestamp: clocks may have been wrong, and restored databases use ids
         again.
         """
         source, record = erasing.source, erasing.record
-        self._redis.delete(f"{prefix(source)}:latest:{record}")
+        self._erase_latest(erasing)
         memories, erased, position = f"{prefix(source)}:event:", 0, 0
         while True:
             position, found = self._page(position, f"{memories}*")
@@ -164,9 +171,25 @@ class History:
                 event_id, _, timestamp = key.partition("@")
                 is_older = int(event_id) < erasing.event_id or timestamp <= erasing.timestamp
                 if owner == record and is_older:
-                    erased += self._blank(source, key, record, name)
+                    erased += self._blank(erasing, key, name)
             if not position:
                 return erased
+
+    def _erase_latest(self, erasing: Event) -> None:
+        """Delete the values of an erasure in the latest values of its record.
+
+        Fields stay if a later event has told them: the record names the person again.
+        """
+        key = f"{prefix(erasing.source)}:latest:{erasing.record}"
+        if erasing.erases:
+            self._redis.delete(key)
+        elif text := self._redis.get(key):
+            values = Values.parse(str(text))
+            if Values(erasing.timestamp, "", erasing.event_id, "").is_older_than(values):
+                return
+            fields = without_names(msgspec.json.decode(values.fields), erasing.erased_fields or ())
+            values = values._replace(fields=msgspec.json.encode(fields).decode())
+            self._redis.set(key, str(values), xx=True)
 
     def _page(self, position: int, pattern: str) -> tuple[int, dict[str, list[Any]]]:
         """Return the next position, and some keys of memories with their record and name.
@@ -180,16 +203,19 @@ class History:
             pipeline.hmget(memory, "record", "event")
         return position, dict(zip(memories, pipeline.execute(), strict=True))
 
-    def _blank(self, source: str, key: str, record: str, name: str) -> bool:
-        """Delete the values of one event; return whether it had content."""
+    def _blank(self, erasing: Event, key: str, name: str) -> bool:
+        """Delete the values of an erasure in one event; return whether the event had content."""
+        source = erasing.source
         start = prefix(source)
         self._redis.hdel(f"{start}:event:{key}", "error")  # a traceback may quote values
         body: Any = self._redis.get(f"{start}:body:{key}")
         if body is None:
             return False
-        event, _readable = content(source, key, record, name, body)
+        event, readable = content(source, key, erasing.record, name, body)
+        is_whole = erasing.erases or not readable
+        blank = event.blank() if is_whole else event.without(erasing.erased_fields or ())
         # XX: the event may have been forgotten meanwhile
-        return bool(self._redis.set(f"{start}:body:{key}", event.blank().body, xx=True))
+        return bool(self._redis.set(f"{start}:body:{key}", blank.body, xx=True))
 
 
 def _known(

@@ -24,7 +24,8 @@ class WebhookSubscriber(models.Model):
             return any(error in flat for error in errors) or naming.text_in_answers(flat)
 
         mark = self.env["update.webhook"]._erased_mark()
-        for subscriber in self.with_context(active_test=False).search([]):
+        failed = ["|", ("last_error", "!=", False), ("disabled_reason", "!=", False)]
+        for subscriber in self.with_context(active_test=False).search(failed):
             for name in ("last_error", "disabled_reason"):
                 if is_personal(subscriber[name]):
                     subscriber[name] = mark

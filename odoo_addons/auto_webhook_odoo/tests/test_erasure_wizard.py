@@ -5,6 +5,7 @@ from markupsafe import Markup
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
+from ..models import update_webhook_erasure
 from .common import WebhookCase
 from .delivery_case import DeliveryCase
 
@@ -295,6 +296,21 @@ class TestErasureInOtherEvents(ErasureCase):
         account = self.payload(self.events(self.account)[0])
         self.assertIsNone(account["partner_id"]["name"])
         self.assertFalse(self.events(self.erika))
+
+    def test_a_search_that_finds_too_much_says_so(self):
+        self.patch(update_webhook_erasure, "MOST_FOUND", 1)
+        wizard = self.dialog(self.erika)
+        self.assertTrue(wizard.is_cut)
+        self.assertEqual(len({model for model, _reason in self.found(wizard)}), 1)
+        wizard.action_erase_everywhere()
+        wizard = self.dialog(self.erika)
+        self.assertTrue(wizard.is_named)  # the rest
+
+    def test_failures_of_background_jobs_are_erased(self):
+        snapshot = self.env["webhook.snapshot"].create({"config_id": self.config.id})
+        snapshot.write({"state": "failed", "failure": "ValueError: Erika Muster has no address"})
+        self.erase(self.erika)
+        self.assertIn("Erased", snapshot.failure)
 
     def test_the_search_passes_no_text_in_a_statement_that_may_be_slow(self):
         wizard = self.dialog(self.erika)

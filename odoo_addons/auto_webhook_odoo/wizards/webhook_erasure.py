@@ -5,7 +5,7 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 
 from ..capture.naming import Naming
-from ..models.update_webhook_erasure import MOST_FOUND
+from ..models import update_webhook_erasure
 
 #: Fields whose texts name a person or a company.
 _NAMES = (
@@ -32,7 +32,7 @@ class WebhookErasure(models.TransientModel):
     model_id = fields.Many2one("ir.model", required=True, ondelete="cascade")
     model_name = fields.Char(related="model_id.model", string="Technical Name")
     record_id = fields.Many2oneReference(
-        string="Record", model_field="model_name", required=True, help="Whose data are erased."
+        model_field="model_name", required=True, help="Whose data are erased."
     )
     record_name = fields.Char(string="Name of the Record", compute="_compute_record_name")
     events = fields.Integer(
@@ -50,7 +50,7 @@ class WebhookErasure(models.TransientModel):
     finding_ids = fields.One2many("webhook.erasure.finding", "erasure_id", readonly=True)
     is_searched = fields.Boolean(readonly=True)
     is_named = fields.Boolean(readonly=True, help="There is something to erase in other events.")
-    is_cut = fields.Boolean(readonly=True, help="There are more events than one search finds.")
+    is_cut = fields.Boolean(readonly=True, help="The search found as many events as it may.")
 
     @api.depends("model_id", "record_id")
     def _compute_record_name(self):
@@ -80,7 +80,7 @@ class WebhookErasure(models.TransientModel):
         self.ensure_one()
         self.check_access("write")
         naming, events = self._naming(), self._events()
-        event_ids = events._naming(naming, listed=True)
+        event_ids = events._find_naming(naming, listed=True)
         summaries = collections.defaultdict(_Summary)
         for row, _values, hits in events._examine(event_ids, naming):
             for hit in hits:
@@ -88,7 +88,7 @@ class WebhookErasure(models.TransientModel):
         self.write(
             {
                 "is_searched": True,
-                "is_cut": len(event_ids) == MOST_FOUND,
+                "is_cut": len(event_ids) == update_webhook_erasure.MOST_FOUND,
                 "is_named": any(kind != "listed" for _model, kind in summaries),
                 "finding_ids": [
                     fields.Command.clear(),
@@ -118,14 +118,17 @@ class WebhookErasure(models.TransientModel):
         self.ensure_one()
         self.check_access("write")
         events, naming = self._events(), self._naming()
-        named, errors = events._erase_names(events._naming(naming), naming)
+        named, errors = events._erase_names(events._find_naming(naming), naming)
         number, own_errors = events._erase(self.model_name, self.record_id)
         return self._done(number + named, errors | own_errors)
 
     def _done(self, number, errors):
         """Erase what is left elsewhere, close the dialogue, and say in how many events it was."""
-        self.env(user=SUPERUSER_ID)["webhook.subscriber"]._erase_quotes(errors, self._naming())
-        self.env["webhook.sample"].sudo().search(
+        naming, env = self._naming(), self.env(user=SUPERUSER_ID)
+        env["webhook.subscriber"]._erase_quotes(errors, naming)
+        env["webhook.snapshot"]._erase_failures(naming)
+        env["webhook.replay"]._erase_failures(naming)
+        env["webhook.sample"].search(
             [("config_id.model_id", "=", self.model_id.id), ("record_id", "=", self.record_id)]
         ).unlink()
         self.text_ids.unlink()

@@ -18,6 +18,8 @@ from bridgecore.storage.latest import Values
 SCANNED = 20_000
 #: entries that one call of Redis returns
 _CHUNK = 1000
+#: the sorted sets of events that may have content, in the order in which an event goes through them
+_WITH_CONTENT = ("dead", "queued", "reports", "kept")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,6 +79,7 @@ class History:
 
     def __init__(self, connection: Connection) -> None:
         self._redis = connection.redis
+        self._find_events = connection.script("events_of_record")
 
     def find(
         self, sources: Sequence[str], wanted: Filter, limit: int, after: Place | None = None
@@ -157,23 +160,31 @@ class History:
             erasing: the event that tells of the erasure: of all values, or of those of some fields.
                 The caller must hold the lease of its record.
 
-        This reads the memory of every event of the source. It is slow, but rare. An event is older
-        by its id or by its timestamp: clocks may have been wrong, and restored databases use ids
-        again.
+        It looks at every event of the source that has content. An event is older by its id or by
+        its timestamp: clocks may have been wrong, and restored databases use ids again.
         """
-        source, record = erasing.source, erasing.record
         self._erase_latest(erasing)
-        memories, erased, position = f"{prefix(source)}:event:", 0, 0
-        while True:
-            position, found = self._page(position, f"{memories}*")
-            for memory, (owner, name) in found.items():
-                key = memory.removeprefix(memories)
-                event_id, _, timestamp = key.partition("@")
-                is_older = int(event_id) < erasing.event_id or timestamp <= erasing.timestamp
-                if owner == record and is_older:
-                    erased += self._blank(erasing, key, name)
-            if not position:
-                return erased
+        erased = 0
+        for key, name in self._events_of(erasing.source, erasing.record):
+            event_id, _, timestamp = key.partition("@")
+            if int(event_id) < erasing.event_id or timestamp <= erasing.timestamp:
+                erased += self._blank(erasing, key, name)
+        return erased
+
+    def _events_of(self, source: str, record: str) -> Iterator[tuple[str, str]]:
+        """Yield key and name of the events of a record that have content; some of them twice.
+
+        The caller must hold the lease of the record. So its events move forward only, in the order
+        in which the sets are read.
+        """
+        for name in _WITH_CONTENT:
+            position = 0
+            while True:
+                answer = self._find_events(source, record, name, position, _CHUNK)
+                position, found = int(answer[0]), answer[1]
+                yield from zip(found[::2], found[1::2], strict=True)
+                if not position:
+                    break
 
     def _erase_latest(self, erasing: Event) -> None:
         """Delete the values of an erasure in the latest values of its record.
@@ -190,18 +201,6 @@ class History:
             fields = without_names(msgspec.json.decode(values.fields), erasing.erased_fields or ())
             values = values._replace(fields=msgspec.json.encode(fields).decode())
             self._redis.set(key, str(values), xx=True)
-
-    def _page(self, position: int, pattern: str) -> tuple[int, dict[str, list[Any]]]:
-        """Return the next position, and some keys of memories with their record and name.
-
-        The position is 0 at the end.
-        """
-        answer: Any = self._redis.scan(position, match=pattern, count=1000)
-        position, memories = answer
-        pipeline = self._redis.pipeline(transaction=False)
-        for memory in memories:
-            pipeline.hmget(memory, "record", "event")
-        return position, dict(zip(memories, pipeline.execute(), strict=True))
 
     def _blank(self, erasing: Event, key: str, name: str) -> bool:
         """Delete the values of an erasure in one event; return whether the event had content."""

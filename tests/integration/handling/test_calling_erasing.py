@@ -134,3 +134,36 @@ def test_what_cannot_be_read_is_blanked_as_a_whole_when_fields_are_erased(parts)
     parts.push(parts.event(2, payload=erasing("note")))
     parts.deliver()
     assert "Ada" not in parts.storage.redis.get(unreadable)
+
+
+def test_an_erasure_that_comes_late_leaves_what_came_after_it(parts):
+    parts.push(parts.event(2, payload={"note": "Ada"}, timestamp="2026-02-01T00:00:00Z"))
+    parts.deliver()
+    parts.push(parts.event(1, payload=erasing("note"), timestamp="2026-01-01T00:00:00Z"))
+    parts.deliver()
+    assert latest(parts)["note"] == "Ada"
+    assert "Ada" in bodies(parts, 1)
+
+
+def test_an_erasure_reaches_dead_letters_and_events_that_wait_to_be_confirmed(make_parts):
+    parts = make_parts(max_attempts=1)
+
+    def failing(event):
+        if event.payload.get("fails"):
+            raise ValueError
+
+    def handle():
+        """Handle what waits, but send no report to Odoo."""
+        for kind, content in [*parts.messages.sent]:
+            if kind == "handle":
+                parts.runner.run(*content)
+        parts.messages.sent.clear()
+
+    parts.registry.on("res.partner")(failing)
+    parts.push(parts.event(1, payload={"note": "Ada", "fails": True}))
+    parts.push(parts.event(2, payload={"note": "Ada"}))
+    handle()
+    assert parts.states() == {1: "dead", 2: "done"}
+    parts.push(parts.event(3, payload=erasing("note")))
+    handle()
+    assert "Ada" not in bodies(parts, 1)

@@ -2,7 +2,7 @@
     "name": "Webhooks and Change Feed",
     "summary": "Record every create, write and unlink of the models you pick; push or pull them, "
     "none lost, none doubled, in order",
-    "version": "19.0.0.1.0",
+    "version": "19.0.0.2.0",
     "category": "Technical",
     "author": "BridgeCore",
     "license": "LGPL-3",
@@ -22,6 +22,7 @@
         "views/webhook_config_views.xml",
         "views/webhook_subscriber_views.xml",
         "views/webhook_snapshot_views.xml",
+        "views/webhook_consumer_views.xml",
         "views/user_sync_state_views.xml",
         "views/res_users_views.xml",
         "views/res_config_settings_views.xml",

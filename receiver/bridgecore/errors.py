@@ -43,7 +43,7 @@ class InvalidJson(BridgecoreError):
 
 
 class InvalidEvent(BridgecoreError):
-    """The body is no event, no batch of events, and no event in the form of older senders."""
+    """The body is no event, no batch of events, and no event in a form of older senders."""
 
     status = 422
     code = "invalid_event"

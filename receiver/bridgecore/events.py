@@ -1,4 +1,4 @@
-"""The class `Event`, and parsing the three forms in which an event arrives (docs/protocol.md).
+"""The class `Event`, and parsing the forms in which events arrive (docs/protocol.md).
 
 This module does not depend on HTTP, Redis or Celery.
 """
@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec.structs import replace
 
 from bridgecore.errors import ForeignSource, InvalidEvent, InvalidJson
+from bridgecore.older_forms import METADATA, is_present_form, present_form
 
 #: most events that Odoo sends in one push or in one page of the feed
 MAX_BATCH = 1000
@@ -20,8 +21,8 @@ MAX_BATCH = 1000
 #: How deep values may be nested. All libraries that read an accepted event must manage this depth.
 MAX_DEPTH = 200
 
-#: Older senders put the id of an event, and facts about it, under this name.
-LEGACY_MARK = "_webhook_metadata"
+#: the record of a connection test, which no event has
+TEST_RECORD = -1
 
 _EXACT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
@@ -74,6 +75,18 @@ EXAMPLE: dict[str, Any] = {
     "user_name": "Mitchell Admin",
     "company_id": 1,
 }
+
+
+class EventName(NamedTuple):
+    """What a confirmation names an event by.
+
+    The id alone does not: a database that was restored from a backup gives the same ids to other
+    events.
+    """
+
+    id: int
+    #: as in `Event.timestamp`; None if the event has none that can be read
+    timestamp: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -184,9 +197,10 @@ def without_names(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, 
 
 
 def parse_push(body: bytes, source: str) -> list[Event]:
-    """Return the events of a push: one event, a batch, or one event in the form of older senders.
+    """Return the events of a push: one event or a batch, in the present form or an older one.
 
-    A batch without events is a ping: the sender checks its address and credentials.
+    A batch without events is a ping: the sender checks its address and credentials. A connection
+    test does the same, and is left out of the result.
 
     Parameters:
         source: the source that the push's credentials belong to.
@@ -200,13 +214,45 @@ def parse_push(body: bytes, source: str) -> list[Event]:
         raise InvalidJson from None
     if not isinstance(data, dict):
         raise InvalidEvent("The body must be a JSON object.")
-    if "events" not in data:
-        return [parse_event(_from_legacy(data) if LEGACY_MARK in data else data, source)]
+    if "events" in data and METADATA not in data:
+        return _parse_batch(data, source)
+    event = _parse_pushed(data, source)
+    return [] if event is None else [event]
+
+
+#: An event with a field `events` would be taken for a batch, and its values would be dropped.
+_NOT_OF_A_BATCH = ("event_id", "record_id", "payload", "data")
+
+
+def _parse_batch(data: dict[str, Any], source: str) -> list[Event]:
     items = data["events"]
     if not isinstance(items, list) or len(items) > MAX_BATCH:
         raise InvalidEvent(f"events must be a list of at most {MAX_BATCH} events.")
     _check_source(data, source)
-    return [parse_event(item, source, f"events.{index}") for index, item in enumerate(items)]
+    if data.get("record_id") != TEST_RECORD:  # a sample is a ping and an event at the same time
+        for name in _NOT_OF_A_BATCH:
+            if name in data:
+                raise InvalidEvent(f"{name}: belongs to one event, and stands beside events")
+    parsed = (_parse_pushed(item, source, f"events.{index}") for index, item in enumerate(items))
+    return [event for event in parsed if event is not None]
+
+
+def _parse_pushed(data: Any, source: str, place: str = "") -> Event | None:
+    """Return the event that a JSON object of a push describes; None for a connection test.
+
+    Raises:
+        InvalidEvent, ForeignSource
+    """
+    if isinstance(data, dict):
+        if not is_present_form(data):
+            try:
+                data = present_form(data)
+            except ValueError as error:
+                raise InvalidEvent(_path(place, str(error))) from None
+        if data.get("record_id") == TEST_RECORD:
+            _check_source(data, source)
+            return None
+    return parse_event(data, source, place)
 
 
 def parse_event(data: Any, source: str, place: str = "") -> Event:
@@ -297,8 +343,8 @@ def _inner(outer: dict[str, Any] | list[Any]) -> Iterator[Any]:
 def _fields_of(data: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of an event that are set in a JSON object.
 
-    Null means that Odoo does not know a value; the event then has the default of the field. Older
-    senders also write false for "no user" and "no company".
+    Null means that Odoo does not know a value; the event then has the default of the field. Some
+    senders write false for "no user" and "no company".
     """
     return {
         name: value
@@ -313,23 +359,3 @@ _FALSE_IF_NONE = ("user_id", "user_name", "company_id")
 def _check_source(data: Mapping[str, Any], source: str) -> None:
     if data.get("source") not in (None, source):
         raise ForeignSource
-
-
-def _from_legacy(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the form of older senders in the form of Odoo's pushes.
-
-    The facts about the event are in the metadata or on the top level. The values of the record are
-    in `data` or on the top level. Without `data`, a `user_id` or `company_id` on the top level is a
-    value of the record, so only the required facts are looked for there.
-    """
-    metadata = data[LEGACY_MARK]
-    if not isinstance(metadata, dict):
-        raise InvalidEvent(f"{LEGACY_MARK} must be a JSON object.")
-    top = {name: value for name, value in data.items() if name != LEGACY_MARK}
-    if "data" in top:
-        return {"payload": top.pop("data"), **top, **metadata}
-    on_top = {name: top.pop(name) for name in _REQUIRED if name in top and name not in metadata}
-    return {"payload": top, **on_top, **metadata}
-
-
-_REQUIRED = [field.name for field in msgspec.structs.fields(Event) if field.required]

@@ -26,6 +26,7 @@ def test_refused_forms(vector):
     with pytest.raises(BridgecoreError) as refused:
         parse_push(json.dumps(vector["body"]).encode(), SOURCE)
     assert refused.value.code == vector["code"]
+    assert vector.get("names", "") in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ INSERT_EVENTS = Planned(
         **dict.fromkeys(("payload", "old_values"), "text"),
         "user_id": "int",
     },
-    "SETOF int",
+    "SETOF int8",
     """
         WITH event AS (
             INSERT INTO update_webhook (

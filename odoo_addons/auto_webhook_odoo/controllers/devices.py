@@ -50,11 +50,13 @@ class Devices(http.Controller):
     @json_errors("GET")
     def stats(self):
         """Return totals over the devices that the caller may see, and these devices."""
-        given = read.read_parameters(("user_id", "device_id"))
-        totals = request.env["user.sync.state"]._totals(
-            self._user_id(given), read.text(given, "device_id", _MAX_NAME)
+        given = read.read_parameters(("user_id", "device_id", "app_type"))
+        figures = request.env["user.sync.state"]._totals(
+            self._user_id(given),
+            device_id=read.text(given, "device_id", _MAX_NAME),
+            app_type=read.text(given, "app_type", _MAX_NAME),
         )
-        return success(**totals)
+        return success(**figures, stats=figures)  # some clients read them there
 
     @contextlib.contextmanager
     def _state(self, given, **told):

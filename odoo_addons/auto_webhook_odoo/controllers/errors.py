@@ -27,7 +27,7 @@ def json_errors(*methods):
 
     def decorate(route):
         @functools.wraps(route)
-        def wrapped(self, **_parameters):
+        def wrapped(self):
             if request.httprequest.method not in methods:
                 return json_error(
                     405,

@@ -38,10 +38,13 @@ class Feed(http.Controller):
     @json_errors("POST")
     def mark_processed(self):
         """Confirm events, and store why receivers gave up on others."""
-        given = read.read_parameters(("event_ids", "failed"))
-        event_ids, failed = read.event_ids(given, "event_ids"), read.failures(given, "failed")
+        given = read.read_parameters(("event_ids", "timestamps", "failed"))
+        confirmed, failed = (
+            read.events(given, "event_ids", "timestamps"),
+            read.failures(given, "failed"),
+        )
         with read_committed(request.env) as env:
-            processed, unknown = env["update.webhook"]._mark_processed(event_ids, failed)
+            processed, unknown = env["update.webhook"]._mark_processed(confirmed, failed)
         return success(processed_count=processed, unknown=unknown)
 
     @feed_route("stats")
@@ -50,7 +53,8 @@ class Feed(http.Controller):
         """Return figures about the feed, for monitoring."""
         given = read.read_parameters(("days",))
         days = read.integer(given, "days", 7, 1, read.MAX_DAYS)
-        return success(**request.env["update.webhook"]._stats(days))
+        figures = request.env["update.webhook"]._stats(days)
+        return success(**figures, stats=figures)  # some clients read them there
 
     @feed_route("health", auth="public")
     @json_errors("GET", "POST")
@@ -62,6 +66,6 @@ class Feed(http.Controller):
         )
 
     @feed_route("<path:_path>", auth="public")
-    def unknown(self, _path):
+    def unknown(self):
         """Answer every other path below ``/api/webhooks/``."""
         return json_error(404, "not_found", "There is no such call. See docs/protocol.md.")

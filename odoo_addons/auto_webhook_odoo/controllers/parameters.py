@@ -1,9 +1,11 @@
 """Reads and checks what a client sent, before a route does anything with it."""
 
+import datetime
 import json
 
 from odoo.http import request
 
+from ..wire.event import EventName
 from ..wire.jsontext import dumps
 from .errors import FeedError
 
@@ -120,19 +122,27 @@ def text_or_object(parameters, name, longest):
     return text({name: value}, name, longest)
 
 
-def event_ids(parameters, name):
-    """Return a list of event ids.
+def events(parameters, name, timestamps):
+    """Return a list of ``EventName`` from a list of ids and, if it is given, one of their times.
 
+    Two lists, because clients of earlier servers send the ids alone.
+
+    :param timestamps: name of the parameter with the times
     :raises FeedError: 400
     """
-    value = parameters.get(name, [])
-    if not isinstance(value, list):
+    ids = parameters.get(name, [])
+    if not isinstance(ids, list):
         raise FeedError(f"'{name}' must be a list of event ids.")
-    return [_event_id(item) for item in value]
+    times = parameters.get(timestamps)
+    if times is None:
+        times = [None] * len(ids)
+    if not isinstance(times, list) or len(times) != len(ids):
+        raise FeedError(f"'{timestamps}' must be a list that is as long as '{name}'.")
+    return [_event_name(*pair) for pair in zip(ids, times, strict=True)]
 
 
 def failures(parameters, name):
-    """Return ``{event id: error}`` from a list of ``{"id", "error"}``.
+    """Return ``{EventName: error}`` from a list of ``{"id", "timestamp", "error"}``.
 
     :raises FeedError: 400
     """
@@ -145,8 +155,20 @@ def failures(parameters, name):
         if not isinstance(error, str):
             raise FeedError(f"'error' in '{name}' must be a text.")
         # The text is mended, not refused: an odd text must not keep a whole batch unconfirmed.
-        found[_event_id(item.get("id"))] = _encodable(error).replace("\x00", "")
+        name = _event_name(item.get("id"), item.get("timestamp"))
+        found[name] = _encodable(error).replace("\x00", "")
     return found
+
+
+def _event_name(event_id, timestamp):
+    if timestamp is not None:
+        try:
+            timestamp = datetime.datetime.fromisoformat(timestamp)
+            if timestamp.tzinfo:
+                timestamp = timestamp.astimezone(datetime.UTC).replace(tzinfo=None)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise FeedError("The timestamp of an event must be a time in ISO 8601.") from error
+    return EventName(_event_id(event_id), timestamp)
 
 
 def _storable(name, value):

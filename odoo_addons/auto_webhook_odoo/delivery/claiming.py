@@ -17,15 +17,17 @@ _IS_WATCHED = "(coalesce(consecutive_failures, 0) > 0 OR coalesce(rate_limit, 0)
 # An endpoint that is away gets one delivery as a probe, and one that is in doubt as many as decide
 # whether it is away. Every second probe, beginning with the first, is a new event: those that
 # failed before may all be bad.
+_NEWEST_IS_NEXT = "mod(coalesce(pauses, 0), 2) = 1"
 
 
 def _admitted(condition):
     return f"""
             SELECT id, coalesce(consecutive_failures, 0) AS failures,
-                   coalesce(pauses, 0) > 0 AS away, mod(coalesce(pauses, 0), 2) = 1 AS newest_first,
+                   coalesce(pauses, 0) > 0 AS away,
                    coalesce(epoch, 1) AS epoch, coalesce(rate_limit, 0) AS rate_limit,
                    CASE WHEN greatest(paused_until, next_batch_at)
                              > statement_timestamp() AT TIME ZONE 'UTC' THEN 0
+                        WHEN {_NEWEST_IS_NEXT} AND NOT %(probing)s THEN 0
                         WHEN pauses > 0 THEN 1
                         ELSE least(
                             CASE WHEN consecutive_failures > 0 THEN {MOST_SUSPECTS}
@@ -34,11 +36,66 @@ def _admitted(condition):
                             nullif(rate_limit, 0)
                         )
                    END AS most,
-                   receiver_user_id,
-                   {ENDPOINT}
+                   receiver_user_id, timeout, batch_size
               FROM webhook_subscriber
              WHERE id = %(subscriber_id)s AND active AND state = 'enabled' AND {condition}
     """  # noqa: S608  # constants
+
+
+_CANDIDATE = "id, model, record_id, event_id, attempts, suspected, failed_epoch, replayed"
+
+_IS_DUE = """
+                   subscriber_id = %(subscriber_id)s AND state = 'pending'
+               AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
+"""
+
+# A probe and a rate limit lease few deliveries, and many may be confirmed. So the statement always
+# looks at as many as a claim may hold.
+_FIRST = f"""
+            SELECT {_CANDIDATE}, next_attempt_at
+              FROM webhook_delivery
+             WHERE {_IS_DUE}
+             ORDER BY next_attempt_at, event_id
+             LIMIT coalesce(
+                       (SELECT CASE WHEN most > 0 AND receiver_user_id IS NOT NULL
+                                    THEN greatest(most, batch_size * %(messages)s)
+                                    ELSE most END
+                          FROM endpoint),
+                       0
+                   )
+               FOR NO KEY UPDATE SKIP LOCKED
+"""  # noqa: S608  # constants
+
+_NEWEST = f"""
+            SELECT {_CANDIDATE}, next_attempt_at
+              FROM webhook_delivery later
+             WHERE {_IS_DUE}
+               AND coalesce(failed_epoch, 0) = 0
+               AND NOT EXISTS (
+                    SELECT FROM webhook_delivery
+                     WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
+                       AND model = later.model AND record_id = later.record_id
+                       AND event_id < later.event_id
+                   )
+             ORDER BY next_attempt_at DESC, event_id DESC
+             LIMIT coalesce((SELECT least(most, 1) FROM endpoint), 0)
+               FOR NO KEY UPDATE SKIP LOCKED
+"""  # noqa: S608  # constants
+
+_PARAMETERS = {
+    **dict.fromkeys(("subscriber_id", "messages"), "int"),
+    **dict.fromkeys(("margin", "overrun"), "float"),
+    "confirmed": "text",
+    "probing": "bool",
+}
+
+_ROW = (
+    f"TABLE ({', '.join(f'{name} {sql_type}' for name, (sql_type, _) in COLUMNS.items())},"
+    " failures int, away bool, epoch int, suspects bigint,"
+    " id int8, attempts int, suspected int, failed_epoch int, replayed bool,"
+    " event_id int8, model varchar, record_id int,"
+    " event_name text, event text, leased_until timestamp, held bool, confirmed bool)"
+)
 
 
 # The row of an endpoint that fails or has a rate limit is locked. Otherwise two processes could
@@ -52,26 +109,24 @@ def _admitted(condition):
 # no statistics of a table that has just been filled.
 #
 # If a receiver is behind the endpoint, the deliveries of events that it has confirmed through the
-# feed are cancelled instead. A probe and a rate limit lease few deliveries, and many may be
-# confirmed. So the statement always looks at as many as a claim may hold.
+# feed are cancelled instead, and those of events that are offered again: the pull brings them.
 #
-# Only the first row has the settings of the endpoint.
+# Only the first row has the settings of the endpoint. An idle server runs the statement with cold
+# caches. PostgreSQL then prepares each expression in it for the first time, whether it needs its
+# value or not. So what only a probe needs is a statement of its own.
 #
 # The commit does not wait for the disk. If PostgreSQL crashes and forgets a lease, the delivery is
 # sent again, as after a crash of the sender.
-CLAIM = Planned(
-    "webhook_claim",
-    {
-        **dict.fromkeys(("subscriber_id", "messages"), "int"),
-        **dict.fromkeys(("margin", "overrun"), "float"),
-        "confirmed": "text",
-    },
-    f"TABLE ({', '.join(f'{name} {sql_type}' for name, (sql_type, _) in COLUMNS.items())},"
-    " failures int, away bool, epoch int, suspects bigint,"
-    " id int, attempts int, suspected int, failed_epoch int, replayed bool,"
-    " event_id int, model varchar, record_id int,"
-    " event_name text, event text, leased_until timestamp, held bool, confirmed bool)",
-    f"""
+def _claim(name, candidate):
+    """Return the statement that leases deliveries.
+
+    :param candidate: the query that finds and locks them
+    """
+    return Planned(
+        name,
+        _PARAMETERS,
+        _ROW,
+        f"""
         WITH watched AS ({_admitted(_IS_WATCHED)}
                FOR NO KEY UPDATE SKIP LOCKED
         ),
@@ -85,61 +140,22 @@ CLAIM = Planned(
                    set_config('synchronous_commit', 'off', TRUE)
               FROM endpoint
         ),
-        newest AS (
-            SELECT id, model, record_id, event_id, attempts, suspected, failed_epoch, replayed,
-                   next_attempt_at
-              FROM webhook_delivery later
-             WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
-               AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
-               AND coalesce(failed_epoch, 0) = 0
-               AND NOT EXISTS (
-                    SELECT FROM webhook_delivery
-                     WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
-                       AND model = later.model AND record_id = later.record_id
-                       AND event_id < later.event_id
-                   )
-             ORDER BY next_attempt_at DESC, event_id DESC
-             LIMIT coalesce(
-                       (SELECT CASE WHEN away AND newest_first THEN least(most, 1) ELSE 0 END
-                          FROM endpoint),
-                       0
-                   )
-               FOR NO KEY UPDATE SKIP LOCKED
-        ),
-        first AS (
-            SELECT id, model, record_id, event_id, attempts, suspected, failed_epoch, replayed,
-                   next_attempt_at
-              FROM webhook_delivery
-             WHERE subscriber_id = %(subscriber_id)s AND state = 'pending'
-               AND next_attempt_at <= statement_timestamp() AT TIME ZONE 'UTC'
-             ORDER BY next_attempt_at, event_id
-             LIMIT coalesce(
-                       (SELECT CASE WHEN EXISTS (
-                                        SELECT FROM newest
-                                          JOIN update_webhook event ON event.id = newest.event_id
-                                         WHERE receiver_user_id IS NULL
-                                            OR event.confirmed_by_id
-                                               IS DISTINCT FROM receiver_user_id
-                                    ) THEN 0
-                                    WHEN most > 0 AND receiver_user_id IS NOT NULL
-                                    THEN greatest(most, batch_size * %(messages)s)
-                                    ELSE most END
-                          FROM endpoint),
-                       0
-                   )
-               FOR NO KEY UPDATE SKIP LOCKED
-        ),
-        candidate AS (
-            SELECT * FROM newest UNION ALL SELECT * FROM first
-        ),
+        candidate AS ({candidate}),
         confirmed AS (
             SELECT candidate.id
               FROM endpoint
              CROSS JOIN candidate
              WHERE endpoint.receiver_user_id IS NOT NULL
                AND candidate.replayed IS NOT TRUE
-               AND endpoint.receiver_user_id = (
-                    SELECT confirmed_by_id FROM update_webhook WHERE id = candidate.event_id
+               AND EXISTS (
+                    SELECT FROM update_webhook
+                     WHERE id = candidate.event_id
+                       AND (is_processed OR offered_at IS NOT NULL)
+                     UNION ALL
+                    SELECT FROM webhook_confirmation known
+                      JOIN webhook_consumer consumer ON consumer.id = known.consumer_id
+                     WHERE known.event_id = candidate.event_id
+                       AND consumer.user_id = endpoint.receiver_user_id
                    )
         ),
         cancelled AS (
@@ -222,23 +238,35 @@ CLAIM = Planned(
                         SELECT *, TRUE FROM candidate WHERE id IN (SELECT id FROM confirmed)
                        ) every
                ) found
-          LEFT JOIN endpoint settings ON found.number = 1
+          LEFT JOIN (
+                SELECT {ENDPOINT} FROM webhook_subscriber WHERE id = %(subscriber_id)s
+               ) settings ON found.number = 1
           LEFT JOIN LATERAL (
                 SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
                   FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
                ) event ON TRUE
          ORDER BY found.event_id
     """,  # noqa: S608  # constants
-)
+    )
 
-SECONDS_UNTIL_DUE = """
+
+#: Leases the first due deliveries; nothing if the next probe is a new event and ``probing`` is
+#: false.
+CLAIM = _claim("webhook_claim", _FIRST)
+
+#: Leases a new event as the probe of an endpoint that is away.
+CLAIM_NEWEST = _claim("webhook_claim_newest", _NEWEST)
+
+#: Selects the seconds until the next delivery is due, and whether a new event is to be the probe.
+SECONDS_UNTIL_DUE = f"""
     SELECT extract(epoch FROM greatest(
                delivery.next_attempt_at, subscriber.paused_until, subscriber.next_batch_at
-           ) - statement_timestamp() AT TIME ZONE 'UTC')::float
+           ) - statement_timestamp() AT TIME ZONE 'UTC')::float,
+           {_NEWEST_IS_NEXT}
       FROM webhook_delivery delivery
       JOIN webhook_subscriber subscriber ON subscriber.id = delivery.subscriber_id
      WHERE delivery.subscriber_id = %s AND delivery.state = 'pending'
        AND subscriber.active AND subscriber.state = 'enabled'
      ORDER BY delivery.next_attempt_at
      LIMIT 1
-"""
+"""  # noqa: S608  # a constant

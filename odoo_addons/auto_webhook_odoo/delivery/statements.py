@@ -5,15 +5,30 @@ have locked.
 """
 
 from ..postgres.planned import Planned
-from .claiming import CLAIM
+from ..wire.visibility import visible
+from .claiming import CLAIM, CLAIM_NEWEST
 
+_OF_RECEIVER = """
+    SELECT ARRAY(SELECT cid FROM res_company_users_rel WHERE user_id = users.id) AS companies,
+           CASE WHEN users.webhook_scope = 'some' THEN ARRAY(
+                SELECT model.model FROM webhook_user_model_rel allowed
+                  JOIN ir_model model ON model.id = allowed.ir_model_id
+                 WHERE allowed.res_users_id = users.id
+           ) END AS models
+      FROM res_users users
+     WHERE users.id = subscriber.receiver_user_id
+"""
+
+# A receiver gets what its user may see and has not confirmed yet. Otherwise it could not confirm
+# the event.
+#
 # Existing deliveries are excluded with NOT EXISTS and not with ON CONFLICT. Under REPEATABLE READ,
 # ON CONFLICT fails if the sender has just updated the row, and the user would wait for the retry.
 SCHEDULE = Planned(
     "webhook_schedule",
-    {"event_ids": "int[]", "choices": "int[]", "dry_run": "text"},
+    {"event_ids": "int8[]", "choices": "int[]", "dry_run": "text"},
     "SETOF int",
-    """
+    f"""
         INSERT INTO webhook_delivery (
             event_id, subscriber_id, model, record_id, attempts, next_attempt_at, state, last_error
         )
@@ -42,13 +57,22 @@ SCHEDULE = Planned(
            AND event.id BETWEEN coalesce(scheduled.id + 1, 0) AND instant.id
            AND event.is_processed IS NOT TRUE
            AND event.failed_at IS NULL AND event.offered_at IS NULL
+          LEFT JOIN LATERAL ({_OF_RECEIVER}) receiver ON subscriber.receiver_user_id IS NOT NULL
          WHERE NOT EXISTS (
                 SELECT FROM webhook_delivery known
                  WHERE known.event_id = event.id AND known.subscriber_id = subscriber.id
            )
+           AND (subscriber.receiver_user_id IS NULL
+                OR {visible("event", "receiver.companies", "receiver.models")}
+                AND NOT EXISTS (
+                    SELECT FROM webhook_confirmation confirmed
+                      JOIN webhook_consumer consumer ON consumer.id = confirmed.consumer_id
+                     WHERE confirmed.event_id = event.id
+                       AND consumer.user_id = subscriber.receiver_user_id
+                   ))
         ON CONFLICT DO NOTHING
         RETURNING subscriber_id
-    """,
+    """,  # noqa: S608  # constants
 )
 
 #: Seconds by which the next attempt of a delivery that goes before all others lies in the past.
@@ -60,12 +84,13 @@ AHEAD = 3600
 RECORD = Planned(
     "webhook_record",
     {
-        **dict.fromkeys(("id", "attempts", "suspected", "failed_epoch", "status"), "int[]"),
+        "id": "int8[]",
+        **dict.fromkeys(("attempts", "suspected", "failed_epoch", "status"), "int[]"),
         **dict.fromkeys(("state", "error"), "text[]"),
         "delay": "float[]",
         "leased_until": "timestamp",
     },
-    "TABLE (id int, state varchar)",
+    "TABLE (id int8, state varchar)",
     """
         WITH outcome AS (
             SELECT * FROM unnest(
@@ -135,8 +160,8 @@ RELEASE = f"""
 # waits for a replay.
 WAKE_LATER = Planned(
     "webhook_wake_later",
-    {"settled": "int[]"},
-    "SETOF int",
+    {"settled": "int8[]"},
+    "SETOF int8",
     f"""
         UPDATE webhook_delivery
            SET next_attempt_at = least(
@@ -166,4 +191,4 @@ WAKE_LATER = Planned(
     """,  # noqa: S608  # a constant
 )
 
-PLANNED = (SCHEDULE, CLAIM, RECORD, WAKE_LATER)
+PLANNED = (SCHEDULE, CLAIM, CLAIM_NEWEST, RECORD, WAKE_LATER)

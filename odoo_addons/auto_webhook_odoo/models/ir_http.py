@@ -50,15 +50,25 @@ class IrHttp(models.AbstractModel):
         """Answer preflight requests before any authentication, because they bring no key."""
         if request.httprequest.method == "OPTIONS" and cls._is_webhook_call():
             response = Response(status=204, headers={"Allow": "GET, POST, OPTIONS"})
-            cls._allow_webhook_origin(response, _PREFLIGHT)
+            cls._add_webhook_headers(response, _PREFLIGHT)
             werkzeug.exceptions.abort(response)
         return super()._authenticate(endpoint)
+
+    @classmethod
+    def _dispatch(cls, endpoint):
+        """Pass no parameters on: the routes of the feed read them from the request themselves.
+
+        Odoo would log a warning for every parameter that a route's function does not declare.
+        """
+        if cls._is_webhook_call():
+            request.params = {}
+        return super()._dispatch(endpoint)
 
     @classmethod
     def _post_dispatch(cls, response):
         result = super()._post_dispatch(response)
         if cls._is_webhook_call():
-            cls._allow_webhook_origin(response)
+            cls._add_webhook_headers(response)
         return result
 
     @classmethod
@@ -67,17 +77,16 @@ class IrHttp(models.AbstractModel):
         response = super()._handle_error(exception)
         if cls._is_webhook_call():
             response = cls._webhook_error(response)
-            cls._allow_webhook_origin(getattr(response, "response", None) or response)
+            cls._add_webhook_headers(response)
         return response
 
     @classmethod
     def _webhook_error(cls, response):
         """Return an error as a JSON response; return any other response as it is."""
-        status = getattr(response, "code", None) or getattr(response, "status_code", 500)
-        if status < 400 or getattr(response, "mimetype", "") == "application/json":
-            return response
-        is_raised = isinstance(response, werkzeug.exceptions.HTTPException)
-        if is_raised and response.response is not None:  # this addon raised it
+        if isinstance(response, werkzeug.exceptions.HTTPException):
+            response = response.get_response()  # if this addon raised it, that is JSON already
+        status = response.status_code
+        if status < 400 or response.mimetype == "application/json":
             return response
         return json_error(status, "not_served", f"Odoo answered this request with {status}.")
 
@@ -144,21 +153,32 @@ class IrHttp(models.AbstractModel):
         return request.httprequest.path.startswith("/api/webhooks/")
 
     @classmethod
-    def _allow_webhook_origin(cls, response, more=()):
+    def _add_webhook_headers(cls, response, preflight=()):
+        """Add the headers that every answer of the feed has: answers, errors and preflights.
+
+        :param preflight: the headers that answer a preflight request of an allowed origin
+        """
+        # Answers hold personal data and depend on the key: no proxy, browser or app may keep them
+        # (RFC 9111, section 5.2.2.5).
+        response.headers["Cache-Control"] = "no-store"
+        cls._allow_webhook_origin(response, preflight)
+
+    @classmethod
+    def _allow_webhook_origin(cls, response, preflight):
         """Add the headers that let a page of an allowed origin see the response.
 
         Browsers may send no cookies along: a page has to bring an API key.
         """
         origin = request.httprequest.headers.get("Origin")
         allowed = request.env["ir.config_parameter"].sudo().get_param(_ORIGINS_PARAMETER) or ""
-        if not origin or not allowed or not hasattr(response, "headers"):
+        if not origin or not allowed:
             return
         origins = split_origins(allowed)
         response.headers.add("Vary", "Origin")
         if "*" in origins or origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = "Retry-After"
-            response.headers.update(dict(more))
+            response.headers.update(dict(preflight))
 
 
 def split_origins(origins):

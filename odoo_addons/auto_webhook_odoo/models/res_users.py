@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 FEED_SCOPES = [
     ("all", "All recorded models"),
@@ -7,7 +7,7 @@ FEED_SCOPES = [
 
 
 class ResUsers(models.Model):
-    """Restricts the feed of a user to some models."""
+    """Restricts the feed of a user to some models, and makes receivers' users consumers."""
 
     _inherit = "res.users"
 
@@ -27,6 +27,18 @@ class ResUsers(models.Model):
         help="The user sees the changes of these models only.",
     )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        users = super().create(vals_list)
+        self.env["webhook.consumer"]._note_members()
+        return users
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.keys() & {"group_ids", "active"}:
+            self.env["webhook.consumer"]._note_members()
+        return result
+
     def _get_invalidation_fields(self):
         return super()._get_invalidation_fields() | {"webhook_scope", "webhook_model_ids"}
 
@@ -39,3 +51,15 @@ class ResUsers(models.Model):
         """Return a domain for the events that this user may see."""
         allowed = self._webhook_models()
         return [] if allowed is None else [("model", "in", allowed)]
+
+
+class ResGroups(models.Model):
+    """Makes new members of the group *Webhook receiver* consumers."""
+
+    _inherit = "res.groups"
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.keys() & {"user_ids", "implied_ids", "implied_by_ids"}:
+            self.env["webhook.consumer"]._note_members()
+        return result

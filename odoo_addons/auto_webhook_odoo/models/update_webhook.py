@@ -6,7 +6,9 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
 from ..capture import statements
+from ..postgres.bigints import BigId, BigInteger
 from ..wire.event import EVENT_FRAME, EVENT_SIZE, EVENT_TABLES, event_json
+from ..wire.visibility import visible
 from .webhook_config import CATEGORIES, PRIORITIES
 
 #: A page of the feed holds no more bytes of events than this; a single event may be larger.
@@ -32,7 +34,8 @@ class UpdateWebhook(models.Model):
     ``capture.changes`` writes the rows with SQL, in the transaction of the change itself. Push and
     pull both read them.
 
-    This file holds the fields, and how events are written, read by the feed, and confirmed.
+    This file holds the fields, and how events are written and read by the feed.
+    ``webhook.confirmation`` tells who has confirmed them.
     ``update_webhook_retention.py`` archives and deletes old events,
     ``update_webhook_erasure.py`` erases personal data, and ``update_webhook_monitoring.py`` holds
     figures and warnings.
@@ -45,6 +48,7 @@ class UpdateWebhook(models.Model):
     _order = "id DESC"
     _rec_name = "model"
 
+    id = BigId()
     model = fields.Char(required=True, readonly=True)
     record_id = fields.Integer(string="Record ID", required=True, readonly=True, aggregator=None)
     event = fields.Selection(EVENTS, required=True, readonly=True)
@@ -64,31 +68,25 @@ class UpdateWebhook(models.Model):
     is_processed = fields.Boolean(
         string="Processed",
         readonly=True,
-        help="A receiver has confirmed that it handled this event.",
+        help="Every consumer whom this event concerns has confirmed it or given it up.",
     )
     processed_at = fields.Datetime(readonly=True)
-    confirmed_by_id = LooseMany2one(
-        "res.users",
-        string="Confirmed by",
-        readonly=True,
-        help="The user whose receiver confirmed this event through the feed: that it has handled "
-        "the event, or given up on it. Empty if Confirm on Delivery confirmed the event.",
-    )
-    failed_at = fields.Datetime(readonly=True, help="When a receiver gave up on this event.")
-    failure = fields.Text(readonly=True, help="Why a receiver gave up on this event.")
+    failed_at = fields.Datetime(readonly=True, help="When a consumer gave up on this event.")
+    failure = fields.Text(readonly=True, help="Why a consumer gave up on this event.")
     offered_at = fields.Datetime(
         string="Offered Again",
         readonly=True,
-        help="When this event was offered again after a receiver had given up on it. The receiver "
-        "finds it with its next pull; it is not pushed.",
+        help="When this event was offered to consumers again. They find it with their next pull; "
+        "it is not pushed.",
     )
     is_archived = fields.Boolean(string="Archived", readonly=True)
-    seq = fields.Integer(
+    seq = BigInteger(
         string="Feed Position",
         compute="_compute_seq",
         help="Position in the feed. Empty until the feed is read after the change.",
     )
     delivery_ids = fields.One2many("webhook.delivery", "event_id", string="Deliveries")
+    confirmation_ids = fields.One2many("webhook.confirmation", "event_id", string="Confirmations")
 
     _unprocessed_idx = models.Index("(record_id, id) WHERE is_processed IS NOT TRUE")
 
@@ -117,39 +115,12 @@ class UpdateWebhook(models.Model):
             "views": [(False, "form")],
         }
 
-    @api.model
-    def _confirm(self, event_ids, user_id=None):
-        """Mark events as processed.
-
-        Locks them in the order of their ids, so that two confirmations of the same events cannot
-        deadlock.
-
-        :param user_id: the user who confirms them; None if only an endpoint has accepted them
-        """
-        self.env.cr.execute(
-            """
-            UPDATE update_webhook event
-               SET is_processed = TRUE, processed_at = statement_timestamp() AT TIME ZONE 'UTC',
-                   confirmed_by_id = %s, failed_at = NULL, failure = NULL
-              FROM (SELECT id FROM update_webhook
-                     WHERE id = ANY(%s) AND is_processed IS NOT TRUE
-                     ORDER BY id FOR NO KEY UPDATE) confirmed
-             WHERE event.id = confirmed.id
-            RETURNING event.id
-            """,
-            [user_id, list(event_ids)],
-        )
-        confirmed = [event_id for (event_id,) in self.env.cr.fetchall()]
-        self.env["webhook.tally"]._note_processed(confirmed)
-        self.invalidate_model()
-
     def action_offer_again(self):
-        """Offer failed events to the receivers again."""
+        """Offer failed events again to the consumers that have given them up."""
         if not self.env.user.has_group("auto_webhook_odoo.group_webhook_manager"):
             raise AccessError(self.env._("Only webhook managers may offer events again."))
-        self.filtered("failed_at").sudo().write(
-            {"failed_at": False, "failure": False, "offered_at": fields.Datetime.now()}
-        )
+        failed = self.filtered("failed_at")._locked()
+        self.env["webhook.confirmation"].sudo()._offer(failed)
 
     @api.model
     def _insert_events(self, groups, stale_ids):
@@ -243,73 +214,82 @@ class UpdateWebhook(models.Model):
         return page.head | {"events": [json.loads(event) for event in page.events]}
 
     @api.model
-    def _visible(self, table):
-        """Return the SQL condition for events that the current user may see (superuser: all)."""
-        if self.env.su:
+    def _visible(self, table, user=None):
+        """Return the SQL condition for events that a user may see.
+
+        :param table: alias of ``update_webhook`` or ``webhook_tally``
+        :param user: by default the current user; the superuser sees all
+        """
+        if user is None and self.env.su:
             return SQL("TRUE")
-        conditions = [
-            SQL(
-                "(%(company)s IS NULL OR %(company)s = ANY(%(companies)s))",
-                company=SQL.identifier(table, "company_id"),
-                companies=self.env.user.company_ids.ids,
-            )
-        ]
-        allowed = self.env.user._webhook_models()
-        if allowed is not None:
-            conditions.append(SQL("%s = ANY(%s)", SQL.identifier(table, "model"), allowed))
-        return SQL(" AND ").join(conditions)
+        user = (self.env.user if user is None else user).sudo()
+        condition = visible(table, "%(companies)s::int[]", "%(models)s::text[]")
+        return SQL(condition, companies=user.company_ids.ids, models=user._webhook_models())
 
     @api.model
     def _check_models(self, names):
-        """Refuse models that the user cannot ask for. An empty answer would be misleading.
+        """Return which of these models do not exist, and refuse those that the user may not see.
+
+        A client may name models of modules that are not installed here.
 
         :raises AccessError: if the user may not see the events of a model
-        :raises ValidationError: if a model does not exist
+        :raises ValidationError: if none of the models exists, because an empty page would mislead
         """
+        names = dict.fromkeys(names or ())  # in their order, each once
+        foreign = [name for name in names if name not in self.env]
+        unknown = self.env["webhook.tally"]._unknown_models(foreign) if foreign else []
         allowed = self.env.user._webhook_models()
-        for name in names or ():
+        for name in sorted(names.keys() - set(unknown)):
             if allowed is not None and name not in allowed:
                 raise AccessError(self.env._("This user may not read the changes of %s.", name))
-            if name not in self.env and not self.env["webhook.tally"]._knows_model(name):
-                raise ValidationError(self.env._("There is no model %s.", name))
+        if unknown and len(unknown) == len(names):
+            raise ValidationError(self.env._("There is no model %s.", unknown[0]))
+        return unknown
 
     @api.model
-    def _mark_processed(self, event_ids, failures):
-        """Confirm events, and store why receivers gave up on others. Both may be repeated.
+    def _mark_processed(self, confirmed, failed):
+        """Confirm events for the current user, and store why it has given up on others.
 
-        :param list event_ids: events whose handlers succeeded
-        :param dict failures: ``{event id: error}``
-        :return: ``(number of these events that are processed now, list of unknown ids)``
+        Both may be repeated. To be called at the beginning of a READ COMMITTED transaction.
+
+        :param confirmed: ``EventName`` of the events whose handlers succeeded
+        :param dict failed: ``{EventName: error}``
+        :return: ``(number of events that are confirmed now, sorted ids of unknown events)``
         """
-        named = {*event_ids, *failures}
-        possible = [event_id for event_id in named if event_id < 2**31]  # ids are int4
-        cr = self.env.cr
-        visible = self._visible("update_webhook")
-        # All rows are locked in the order of their ids. Otherwise a confirmation and a failure
-        # could deadlock.
-        cr.execute(
+        consumers = self.env["webhook.consumer"]
+        consumers._add_missing(self.env.user)
+        named = {*confirmed, *failed}
+        possible = [name.id for name in named if name.id < 2**63]  # ids are int8
+        # All rows are locked in the order of their ids. Otherwise two calls could deadlock.
+        self.env.cr.execute(
             SQL(
-                "SELECT id FROM update_webhook WHERE id = ANY(%s) AND %s"
+                "SELECT id, timestamp FROM update_webhook WHERE id = ANY(%s) AND %s"
                 " ORDER BY id FOR NO KEY UPDATE",
                 possible,
-                visible,
+                self._visible("update_webhook"),
             )
         )
-        known = {event_id for (event_id,) in cr.fetchall()}
-        self._confirm(known.intersection(event_ids), self.env.uid)
-        failed = sorted(known.intersection(failures))
-        cr.execute(
-            """
-            UPDATE update_webhook event
-               SET failed_at = statement_timestamp() AT TIME ZONE 'UTC', failure = reported.error,
-                   confirmed_by_id = %s
-              FROM unnest(%s::int[], %s::text[]) reported(id, error)
-             WHERE event.id = reported.id AND event.is_processed IS NOT TRUE
-            """,
-            [self.env.uid, failed, [failures[event_id] for event_id in failed]],
-        )
+        times = dict(self.env.cr.fetchall())
+        known = {name for name in named if name.fits(times.get(name.id))}
+        consumer = consumers._of_user(self.env.user)
+        done = sorted({name.id for name in known.intersection(confirmed)})
+        errors = {name.id: failed[name] for name in known.intersection(failed)}
+        self.env["webhook.confirmation"].sudo()._confirm(consumer, done, errors)
+        consumer._note_confirmation()
         self.invalidate_model()
-        return len(known.intersection(event_ids)), sorted(named - known)
+        return len(done), sorted({name.id for name in named - known})
+
+    def _locked(self):
+        """Lock these events, and return their ids."""
+        if not self:
+            return []
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM update_webhook WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+                self.ids,
+            )
+        )
+        return [event_id for (event_id,) in self.env.cr.fetchall()]
 
 
 def _int_array(values):

@@ -40,6 +40,12 @@ _FIND = f"""
             OR (strpos(own.text, %(link)s) > 0 AND own.text ~ field.links)
             OR own.text ~ field.lists)
      UNION
+    SELECT event.id
+      FROM webhook_confirmation confirmation
+      JOIN update_webhook event ON event.id = confirmation.event_id
+     WHERE lower(confirmation.failure) LIKE ANY ((SELECT forms FROM given)::text[])
+       AND (event.model, event.record_id) <> (%(model)s, %(record_id)s)
+     UNION
     SELECT delivery.event_id
       FROM webhook_delivery delivery
      WHERE lower(delivery.last_error) LIKE ANY ((SELECT forms FROM given)::text[])
@@ -55,12 +61,19 @@ _FIND = f"""
      LIMIT %(limit)s
 """  # noqa: S608  # a constant
 
-_COLUMNS = (
-    *("id", "model", "record_id", "company_id", "priority", "category", "config_id"),
-    *("payload", "old_values", "failure"),
-)
-Row = collections.namedtuple("Row", _COLUMNS)
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM update_webhook WHERE id = ANY(%s) ORDER BY id"  # noqa: S608
+#: What this module needs of an event.
+_COLUMNS = ("id", "model", "record_id", "company_id", "priority", "category", "config_id")
+Row = collections.namedtuple("Row", (*_COLUMNS, "payload", "old_values", "failures"))
+
+_SELECT = f"""
+    SELECT {", ".join(_COLUMNS)}, payload, old_values,
+           concat_ws(' ', failure, (
+               SELECT string_agg(failure, ' ') FROM webhook_confirmation WHERE event_id = event.id
+           )) AS failures
+      FROM update_webhook event
+     WHERE id = ANY(%s)
+     ORDER BY id
+"""  # noqa: S608  # constants
 
 
 class _Told:
@@ -130,7 +143,7 @@ class UpdateWebhook(models.Model):
                    SET payload = %(erased)s, old_values = NULL,
                        failure = CASE WHEN failure IS NOT NULL THEN %(mark)s END
                  WHERE model = %(model)s AND record_id = %(record_id)s
-                RETURNING %(columns)s
+                RETURNING %(columns)s, NULL, NULL, NULL
                 """,
                 erased=ERASED,
                 mark=self._erased_mark(),
@@ -145,6 +158,7 @@ class UpdateWebhook(models.Model):
         told = _Told(Row(*rows[0]))
         for row in rows:
             told.add(Row(*row))
+        self._erase_failures(told.event_ids)
         errors = self.env["webhook.delivery"]._erase_answers(told.event_ids)
         self._tell([told])
         return len(rows), errors
@@ -158,8 +172,7 @@ class UpdateWebhook(models.Model):
         :param naming: ``capture.naming.Naming``
         :param bool listed: also those that hold only its id, in a list
         """
-        for table in ("update.webhook", "webhook.delivery", "webhook.attempt"):
-            self.env[table].flush_model()
+        self.env.flush_all()
         patterns = {name: naming.patterns(name, listed) for name in self.env.registry}
         patterns = [(name, *both) for name, both in patterns.items() if any(both)]
         models, links, lists = map(list, zip(*patterns, strict=True)) if patterns else ([], [], [])
@@ -192,7 +205,7 @@ class UpdateWebhook(models.Model):
                 payload, hits = naming.blank(row.model, _values(row.payload))
                 old_values, old_hits = naming.blank(row.model, _values(row.old_values))
                 hits += old_hits
-                if text := naming.text_in_answers(row.failure):
+                if text := naming.text_in_answers(row.failures):
                     hits.append(Hit("failure", text=text))
                 if row.id in answers:
                     hits.append(Hit("answer", text=answers[row.id]))
@@ -237,7 +250,7 @@ class UpdateWebhook(models.Model):
             """
             UPDATE update_webhook event
                SET payload = new.payload, old_values = new.old_values,
-                   failure = CASE WHEN new.failed THEN %s ELSE failure END
+                   failure = CASE WHEN new.failed AND failure IS NOT NULL THEN %s ELSE failure END
               FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[])
                    AS new(id, payload, old_values, failed)
              WHERE event.id = new.id
@@ -245,6 +258,13 @@ class UpdateWebhook(models.Model):
             [self._erased_mark(), ids, payloads, old_values, failed],
         )
         self.invalidate_model()
+        self._erase_failures([event_id for event_id, *_values, failed in changed if failed])
+
+    def _erase_failures(self, event_ids):
+        """Erase why consumers gave up on events; an event itself holds the last reason only."""
+        self.env["webhook.confirmation"].search(
+            [("event_id", "in", event_ids), ("failure", "!=", False)]
+        ).write({"failure": self._erased_mark()})
 
     @api.model
     def _tell(self, told):

@@ -3,16 +3,11 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 
+from ..postgres.bigints import BigId, BigInteger
 from ..wire.cursor import Cursor
 
 _ACTIVE_DAYS = 90
 _MAX_LISTED = 1000
-
-
-class BigInteger(fields.Integer):
-    """An integer column that is large enough for a cursor."""
-
-    _column_type = ("int8", "int8")
 
 
 class UserSyncState(models.Model):
@@ -27,6 +22,7 @@ class UserSyncState(models.Model):
     _order = "last_sync_time DESC NULLS LAST, id DESC"
     _rec_name = "device_id"
 
+    id = BigId()  # each call uses up one, because of ON CONFLICT
     user_id = fields.Many2one("res.users", required=True, readonly=True, ondelete="cascade")
     device_id = fields.Char(
         required=True, readonly=True, help="The name by which the device calls itself."
@@ -151,13 +147,14 @@ class UserSyncState(models.Model):
         }
 
     @api.model
-    def _totals(self, user_id=None, device_id=None):
-        """Return totals and the devices, of the devices that the current user may see."""
-        domain = []
+    def _totals(self, user_id=None, **told):
+        """Return totals and the devices, of the devices that the current user may see.
+
+        :param told: the ``device_id`` and ``app_type`` that devices have told; None selects all
+        """
+        domain = [(name, "=", value) for name, value in told.items() if value is not None]
         if user_id is not None:
             domain.append(("user_id", "=", self._user_to_act_for(user_id).id))
-        if device_id is not None:
-            domain.append(("device_id", "=", device_id))
         [(devices, syncs, events, last)] = self._read_group(
             domain,
             [],

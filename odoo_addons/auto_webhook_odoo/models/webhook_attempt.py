@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ..postgres.bigints import BigId, BigMany2one
+
 
 class WebhookAttempt(models.Model):
     """One HTTP try of a delivery.
@@ -15,7 +17,8 @@ class WebhookAttempt(models.Model):
     _order = "id DESC"
     _rec_name = "attempted_at"
 
-    delivery_id = fields.Many2one(
+    id = BigId()
+    delivery_id = BigMany2one(
         "webhook.delivery", required=True, readonly=True, ondelete="cascade", index=True
     )
     attempted_at = fields.Datetime(required=True, readonly=True)

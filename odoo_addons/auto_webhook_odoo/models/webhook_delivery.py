@@ -7,6 +7,7 @@ from ..delivery import claiming, sender, statements
 from ..delivery.dispatcher import LEASE_MARGIN, Claim, Health, Leased
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import longest_attempt
+from ..postgres.bigints import BigId, BigMany2one
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent
@@ -45,7 +46,8 @@ class WebhookDelivery(models.Model):
     _order = "id DESC"
     _rec_name = "event_id"
 
-    event_id = fields.Many2one("update.webhook", required=True, readonly=True, ondelete="cascade")
+    id = BigId()
+    event_id = BigMany2one("update.webhook", required=True, readonly=True, ondelete="cascade")
     subscriber_id = fields.Many2one(
         "webhook.subscriber", required=True, readonly=True, ondelete="cascade", index=True
     )
@@ -140,6 +142,8 @@ class WebhookDelivery(models.Model):
         self._check_manager()
         pending = self.sudo().filtered(lambda delivery: delivery.state == "pending")
         pending.write({"state": "cancelled"})
+        pending.flush_recordset()
+        pending._settle_events()
         waiting = pending.filtered(lambda delivery: not delivery.leased_until)
         self._wake_later(waiting.ids)
         sender.wake_sender(self.env.cr, pending.subscriber_id.ids)
@@ -231,9 +235,27 @@ class WebhookDelivery(models.Model):
             "confirmed": self.env._(
                 "The receiver confirmed this event through the feed; it was not pushed."
             ),
+            "probing": False,
         }
+        if claim := self._lease(claiming.CLAIM, parameters):
+            return claim
+        wait, newest_is_next = self._until_due(subscriber_id)
+        if newest_is_next and wait <= 0:
+            parameters["probing"] = True
+            for statement in (claiming.CLAIM_NEWEST, claiming.CLAIM):
+                if claim := self._lease(statement, parameters):
+                    return claim
+        # Never 0: another process is sending a delivery that is due and could not be claimed.
+        return Claim(subscriber_id, wait=None if wait is None else max(wait, 0.1))
+
+    @api.model
+    def _lease(self, statement, parameters):
+        """Run a statement that claims until it has leased something.
+
+        :return: ``Claim``, or None if nothing is to be sent
+        """
         for _look in range(_LOOKS):
-            self.env.cr.execute(claiming.CLAIM.call, parameters)
+            self.env.cr.execute(statement.call, parameters)
             rows = self.env.cr.fetchall()
             found = [Leased(*row[_OF_DELIVERY:]) for row in rows]
             self._wake_later([delivery.id for delivery in found if delivery.confirmed])
@@ -241,18 +263,19 @@ class WebhookDelivery(models.Model):
                 endpoint = Endpoint(*rows[0][:_OF_ENDPOINT])
                 health = Health(*rows[0][_OF_ENDPOINT:_OF_DELIVERY])
                 source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-                return Claim(subscriber_id, None, endpoint, health, source, leased)
+                return Claim(parameters["subscriber_id"], None, endpoint, health, source, leased)
             if not found:
                 break
-        return Claim(subscriber_id, wait=self._seconds_until_due(subscriber_id))
+        return None
 
     @api.model
-    def _seconds_until_due(self, subscriber_id):
-        """Return the seconds until the next attempt is due, or None if no delivery waits."""
+    def _until_due(self, subscriber_id):
+        """Return when the next attempt is due, and whether it is the probe of a new event.
+
+        :return: ``(seconds, bool)``; ``(None, False)`` if no delivery waits
+        """
         self.env.cr.execute(claiming.SECONDS_UNTIL_DUE, [subscriber_id])
-        found = self.env.cr.fetchone()
-        # Never 0: another process is sending a delivery that is due and could not be claimed.
-        return max(found[0], 0.1) if found else None
+        return self.env.cr.fetchone() or (None, False)
 
     @api.model
     def _record(self, claim, evidence):
@@ -277,13 +300,18 @@ class WebhookDelivery(models.Model):
             self.env.cr.execute(statements.RELEASE, [left, leased_until])
         self.invalidate_model()
         self.env["webhook.attempt"]._log(claim.deliveries, attempted)
-        if subscriber.confirm_on_delivery:
-            self.env["update.webhook"]._confirm(
-                delivery.event_id
-                for delivery in claim.deliveries
-                if delivery.id in attempted and attempted[delivery.id].outcome.delivered
-            )
-        return settled + subscriber._record_health(evidence)
+        settled += subscriber._record_health(evidence)
+        self.browse(settled)._settle_events()
+        return settled
+
+    def _settle_events(self):
+        """Mark the events of settled deliveries as processed, if these confirm them.
+
+        An event that somebody else still has to confirm stays open.
+        """
+        confirming = self.filtered("subscriber_id.confirm_on_delivery")
+        if event_ids := confirming.event_id._locked():
+            self.env["webhook.confirmation"]._settle(event_ids)
 
     def _convict(self, subscriber, attempted):
         """Count an attempt of each suspect of a subscriber, but not of those just attempted.

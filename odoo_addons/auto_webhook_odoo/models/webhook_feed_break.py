@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 
+from ..postgres.bigints import BigInteger
 from ..wire.cursor import Cursor
 
 KINDS = [
@@ -19,17 +20,14 @@ _IDENTITY = """
       FROM pg_database WHERE datname = current_database()
 """
 _IDENTITY_KEY = "auto_webhook_odoo.feed_identity"
-# The database that a restored backup replaces had breaks after the backup, at most 4096. Its
-# readers bring their numbers, which must not mean other breaks here.
-_NEXT_AFTER_RESTORE = """
-    SELECT setval('webhook_feed_break_id_seq', last_value + 4096) FROM webhook_feed_break_id_seq
-"""
-# The readers of an earlier installation of the addon have smaller numbers. This number counts the
-# ten-minute periods since 2026, and breaks are rarer than that.
-_NEXT_AFTER_INSTALLATION = """
+# The readers of an earlier installation of the addon, or of the database that a restored backup
+# replaces, bring the numbers of its breaks, which must not mean other breaks here. So a feed goes
+# on with a number that no feed has reached by now. It counts the periods of eight hours since 2026:
+# there are fewer breaks, except in the short run, which 64 more allow for.
+_NEXT_FEED = """
     SELECT setval(
                'webhook_feed_break_id_seq',
-               greatest(last_value, (extract(epoch FROM now() - '2026-01-01') / 600)::int)
+               64 + greatest(last_value, (extract(epoch FROM now() - '2026-01-01') / 28800)::int)
            )
       FROM webhook_feed_break_id_seq
 """
@@ -50,7 +48,9 @@ class WebhookFeedBreak(models.Model):
     _log_access = False
 
     kind = fields.Selection(KINDS, required=True, readonly=True)
-    position = fields.Integer(required=True, readonly=True, aggregator=None)
+    position = BigInteger(required=True, readonly=True, aggregator=None)
+    # set by retention: it is going to delete all events that were processed before this time
+    processed_before = fields.Datetime(readonly=True)
 
     @api.model
     def _end(self):
@@ -85,8 +85,15 @@ class WebhookFeedBreak(models.Model):
         )
 
     @api.model
-    def _note_deletion(self, event_ids):
-        """Take these events out of the feed, and note a break so that readers learn of it."""
+    def _note_deletion(self, event_ids, before=None):
+        """Take these events out of the feed, and note a break so that readers learn of it.
+
+        Retention deletes in many transactions, and a cursor has no room for a break for each of
+        them. So the first one notes the break for all that follow within a day. A reader who starts
+        after that is not told of them: they may have been deleted as well before it started.
+
+        :param before: retention deletes the events that were processed before this time
+        """
         self.env.cr.execute(
             """
             WITH gone AS (
@@ -97,11 +104,44 @@ class WebhookFeedBreak(models.Model):
             [list(event_ids)],
         )
         (position,) = self.env.cr.fetchone()
-        if position:
+        if position and not self._is_noted(event_ids, position, before):
             # Generations must be committed in their order: the feed takes a reader who knows one to
             # know all smaller ones.
             self.env.cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
-            self.sudo().create({"kind": "deleted", "position": position}).flush_recordset()
+            if before:
+                position = max(position, self._last_outdated(before))
+            self.sudo().create(
+                {"kind": "deleted", "position": position, "processed_before": before}
+            ).flush_recordset()
+
+    def _is_noted(self, event_ids, position, before):
+        """Return whether an earlier transaction of retention has noted these deletions, too."""
+        self.env.cr.execute(
+            """
+            SELECT EXISTS (
+                SELECT FROM webhook_feed_break
+                 WHERE position >= %s AND processed_before > %s::timestamp - interval '1 day'
+                   AND processed_before > (
+                        SELECT max(processed_at) FROM update_webhook WHERE id = ANY(%s)
+                       )
+            )
+            """,
+            [position, before, list(event_ids)],
+        )
+        return self.env.cr.fetchone()[0]
+
+    def _last_outdated(self, before):
+        """Return the highest position of an event that was processed before a time, or 0."""
+        self.env.cr.execute(
+            """
+            SELECT coalesce(max(position.id), 0)
+              FROM update_webhook event
+              JOIN webhook_feed_position position ON position.event_id = event.id
+             WHERE event.is_processed AND event.processed_at < %s
+            """,
+            [before],
+        )
+        return self.env.cr.fetchone()[0]
 
     @api.model
     def _notice_restore(self):
@@ -117,7 +157,7 @@ class WebhookFeedBreak(models.Model):
         if here == known:
             return
         cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
-        cr.execute(_NEXT_AFTER_RESTORE if known else _NEXT_AFTER_INSTALLATION)
+        cr.execute(_NEXT_FEED)
         self.create({"kind": "restored", "position": self._end().position})
         self.env["ir.config_parameter"].set_param(_IDENTITY_KEY, here)
 

@@ -3,6 +3,7 @@ import dataclasses
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..postgres.bigints import BigId, BigMany2one
 from ..wire.cursor import Cursor
 
 
@@ -29,8 +30,9 @@ class WebhookFeedPosition(models.Model):
     _webhook_recordable = False
     _log_access = False
 
+    id = BigId()
     # cascade: for programs that delete events with SQL
-    event_id = fields.Many2one("update.webhook", required=True, ondelete="cascade")
+    event_id = BigMany2one("update.webhook", required=True, ondelete="cascade")
 
     _event_unique = models.UniqueIndex("(event_id)")
 
@@ -81,32 +83,45 @@ class WebhookFeedPosition(models.Model):
         authentication.
 
         :raises AccessError: if the user may not read events, or not those of a model in ``models``
-        :raises ValidationError: if a model does not exist
+        :raises ValidationError: if none of the models in ``models`` exists
         """
         recorded = self.env["update.webhook"]
         recorded.check_access("read")
-        recorded._check_models(models)
+        unknown = recorded._check_models(models)
+        ignored = {"unknown_models": unknown} if unknown else {}
         cursor = Cursor.decode(last_event_id)
-        where = [SQL("position.id > %s", cursor.position), recorded._visible("e")]
-        for column, wanted in (("model", models), ("event", events), ("priority", priority)):
-            if wanted:
-                where.append(SQL("%s = ANY(%s)", SQL.identifier("e", column), list(wanted)))
-        if not include_processed:
-            where.append(SQL("e.is_processed IS NOT TRUE AND e.failed_at IS NULL"))
+        filters = (("model", models), ("event", events), ("priority", priority))
+        wanted = [
+            SQL("%s = ANY(%s)", SQL.identifier("e", column), list(values))
+            for column, values in filters
+            if values
+        ]
         self._assign_pending()
         with self.env.registry.cursor() as cr:
-            env = self.env(cr=cr, su=True)
+            env = self.env(cr=cr)
+            consumer = env["webhook.consumer"]._that_pulls(include_processed)
             end, has_expired = env["webhook.feed.break"]._compare(cursor)
             if last_event_id and has_expired:
-                return FeedPage([], self._expired_head())
-            page, more = env["update.webhook"]._wire_page(SQL(" AND ").join(where), limit)
+                return FeedPage([], self._expired_head() | ignored)
+            start, seen = cursor.position, env["update.webhook"]._visible("e")
+            if not include_processed:
+                wanted.append(SQL("e.is_processed IS NOT TRUE"))
+                if consumer:
+                    start, seen = max(start, consumer._settled()), consumer._has_open("e")
+            page, more = env["update.webhook"]._wire_page(
+                SQL(" AND ").join([SQL("position.id > %s", start), seen, *wanted]), limit
+            )
+            if consumer and not include_processed and len(wanted) == 1:
+                consumer._note_nothing_before(
+                    cursor.position, page[0][0] if page else end.position + 1
+                )
         # A reader who has read everything goes on at the end of the feed, and not at the last event
         # that its filters let through. Otherwise the cursor of a reader of rare events would grow
         # old.
         last = page[-1][0] if more else end.position
         return FeedPage(
             events=[event for _position, event in page],
-            head=self._head(end._replace(position=last), len(page), more),
+            head=self._head(end._replace(position=last), len(page), more) | ignored,
         )
 
     def _head(self, cursor, count, has_more):
@@ -137,6 +152,8 @@ class WebhookFeedPending(models.Model):
     _description = "Webhook Event without Position"
     _webhook_recordable = False
     _log_access = False
+
+    id = BigId()
 
 
 class WebhookFeedLock(models.Model):

@@ -6,6 +6,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..postgres.bigints import BigInteger
+
 _logger = logging.getLogger(__name__)
 
 STATES = [
@@ -32,8 +34,8 @@ class WebhookJob(models.AbstractModel):
     _webhook_cron = None
 
     state = fields.Selection(STATES, default="running", required=True, readonly=True, copy=False)
-    last_id = fields.Integer(readonly=True, aggregator=None, copy=False)
-    done = fields.Integer(readonly=True, copy=False, help="Records or deliveries done so far.")
+    last_id = BigInteger(readonly=True, aggregator=None, copy=False)
+    done = BigInteger(readonly=True, copy=False, help="Records or deliveries done so far.")
     failure = fields.Text(readonly=True, copy=False, help="Why the last batch failed.")
 
     @api.model_create_multi

@@ -5,6 +5,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..postgres.bigints import BigId
+
 _INDEX_SIZE = 8  # characters of a key that Odoo stores in clear text (res_users.py)
 
 
@@ -25,6 +27,7 @@ class WebhookKeyFailure(models.Model):
     _webhook_recordable = False
     _log_access = False
 
+    id = BigId()  # each failure uses up one, because of ON CONFLICT
     client = fields.Char(required=True, readonly=True)
     key_index = fields.Char(readonly=True)
     failures = fields.Integer(required=True, readonly=True)

@@ -18,9 +18,6 @@ STATES = [
     ("disabled", "Disabled"),  # deliveries wait
 ]
 
-#: The end of the URL of a BridgeCore receiver's endpoint (docs/protocol.md).
-_RECEIVER_PATH = "/api/v1/webhooks/receive"
-
 _LIMITS = {
     "timeout": (1, 1_000_000),
     "batch_size": (1, 1000),
@@ -38,8 +35,8 @@ class WebhookSubscriber(models.Model):
 
     This file holds its address and limits. ``webhook_subscriber_credentials.py`` holds tokens and
     signing secrets, ``webhook_subscriber_certificate.py`` the client certificate,
-    ``webhook_subscriber_health.py`` how the endpoint is doing, and
-    ``webhook_subscriber_notices.py`` who is told about it.
+    ``webhook_subscriber_health.py`` how the endpoint is doing, ``webhook_subscriber_notices.py``
+    who is told about it, and ``webhook_subscriber_consumer.py`` who confirms its events.
     """
 
     _name = "webhook.subscriber"
@@ -68,26 +65,6 @@ class WebhookSubscriber(models.Model):
         required=True,
         help="Where events are posted to. For a BridgeCore receiver: its address followed by "
         "/api/v1/webhooks/receive",
-    )
-    confirm_on_delivery = fields.Boolean(
-        string="Confirm on Delivery",
-        help="Count an event as processed as soon as this endpoint accepts it. For endpoints "
-        "that cannot call back to confirm it.",
-    )
-    receiver_user_id = fields.Many2one(
-        "res.users",
-        string="Receiver's User",
-        compute="_compute_receiver_user_id",
-        store=True,
-        precompute=True,
-        readonly=False,
-        copy=False,
-        domain=lambda self: [
-            ("all_group_ids", "in", self.env.ref("auto_webhook_odoo.group_webhook_receiver").ids)
-        ],
-        help="The user with whose key the receiver behind this endpoint confirms events. What this "
-        "user has confirmed is not pushed to the endpoint any more. Leave it empty for an endpoint "
-        "that does not confirm events.",
     )
     timeout = fields.Integer(
         string="Timeout (s)", default=10, help="Seconds to wait for the endpoint's answer."
@@ -148,30 +125,6 @@ class WebhookSubscriber(models.Model):
         "after this time, or at once when you press Resume.",
     )
     delivery_ids = fields.One2many("webhook.delivery", "subscriber_id", string="Deliveries")
-
-    @api.depends("url")
-    def _compute_receiver_user_id(self):
-        """Guess whose endpoint a new one is. Drop the user of one that is moved elsewhere.
-
-        A wrong user would hide events from the endpoint; no user never does.
-        """
-        for subscriber in self:
-            user = subscriber.receiver_user_id
-            if not (subscriber.url or "").endswith(_RECEIVER_PATH):
-                user = False
-            elif not subscriber._origin:
-                user = user or self._only_receiver()
-            subscriber.receiver_user_id = user
-
-    @api.model
-    def _only_receiver(self):
-        """Return the internal user in the group Webhook receiver, if there is exactly one.
-
-        Webhook managers, who are in the group because theirs implies it, do not count.
-        """
-        group = self.env.ref("auto_webhook_odoo.group_webhook_receiver").sudo()
-        users = group.user_ids.filtered(lambda user: user.active and not user.share)
-        return users if len(users) == 1 else users.browse()
 
     def copy_data(self, default=None):
         """A copy is disabled, and sends nothing until a user enables it."""

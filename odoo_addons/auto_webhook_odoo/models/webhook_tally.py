@@ -3,11 +3,15 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..postgres.bigints import BigId, BigInteger
+
 _MANY = 2_000  # rows; summing them up takes about a millisecond
 
 # What a row of the tally is about. Only events that have a position are counted.
 _KEYS = SQL("e.timestamp::date, e.model, e.company_id, e.priority")
-_INSERT = SQL("INSERT INTO webhook_tally (day, model, company_id, priority, total, processed)")
+_OF_ALL = SQL("%s, NULL::int8", _KEYS)
+_COLUMNS = SQL("day, model, company_id, priority, consumer_id")
+_INSERT = SQL("INSERT INTO webhook_tally (%s, total, processed)", _COLUMNS)
 
 
 class WebhookTally(models.Model):
@@ -22,10 +26,17 @@ class WebhookTally(models.Model):
     _webhook_recordable = False
     _log_access = False
 
+    id = BigId()
     day = fields.Date(required=True, readonly=True)
     model = fields.Char(required=True, readonly=True)
     company_id = fields.Integer(readonly=True, aggregator=None)
     priority = fields.Char(required=True, readonly=True)
+    consumer_id = BigInteger(
+        readonly=True,
+        aggregator=None,
+        help="If it is set, the row counts what this consumer has confirmed, or given up, of the "
+        "events that are not processed yet.",
+    )
     total = fields.Integer(readonly=True)
     processed = fields.Integer(readonly=True)
 
@@ -37,21 +48,49 @@ class WebhookTally(models.Model):
                 "%s SELECT %s, count(*), 0 FROM update_webhook e WHERE id = ANY(%s)"
                 " GROUP BY 1, 2, 3, 4",
                 _INSERT,
-                _KEYS,
+                _OF_ALL,
                 event_ids,
             )
         )
 
     @api.model
-    def _note_processed(self, event_ids):
-        """Count events that have just been processed."""
+    def _note_processed(self, event_ids, sign):
+        """Count events that have just been processed.
+
+        :param int sign: 1, or -1 if they have just been offered again
+        """
         self.env.cr.execute(
             SQL(
-                "%s SELECT %s, 0, count(*) FROM update_webhook e WHERE id = ANY(%s)"
+                "%s SELECT %s, 0, %s * count(*) FROM update_webhook e WHERE id = ANY(%s)"
                 " GROUP BY 1, 2, 3, 4",
                 _INSERT,
-                _KEYS,
+                _OF_ALL,
+                sign,
                 event_ids,
+            )
+        )
+
+    @api.model
+    def _note_confirmed(self, event_ids, consumer_ids, sign):
+        """Count what consumers have confirmed of events that are not processed yet.
+
+        :param consumer_ids: the consumer of each event
+        :param int sign: 1, or -1 if the consumers do not count as done any more, or the events are
+            processed now
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                %s SELECT %s, known.consumer_id, 0, %s * count(*)
+                     FROM unnest(%s::int8[], %s::int8[]) AS known(event_id, consumer_id)
+                     JOIN update_webhook e ON e.id = known.event_id
+                    GROUP BY 1, 2, 3, 4, 5
+                """,
+                _INSERT,
+                _KEYS,
+                sign,
+                list(event_ids),
+                list(consumer_ids),
             )
         )
 
@@ -65,8 +104,15 @@ class WebhookTally(models.Model):
                      FROM update_webhook e
                      LEFT JOIN webhook_feed_position position ON position.event_id = e.id
                     WHERE e.id = ANY(%s) GROUP BY 1, 2, 3, 4
+                    UNION ALL
+                   SELECT %s, known.consumer_id, 0, -count(*)
+                     FROM webhook_confirmation known
+                     JOIN update_webhook e ON e.id = known.event_id
+                    WHERE e.id = ANY(%s) AND e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5
                 """,
                 _INSERT,
+                _OF_ALL,
+                list(event_ids),
                 _KEYS,
                 list(event_ids),
             )
@@ -84,7 +130,13 @@ class WebhookTally(models.Model):
                 )
             except psycopg2.errors.LockNotAvailable:
                 return  # another process is merging
-            cr.execute("SELECT count(*), sum(total) >= sum(processed) FROM webhook_tally")
+            cr.execute(
+                """
+                SELECT count(*),
+                       sum(total) >= sum(processed) FILTER (WHERE consumer_id IS NULL)
+                  FROM webhook_tally
+                """
+            )
             rows, is_possible = cr.fetchone()
             if not is_possible:  # also if there are no rows
                 self.with_env(self.env(cr=cr))._count_anew()
@@ -93,11 +145,12 @@ class WebhookTally(models.Model):
                     SQL(
                         """
                         WITH merged AS (DELETE FROM webhook_tally RETURNING *)
-                        %s SELECT day, model, company_id, priority, sum(total), sum(processed)
-                             FROM merged GROUP BY 1, 2, 3, 4
+                        %s SELECT %s, sum(total), sum(processed)
+                             FROM merged GROUP BY 1, 2, 3, 4, 5
                            HAVING sum(total) <> 0 OR sum(processed) <> 0
                         """,
                         _INSERT,
+                        _COLUMNS,
                     )
                 )
 
@@ -119,13 +172,23 @@ class WebhookTally(models.Model):
                      FROM update_webhook e
                      LEFT JOIN webhook_feed_position position ON position.event_id = e.id
                     GROUP BY 1, 2, 3, 4
+                    UNION ALL
+                   SELECT %s, known.consumer_id, 0, count(*)
+                     FROM webhook_confirmation known
+                     JOIN update_webhook e ON e.id = known.event_id
+                    WHERE e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5
                 """,
                 _INSERT,
+                _OF_ALL,
                 _KEYS,
             )
         )
 
     @api.model
-    def _knows_model(self, name):
-        """Return whether there are events of a model, which may exist no more."""
-        return bool(self.sudo().search_count([("model", "=", name)], limit=1))
+    def _unknown_models(self, names):
+        """Return those of these names of models of which there are no events.
+
+        A model that exists no more may have some.
+        """
+        known = {name for (name,) in self.sudo()._read_group([("model", "in", names)], ["model"])}
+        return [name for name in names if name not in known]

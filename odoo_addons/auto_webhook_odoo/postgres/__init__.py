@@ -1,7 +1,8 @@
 """What the addon needs from PostgreSQL and Odoo's ORM does not offer.
 
-In: a cursor or an environment of Odoo. Out: statements that are planned once per connection, and
-transactions that wait for rows instead of failing. Nothing here knows a table of the addon.
+In: a cursor or an environment of Odoo. Out: statements that are planned once per connection,
+transactions that wait for rows instead of failing, and fields of 64 bits. Nothing here knows a
+table of the addon.
 """
 
-from . import planned, transactions
+from . import bigints, planned, transactions

@@ -3,6 +3,7 @@ import json
 
 from odoo.tests import TransactionCase, new_test_user
 
+from ..wire.event import EventName
 from .fake_model_loader import FakeModelLoader
 
 
@@ -41,6 +42,30 @@ class WebhookCase(TransactionCase):
         loader.update_registry([getattr(fakes, name) for name in names])
         cls.env.registry.clear_cache()
         cls.addClassCleanup(cls.env.registry.clear_cache)
+
+    def confirm(self, confirmed=(), failed=(), user=None):
+        """Confirm events as a receiver does; return how many are confirmed, and the unknown ids.
+
+        :param confirmed: ids of events, or ``EventName``
+        :param dict failed: ``{id or EventName: error}``
+        :param user: by default the only user of the group *Webhook receiver*, which is created
+        """
+        if user is None:
+            group = self.env.ref("auto_webhook_odoo.group_webhook_receiver")
+            user = group.user_ids or self.webhook_user("receiver", "only receiver")
+
+        def named(event):
+            return EventName(event) if isinstance(event, int) else event
+
+        self.env.flush_all()
+        return (
+            self.env["update.webhook"]
+            .with_user(user)
+            ._mark_processed(
+                [named(event) for event in confirmed],
+                {named(event): error for event, error in dict(failed).items()},
+            )
+        )
 
     def events(self, *records):
         """Save, and return the events of the given records (of all without), oldest first."""

@@ -276,7 +276,7 @@ class TestDelivery(DeliveryCase):
         self.config.instant_send = False
         partner = self.partners(1)
         event = self.events(partner)
-        event.write({"failed_at": fields.Datetime.now(), "failure": "no handler"})
+        self.confirm(failed={event.id: "no handler"})
         event.action_offer_again()
         self.next_transaction()
         self.config.instant_send = True
@@ -404,11 +404,9 @@ class TestConfirmedElsewhere(DeliveryCase):
     def ours(self, *answers, **values):
         return self.sink(*answers, receiver_user_id=self.receiver.id, **values)
 
-    def confirm(self, *events, user=None, failures=None):
-        """Confirm events as the route does, with the key of the receiver's user."""
-        ids = [event.id for event in events]
-        feed = self.env["update.webhook"].with_user(user or self.receiver).sudo()
-        feed._mark_processed(ids, failures or {})
+    def receiver_confirms(self, *events, user=None, failures=()):
+        """Confirm events as the route does, by default with the key of the receiver's user."""
+        self.confirm([event.id for event in events], failures, user or self.receiver)
 
     def states(self, subscriber):
         deliveries = self.env["webhook.delivery"].search([("subscriber_id", "=", subscriber.id)])
@@ -425,7 +423,7 @@ class TestConfirmedElsewhere(DeliveryCase):
     def test_it_is_cancelled_with_a_reason(self):
         sink, _subscriber = self.ours()
         partner = self.partners(1)
-        self.confirm(self.events(partner))
+        self.receiver_confirms(self.events(partner))
         self.deliver()
         delivery = self.delivery_of(partner)
         self.assertFalse(sink.requests)
@@ -433,14 +431,13 @@ class TestConfirmedElsewhere(DeliveryCase):
         self.assertIn("confirmed this event through the feed", delivery.last_error)
         self.assertFalse(delivery.leased_until)
         self.assertFalse(delivery.attempt_ids)
-        self.assertEqual(delivery.event_id.confirmed_by_id, self.receiver)
 
     def test_the_rest_of_the_record_and_other_records_are_pushed(self):
         sink, subscriber = self.ours()
         first = self.changed("Rome", "Oslo")
         self.next_transaction()
         other = self.partners(1)
-        self.confirm(*self.events(first)[:2])
+        self.receiver_confirms(*self.events(first)[:2])
         self.deliver()
         self.assertEqual(
             [(event["record_id"], event["event"]) for event in sink.events],
@@ -455,7 +452,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         theirs, _their_subscriber = self.sink(receiver_user_id=self.stranger.id)
         nobodys, _nobodys_subscriber = self.sink()
         partner = self.partners(1)
-        self.confirm(self.events(partner))
+        self.receiver_confirms(self.events(partner))
         self.deliver()
         self.assertEqual(
             [len(sink.requests) for sink in (ours, theirs, nobodys)],
@@ -468,8 +465,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         subscriber.paused_until = fields.Datetime.now() + timedelta(hours=1)
         partner = self.partners(1)
         self.deliver()
-        self.assertTrue(self.events(partner).is_processed)
-        self.assertFalse(self.events(partner).confirmed_by_id)
+        self.assertFalse(self.events(partner).is_processed)
         self.assertFalse(sink.requests)
         subscriber.paused_until = False
         self.deliver()
@@ -480,7 +476,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         sink, subscriber = self.ours()
         failed, offered, stranger = self.partners(3)
         for partner, user in ((failed, None), (offered, None), (stranger, self.stranger)):
-            self.confirm(user=user, failures={self.events(partner).id: "no handler"})
+            self.receiver_confirms(user=user, failures={self.events(partner).id: "no handler"})
         self.events(offered).action_offer_again()
         self.deliver()
         self.assertEqual([event["record_id"] for event in sink.events], stranger.ids)
@@ -489,7 +485,7 @@ class TestConfirmedElsewhere(DeliveryCase):
     def test_a_replay_is_sent_all_the_same(self):
         sink, _subscriber = self.ours()
         partner = self.partners(1)
-        self.confirm(self.events(partner))
+        self.receiver_confirms(self.events(partner))
         self.deliver()
         self.delivery_of(partner).action_retry()
         self.deliver()
@@ -502,7 +498,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         partner = self.partners(1)
         self.env.cr.flush()
         claim = self.env["webhook.delivery"]._claim(subscriber.id)
-        self.confirm(self.events(partner))
+        self.receiver_confirms(self.events(partner))
         self.assertFalse(self.env["webhook.delivery"]._claim(subscriber.id).deliveries)
         self.env.invalidate_all()
         self.assertEqual(self.delivery_of(partner).state, "pending")
@@ -519,7 +515,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         self.deliver()
         first, second = self.delivery_of(partner)
         self.assertEqual(second.next_attempt_at, first.next_attempt_at)
-        self.confirm(first.event_id)
+        self.receiver_confirms(first.event_id)
         first.next_attempt_at = fields.Datetime.now()
         self.deliver()
         self.assertEqual(self.states(subscriber), ["cancelled", "delivered"])
@@ -531,7 +527,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         self.deliver()
         self.next_transaction()
         partner.city = "Rome"
-        self.confirm(self.events(partner)[1])
+        self.receiver_confirms(self.events(partner)[1])
         self.deliver()
         self.assertEqual(self.states(subscriber), ["pending", "cancelled"])
 
@@ -541,7 +537,7 @@ class TestConfirmedElsewhere(DeliveryCase):
         confirmed = self.partners(30)
         self.deliver()
         last = self.partners(1)
-        self.confirm(*self.events(*confirmed))
+        self.receiver_confirms(*self.events(*confirmed))
         self.make_due()
         self.deliver()
         self.assertEqual(sink.events[-1]["record_id"], last.id)
@@ -552,7 +548,7 @@ class TestConfirmedElsewhere(DeliveryCase):
     def test_a_claim_that_only_cancels_looks_again(self):
         sink, subscriber = self.ours(batch_size=1)
         confirmed, last = self.partners(50), self.partners(1)
-        self.confirm(*self.events(*confirmed))
+        self.receiver_confirms(*self.events(*confirmed))
         self.deliver()
         self.assertEqual([event["record_id"] for event in sink.events], last.ids)
         self.assertEqual(self.states(subscriber), ["cancelled"] * 50 + ["delivered"])
@@ -560,7 +556,7 @@ class TestConfirmedElsewhere(DeliveryCase):
     def test_confirmed_events_use_up_no_rate(self):
         sink, subscriber = self.ours(rate_limit=2)
         partners = self.partners(6)
-        self.confirm(*self.events(*partners[:3]))
+        self.receiver_confirms(*self.events(*partners[:3]))
         self.deliver()
         self.assertEqual([event["record_id"] for event in sink.events], partners[3:5].ids)
         self.assertEqual(

@@ -79,7 +79,7 @@ class TestDevices(FeedHttpCase):
         self.update(first, "phone")
         self.update(second, "tablet")
         event = self.events()[-1]
-        self.env["update.webhook"]._mark_processed([event.id], {})
+        self.confirm([event.id], user=self.users["receiver"])
         self.assertEqual(self.state("phone")["last_event_id"], first)
         self.assertEqual(self.state("tablet")["last_event_id"], second)
         self.assertEqual(self.state("phone", key="colleague")["last_event_id"], 0)
@@ -88,7 +88,6 @@ class TestDevices(FeedHttpCase):
 
     def test_a_cursor_larger_than_four_bytes(self):
         self.cursors(1)
-        self.events().unlink()  # begins another generation of cursors
         _status, page = self.call("pull", {}, "consumer")
         self.assertGreater(page["last_id"], 2**31)
         self.assertEqual(self.update(page["last_id"])["last_event_id"], page["last_id"])
@@ -129,6 +128,29 @@ class TestDevices(FeedHttpCase):
         user = self.users["colleague"].id
         _status, theirs = self.call(f"sync-state/stats?user_id={user}", key="receiver")
         self.assertEqual(theirs["total_devices"], 1)
+
+    def test_statistics_of_an_app(self):
+        self.state("phone", app_type="sales")
+        self.state("tablet", app_type="stock")
+        self.state("phone", key="colleague", app_type="sales")
+        for key, query, wanted in [
+            ("receiver", "app_type=sales", 2),
+            ("receiver", f"app_type=sales&user_id={self.users['colleague'].id}", 1),
+            ("consumer", "app_type=stock", 1),
+            ("consumer", "app_type=stock&device_id=phone", 0),
+            ("consumer", "app_type=", 2),
+        ]:
+            with self.subTest(query=query):
+                status, answer = self.call(f"sync-state/stats?{query}", key=key)
+                self.assertEqual((status, answer["total_devices"]), (200, wanted), answer)
+                self.assertEqual(len(answer["devices"]), wanted)
+
+    def test_statistics_stand_in_an_object_too(self):
+        self.state()
+        _status, answer = self.call("sync-state/stats", key="consumer")
+        again = answer.pop("stats")
+        self.assertEqual(again["total_devices"], 1)
+        self.assertEqual({"success": True, **again}, answer)
 
     def test_a_silent_device_is_inactive_until_it_calls_again(self):
         state = self.env["user.sync.state"].browse(self.state()["id"])

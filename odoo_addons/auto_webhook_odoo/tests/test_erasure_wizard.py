@@ -91,12 +91,18 @@ class TestErasureOfTheRecord(ErasureCase):
         told = self.events(partner)[-1]
         self.assertEqual(told.delivery_ids.subscriber_id, subscriber)
 
-    def test_failures_of_receivers_are_erased(self):
+    def test_failures_of_consumers_are_erased(self):
+        receivers = [self.webhook_user("receiver", login) for login in ("one", "two")]
         partner = self.env["res.partner"].create({"name": "Ada"})
         event = self.events(partner)
-        self.env["update.webhook"]._mark_processed([], {event.id: "No customer named 'Ada'"})
+        for user in receivers:
+            self.confirm(failed={event.id: "No customer named 'Ada'"}, user=user)
+        given_up = self.env["webhook.confirmation"].search([("event_id", "=", event.id)])
+        self.assertIn("Ada", given_up[1].failure)
         self.erase(partner)
-        self.assertIn("Erased", event.failure)
+        self.env.invalidate_all()
+        for failure in (event.failure, *given_up.mapped("failure")):
+            self.assertIn("Erased", failure)
         self.assertTrue(event.failed_at)
 
     def test_a_record_without_events_is_refused(self):
@@ -305,6 +311,24 @@ class TestErasureInOtherEvents(ErasureCase):
         wizard.action_erase_everywhere()
         wizard = self.dialog(self.erika)
         self.assertTrue(wizard.is_named)  # the rest
+
+    def test_failures_of_consumers_that_name_the_record_are_erased(self):
+        """Also those that a later failure of another consumer hides."""
+        one, two = (self.webhook_user("receiver", login) for login in ("one", "two"))
+        partner = self.env["res.partner"].create({"name": "Max"})
+        event = self.events(partner)
+        self.confirm(failed={event.id: "Ask Erika Muster"}, user=one)
+        self.confirm(failed={event.id: "No database"}, user=two)
+        given_up = self.env["webhook.confirmation"].search([("event_id", "=", event.id)])
+        wizard = self.dialog(self.erika)
+        reason = "A receiver's failure holds a text: “Erika Muster”"
+        self.assertEqual(self.found(wizard)["Contact", reason], 1)
+        wizard.action_erase_everywhere()
+        self.env.invalidate_all()
+        self.assertFalse([text for text in given_up.mapped("failure") if "Muster" in text])
+        self.assertEqual(self.payload(event)["name"], "Max")
+        told = self.events(partner)[-1]  # receivers may keep the traceback
+        self.assertEqual(self.payload(told), {"_metadata": {"erased_fields": []}})
 
     def test_failures_of_background_jobs_are_erased(self):
         snapshot = self.env["webhook.snapshot"].create({"config_id": self.config.id})

@@ -10,6 +10,7 @@ class TestFeed(FeedCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.consumer = cls.webhook_user("consumer")
+        cls.receiver = cls.webhook_user("receiver")
         cls.env["update.webhook"].search([]).unlink()
 
     def pull(self, *arguments, user=None, **filters):
@@ -49,7 +50,7 @@ class TestFeed(FeedCase):
     def test_only_unconfirmed_events_on_request(self):
         self.record("A", "B", "C")
         first, second, _third = self.events()
-        self.env["update.webhook"]._mark_processed([first.id], {second.id: "no handler"})
+        self.confirm([first.id], {second.id: "no handler"}, user=self.receiver)
         self.env.invalidate_all()
         self.assertEqual(self.names(self.pull()), ["A", "B", "C"])
         self.assertEqual(self.names(self.pull(include_processed=False)), ["C"])
@@ -61,7 +62,7 @@ class TestFeed(FeedCase):
         event = self.events()
         for _time in range(2):
             self.assertEqual(
-                self.env["update.webhook"]._mark_processed([event.id, 2**31 - 1], {}),
+                self.confirm([event.id, 2**31 - 1]),
                 (1, [2**31 - 1]),
             )
         self.assertTrue(event.is_processed)
@@ -69,8 +70,8 @@ class TestFeed(FeedCase):
     def test_a_failure_after_the_confirmation_changes_nothing(self):
         self.record("A")
         event = self.events()
-        self.env["update.webhook"]._mark_processed([event.id], {})
-        self.env["update.webhook"]._mark_processed([], {event.id: "too late"})
+        self.confirm([event.id])
+        self.confirm(failed={event.id: "too late"})
         self.assertTrue(event.is_processed)
         self.assertFalse(event.failure)
 
@@ -83,8 +84,7 @@ class TestFeed(FeedCase):
         self.env["res.partner"].create({"name": "Everybody's", "company_id": False})
         self.assertEqual(self.names(self.pull()), ["Everybody's"])
         theirs = self.events().filtered("company_id")
-        confirm = self.env["update.webhook"].with_user(self.consumer)._mark_processed
-        self.assertEqual(confirm([theirs.id], {}), (0, [theirs.id]))
+        self.assertEqual(self.confirm([theirs.id], user=self.consumer), (0, [theirs.id]))
         self.assertFalse(theirs.is_processed)
 
     def test_wrong_arguments_are_refused(self):

@@ -1,6 +1,7 @@
 from odoo import Command
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from .common import FeedCase
 
@@ -51,19 +52,57 @@ class TestFeedAccess(FeedCase):
 
     def test_asking_for_another_model_is_refused(self):
         self.allow("res.partner")
-        for model in ("res.partner.category", "no.such.model"):
-            with self.subTest(model=model), self.assertRaises(AccessError):
-                self.pulled(models=[model])
+        for models in (["res.partner.category"], ["no.such.model", "res.partner.category"]):
+            with self.subTest(models=models), self.assertRaises(AccessError):
+                self.pulled(models=models)
 
-    def test_a_model_that_does_not_exist(self):
-        with self.assertRaises(ValidationError):
-            self.pulled(models=["no.such.model"])
+    def test_models_that_do_not_exist_are_ignored_and_named(self):
+        wanted = ["no.such.model", "res.partner", "mail.channel", "no.such.model"]
+        for scope in ("all", "some"):
+            with self.subTest(scope=scope):
+                self.allow("res.partner")
+                self.consumer.webhook_scope = scope
+                page = self.pull(user=self.consumer, models=wanted)
+                self.assertEqual(page["count"], 1)
+                self.assertEqual(page["unknown_models"], ["no.such.model", "mail.channel"])
+        page = self.pull(user=self.consumer, models=["res.partner"])
+        self.assertNotIn("unknown_models", page)
+        expired = self.pull(2**53 - 1, user=self.consumer, models=wanted)
+        self.assertTrue(expired["cursor_expired"])
+        self.assertEqual(expired["unknown_models"], ["no.such.model", "mail.channel"])
+
+    def test_nothing_but_models_that_do_not_exist_is_refused(self):
+        for scope in ("all", "some"):
+            with self.subTest(scope=scope), self.assertRaises(ValidationError):
+                self.consumer.webhook_scope = scope
+                self.pulled(models=["no.such.model", "mail.channel"])
+
+    def test_a_model_that_exists_no_more_is_known_while_there_are_events(self):
+        self.pulled()  # gives the events their positions
+        for table in ("update_webhook", "webhook_tally"):
+            gone = "UPDATE %s SET model = 'x_gone' WHERE model = 'res.partner.category'"
+            self.env.cr.execute(SQL(gone, SQL.identifier(table)))
+        self.env.invalidate_all()
+        page = self.pull(user=self.consumer, models=["x_gone", "no.such.model"])
+        self.assertEqual([event["model"] for event in page["events"]], ["x_gone"])
+        self.assertEqual(page["unknown_models"], ["no.such.model"])
+        self.allow("res.partner")
+        with self.assertRaises(AccessError):
+            self.pulled(models=["x_gone", "res.partner"])
+
+    def test_a_list_of_many_unknown_models_takes_one_query(self):
+        def count(number):
+            before = self.env.cr.sql_log_count
+            self.pull(models=["res.partner", *(f"no.such.model{n}" for n in range(number))])
+            return self.env.cr.sql_log_count - before
+
+        count(1)
+        self.assertEqual(count(1), count(1000))
 
     def test_other_events_cannot_be_confirmed(self):
         self.allow("res.partner")
         tag = self.env["update.webhook"].search([("model", "=", "res.partner.category")])
-        confirm = self.env["update.webhook"].with_user(self.consumer)._mark_processed
-        self.assertEqual(confirm([tag.id], {}), (0, [tag.id]))
+        self.assertEqual(self.confirm([tag.id], user=self.consumer), (0, [tag.id]))
         self.assertFalse(tag.is_processed)
 
     def test_positions_say_nothing_of_events_that_are_hidden(self):

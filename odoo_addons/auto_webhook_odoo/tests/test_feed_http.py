@@ -36,6 +36,15 @@ class TestFeedHttp(FeedHttpCase):
             with self.subTest(repeated=repeated):
                 self.assertRefused(self.call(f"pull?{repeated}"), 400, "invalid_request")
 
+    def test_models_that_are_not_installed_are_ignored_and_named(self):
+        self.env["res.partner"].create({"name": "Ada"})
+        names = ["mail.channel", "res.partner"]
+        for body, query in ((None, f"?models={','.join(names)}"), ({"models": names}, "")):
+            with self.subTest(query=query):
+                status, page = self.call(f"pull{query}", body, "consumer")
+                self.assertEqual((status, page["unknown_models"]), (200, ["mail.channel"]))
+                self.assertEqual({event["model"] for event in page["events"]}, {"res.partner"})
+
     def test_both_headers_carry_the_key(self):
         headers = {"X-API-Key": self.keys["consumer"]}
         status, _page = self.call("pull", key=None, headers=headers)
@@ -84,6 +93,9 @@ class TestFeedHttp(FeedHttpCase):
             ("pull", {"include_processed": "perhaps"}, 400, "invalid_request"),
             ("pull", {"include_processed": []}, 400, "invalid_request"),
             ("pull", {"colour": "red"}, 400, "invalid_request"),
+            ("pull?self=1", None, 400, "invalid_request"),
+            ("pull", {"models": ["no.such.model", "mail.channel"]}, 400, "invalid_request"),
+            ("sync-state/stats?app=sales", None, 400, "invalid_request"),
             ("pull", [], 400, "invalid_request"),
             ("pull", "{", 400, "invalid_json"),
             ("pull", b"\xff\xfe", 400, "invalid_json"),

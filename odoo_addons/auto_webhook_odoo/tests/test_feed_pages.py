@@ -87,7 +87,7 @@ class TestPageBytes(FeedCase):
         events[1].priority = events[8].priority = "low"
         events[2].event = "unlink"
         events[3].model = "res.users"
-        self.env["update.webhook"]._mark_processed([ids[0]], {ids[4]: "no handler"})
+        self.confirm([ids[0]], {ids[4]: "no handler"})
         self.env.flush_all()
         wanted = {"models": ["res.partner"], "events": ["create"], "priority": ["medium"]}
         pages = self.ids(self.pages(include_processed=False, **wanted))

@@ -1,8 +1,10 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..models.webhook_key_failure import _client
 from .common_http import FeedHttpCase
@@ -121,6 +123,63 @@ class TestKeys(FeedHttpCase):
 
 
 @tagged("post_install", "-at_install")
+class TestAnswers(FeedHttpCase):
+    """What holds for every answer of the feed."""
+
+    #: path, body, key and further arguments of ``send``, and the status of the answer
+    CALLS = (
+        ("pull?limit=5&last_event_id=0", None, "consumer", {}, 200),
+        ("pull", {}, "consumer", {}, 200),
+        ("mark-processed", {}, "receiver", {}, 200),
+        ("stats?days=1", None, "consumer", {}, 200),
+        ("sync-state?device_id=a&app_type=b", None, "consumer", {}, 200),
+        ("sync-state/stats?app_type=b", None, "consumer", {}, 200),
+        ("health?verbose=1", None, None, {}, 200),
+        ("pull?limit=x", None, "consumer", {}, 400),
+        ("pull?self=1", None, "consumer", {}, 400),
+        ("pull?limit=1", None, None, {}, 401),
+        ("mark-processed", {}, "consumer", {}, 403),
+        ("no-such-call?limit=1", None, None, {}, 404),
+        ("?limit=1", None, None, {}, 404),
+        ("pull?limit=1", None, "consumer", {"method": "DELETE"}, 405),
+        (
+            "pull",
+            "limit=5",
+            "consumer",
+            {"headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+            415,
+        ),
+        ("pull", None, None, {"method": "OPTIONS"}, 204),
+    )
+
+    def test_nobody_keeps_an_answer(self):
+        for path, body, key, more, status in self.CALLS:
+            with self.subTest(path=path, key=key, status=status):
+                response = self.send(path, body, key, **more)
+                self.assertEqual(response.status_code, status, response.text)
+                self.assertEqual(response.headers["Cache-Control"], "no-store")
+
+    @mute_logger("odoo.addons.auto_webhook_odoo.controllers.errors")
+    def test_nobody_keeps_the_answer_to_a_call_that_failed(self):
+        read = "odoo.addons.auto_webhook_odoo.models.webhook_feed_position.WebhookFeedPosition"
+        with patch(f"{read}._read_page", side_effect=KeyError):
+            response = self.send("pull", {})
+        self.assertEqual(
+            (response.status_code, response.headers["Cache-Control"]), (500, "no-store")
+        )
+
+    def test_other_answers_of_odoo_are_not_touched(self):
+        response = self.url_open("/web/login")
+        self.assertNotEqual(response.headers.get("Cache-Control"), "no-store")
+
+    def test_nothing_is_logged_about_calls_that_are_answered_as_described(self):
+        for path, body, key, more, status in self.CALLS:
+            call = self.subTest(path=path, key=key, status=status)
+            with call, self.assertNoLogs("odoo", "WARNING"):
+                self.send(path, body, key, **more)
+
+
+@tagged("post_install", "-at_install")
 class TestCors(FeedHttpCase):
     def headers_of(self, response):
         return {k: v for k, v in response.headers.items() if k.startswith("Access-Control-")}
@@ -152,9 +211,13 @@ class TestCors(FeedHttpCase):
         self.assertIn("POST", headers["Access-Control-Allow-Methods"])
         self.assertNotIn("Access-Control-Allow-Credentials", headers)
         self.assertEqual(response.headers["Vary"], "Origin")
-        for name, key, status in (("answers", "receiver", 200), ("errors", "0" * 40, 401)):
+        for name, path, key, status in (
+            ("answers", "pull", "receiver", 200),
+            ("errors", "pull", "0" * 40, 401),
+            ("errors of Odoo", "", "receiver", 404),
+        ):
             with self.subTest(name=name):
-                response = self.send("pull", {}, key, {"Origin": "https://app.example.com"})
+                response = self.send(path, {}, key, {"Origin": "https://app.example.com"})
                 self.assertEqual(response.status_code, status)
                 self.assertEqual(
                     response.headers["Access-Control-Allow-Origin"], "https://app.example.com"

@@ -29,8 +29,11 @@ class TestStats(FeedHttpCase):
 
     def test_no_events(self):
         stats = self.stats()
+        again = stats.pop("stats")
+        self.assertEqual({"success": True, **again}, stats)
         for varying in ("timestamp", "source"):
             self.assertTrue(stats.pop(varying))
+        self.assertIsNone(stats.pop("consumer"))
         self.assertEqual(
             stats,
             {
@@ -46,12 +49,11 @@ class TestStats(FeedHttpCase):
     def test_events_are_counted_by_their_state(self):
         events = self.partners(5)
         ids = events.ids
-        mark = self.env["update.webhook"]._mark_processed
-        mark(ids[:2], {ids[2]: "no handler"})
+        self.confirm(ids[:2], {ids[2]: "no handler"})
         self.assertEqual(self.figures(), [5, 2, 1, 2, 2])
-        mark(ids[:3], {})  # two of them for the second time
+        self.confirm(ids[:3])  # two of them for the second time
         self.assertEqual(self.figures(), [5, 3, 0, 2, 2])
-        self.env["update.webhook"]._confirm([ids[4]])
+        self.confirm([ids[4]])
         self.assertEqual(self.figures(), [5, 4, 0, 1, 1])
         self.assertEqual(self.stats()["by_model"], {"res.partner": 5})
         self.assertEqual(self.stats()["by_priority"], {"high": 0, "medium": 5, "low": 0})
@@ -101,7 +103,7 @@ class TestStats(FeedHttpCase):
         self.env["webhook.tally"].search([]).sudo().unlink()
         self.assertEqual(self.figures(), [2, 0, 0, 2, 2])
         self.env["webhook.tally"].search([]).sudo().unlink()
-        self.env["update.webhook"]._mark_processed(self.events()[:1].ids, {})
+        self.confirm(self.events()[:1].ids)
         self.assertEqual(self.figures(), [2, 1, 0, 1, 1])
 
     def test_bad_input(self):

@@ -42,12 +42,12 @@ class TestUnconfirmed(WebhookCase):
         self.assertEqual(self.told(), told)
         groups = self.env["res.users"].with_user(self.manager)._get_activity_groups()
         self.assertTrue(any(group["total_count"] for group in groups))
-        self.env["update.webhook"]._mark_processed([self.event.id], {})
+        self.confirm([self.event.id])
         self.assertFalse(self.told())
 
     def test_failed_events_are_no_longer_waited_for(self):
         self.age(25)
-        self.env["update.webhook"]._mark_processed([], {self.event.id: "no handler"})
+        self.confirm(failed={self.event.id: "no handler"})
         self.assertFalse(self.told())
 
     def test_the_time_can_be_set(self):

@@ -6,6 +6,26 @@ The timestamp has microseconds, which the receiver needs: PostgreSQL stores them
 Datetime drops them.
 """
 
+import datetime
+from typing import NamedTuple
+
+
+class EventName(NamedTuple):
+    """What a confirmation names an event by."""
+
+    id: int
+    #: in UTC, to the microsecond; None in the confirmations of older clients. A database that was
+    #: restored from a backup gives the same ids to other events.
+    timestamp: datetime.datetime | None = None
+
+    def fits(self, timestamp):
+        """Return whether this is the name of the event that has the id now.
+
+        :param timestamp: of that event; None if there is none
+        """
+        return timestamp is not None and self.timestamp in (None, timestamp)
+
+
 #: The tables that the other expressions read: ``e`` is the event, ``partner`` is that of its user.
 EVENT_TABLES = """
     update_webhook e
@@ -60,7 +80,8 @@ def event_json(id_key):
 
 #: ``{column of the event table that an event's JSON depends on: SQL type}``
 _COLUMNS = {
-    **dict.fromkeys(("id", "record_id", "user_id", "company_id"), "int"),
+    "id": "int8",
+    **dict.fromkeys(("record_id", "user_id", "company_id"), "int"),
     **dict.fromkeys(("model", "event", "priority", "category"), "text"),
     **dict.fromkeys(("payload", "changed_fields", "old_values"), "text"),
     "timestamp": "timestamp",

@@ -30,14 +30,17 @@ _EXAMPLES = {
         "value": {"source": EXAMPLE["source"], "events": []},
     },
     "older": {
-        "summary": "One event in the form of older senders",
+        "summary": "One event in a form of older senders",
         "value": {
-            "model": "sale.order",
-            "record_id": 336,
-            "event": "write",
-            "timestamp": "2026-01-31T12:00:00.123456Z",
-            "data": {"name": "SO001", "state": "sale"},
-            "_webhook_metadata": {"event_id": 456, "priority": "high"},
+            "name": "SO001",
+            "state": "sale",
+            "_webhook_metadata": {
+                "event_id": 456,
+                "event_type": "write",
+                "model": "sale.order",
+                "record_id": 336,
+                "timestamp": "2026-01-31T12:00:00.123456Z",
+            },
         },
     },
 }
@@ -98,7 +101,7 @@ class Accepted(ApiModel):
 
 @router.post(PATH, openapi_extra=_OPENAPI, response_model=Accepted)
 async def receive(request: Request) -> Response:
-    """Accept one event, a batch `{"source", "events": […]}`, or the form of older senders.
+    """Accept one event or a batch `{"source", "events": […]}`, also in the forms of older senders.
 
     200 means that all events are durably queued; they are handled later. Events that the receiver
     had accepted before are counted as duplicates and have no further effect, so a push may be

@@ -78,15 +78,18 @@ class Confirming:
     def _send_batch(self, lease: Lease) -> int:
         """Send one batch of reports; return how many remain."""
         reports = self._storage.reports.first(lease.source, BATCH)
-        done = [report.event_id for report in reports if report.error is None]
+        done = [report.event for report in reports if report.error is None]
         failed = {
-            report.event_id: summary_of(report.error)[:SHORT_ERROR]
+            report.event: summary_of(report.error)[:SHORT_ERROR]
             for report in reports
             if report.error is not None
         }
         if reports:
             unknown = self._feed_of(lease.source).mark_processed(done, failed)
-            log.info("confirmed source=%s done=%s failed=%s", lease.source, done, list(failed))
+            log.info(
+                "confirmed source=%s done=%s failed=%s",
+                *(lease.source, [event.id for event in done], [event.id for event in failed]),
+            )
             if unknown:
                 log.warning("events unknown to Odoo source=%s events=%s", lease.source, unknown)
         return self._storage.reports.confirm(lease, reports)

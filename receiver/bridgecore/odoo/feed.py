@@ -8,6 +8,7 @@ import requests
 
 from bridgecore.config.databases import Source
 from bridgecore.errors import FeedError, FeedRefused, FeedUnavailable
+from bridgecore.events import EventName
 from bridgecore.odoo.connection import Connection
 
 #: bytes of an answer that are read. A page of the addon has about 8 MB at most.
@@ -40,6 +41,18 @@ class Backlog:
     events: int
     #: seconds since the oldest of them
     age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Whom Odoo takes the receiver for, by its key: a row of Odoo's list of consumers."""
+
+    id: int
+    name: str
+    #: whether Odoo counts what the consumer confirms; false if somebody archived it
+    active: bool
+    #: names of companies and models whose events exist, and which the consumer does not get
+    left_out: Sequence[str]
 
 
 class OdooFeed:
@@ -89,18 +102,21 @@ class OdooFeed:
             events, last_id, bool(answer.get("has_more")), size, bool(answer.get("cursor_expired"))
         )
 
-    def mark_processed(self, ids: Sequence[int], failed: Mapping[int, str]) -> list[int]:
-        """Confirm events; return the ids that Odoo does not know.
+    def mark_processed(
+        self, done: Sequence[EventName], failed: Mapping[EventName, str]
+    ) -> list[int]:
+        """Confirm events; return the ids of those that Odoo does not know.
 
         Parameters:
-            ids: events that are done.
             failed: events that were given up, with their errors.
         """
         answer, _size = self._call(
             "mark-processed",
             {
-                "event_ids": list(ids),
-                "failed": [{"id": id_, "error": error} for id_, error in failed.items()],
+                # two lists: an older addon reads the ids alone
+                "event_ids": [event.id for event in done],
+                "timestamps": [event.timestamp for event in done],
+                "failed": [{**event._asdict(), "error": error} for event, error in failed.items()],
             },
         )
         return list(answer.get("unknown") or [])
@@ -112,6 +128,20 @@ class OdooFeed:
             return Backlog(int(answer["backlog"]), float(answer["oldest_pending_age"] or 0))
         except (KeyError, TypeError, ValueError):
             raise FeedError("Odoo's feed answered without backlog.") from None
+
+    def consumer(self) -> Consumer | None:
+        """Return whom Odoo takes this receiver for; None if the addon is too old to tell."""
+        answer, _size = self._call("stats", {"days": 1}, method="GET")
+        match answer.get("consumer"):
+            case {
+                "id": int(id_),
+                "name": str(name),
+                "active": bool(active),
+                "left_out": {"companies": list(companies), "models": list(models)},
+            }:
+                left_out = [*(str(company.get("name")) for company in companies), *models]
+                return Consumer(id_, name, active, left_out)
+        return None
 
     def _call(
         self, route: str, body: dict[str, Any], method: str = "POST"

@@ -14,7 +14,7 @@ from bridgecore.errors import (
     RedisFull,
     StateLost,
 )
-from bridgecore.events import Event, parse_event
+from bridgecore.events import Event, EventName, exact_timestamp, parse_event
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.storage import Storage
 from bridgecore.storage.feeds import Pull
@@ -136,7 +136,7 @@ class Pulling:
     def _parse(self, source: str, feed: OdooFeed, items: Sequence[Any]) -> list[Event]:
         """Return the events of a page. An invalid event is reported to Odoo and left out."""
         events: list[Event] = []
-        failed: dict[int, str] = {}
+        failed: dict[EventName, str] = {}
         for item in items:
             try:
                 events.append(parse_event(item, source))
@@ -147,7 +147,8 @@ class Pulling:
                 log.error(
                     "event not understood source=%s event=%d error=%s", source, event_id, error
                 )
-                failed[event_id] = f"not understood by the receiver: {error}"
+                name = EventName(event_id, _readable(item.get("timestamp")))
+                failed[name] = f"not understood by the receiver: {error}"
         if failed:
             feed.mark_processed([], failed)
         return events
@@ -161,3 +162,11 @@ class Pulling:
         if isinstance(result, BridgecoreError):
             raise result
         return result.accepted
+
+
+def _readable(timestamp: Any) -> str | None:
+    """Return the timestamp of an event, or None if it cannot be read."""
+    try:
+        return exact_timestamp(timestamp)
+    except ValueError:
+        return None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bridgecore.errors import LeaseLost
+from bridgecore.events import EventName
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.leases import Lease
 
@@ -21,8 +22,10 @@ class Report(NamedTuple):
     error: str | None = None
 
     @property
-    def event_id(self) -> int:
-        return int(self.key.partition("@")[0])
+    def event(self) -> EventName:
+        """The name by which Odoo knows the event."""
+        event_id, _at, timestamp = self.key.partition("@")
+        return EventName(int(event_id), timestamp)
 
 
 class Reports:

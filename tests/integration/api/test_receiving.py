@@ -39,6 +39,16 @@ def test_a_batch_without_events_shows_that_address_and_credentials_are_right(par
     assert not parts.messages.sent
 
 
+@pytest.mark.parametrize("facts", [{}, {"event": "test", "event_id": 0}])
+def test_a_connection_test_shows_the_same_and_has_no_effect(parts, client, facts):
+    test = {**parts.wire(1, record_id=-1), **facts}
+    response = client.post(RECEIVE, json=test, headers=TOKEN)
+    assert (response.status_code, response.json()["accepted"]) == (200, 0)
+    assert client.post(RECEIVE, json=test).status_code == 401
+    assert parts.states() == {}
+    assert not parts.messages.sent
+
+
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"webhook-signature": "v1"}])
 def test_without_valid_credentials(parts, client, headers):
     response = client.post(RECEIVE, json=body(parts, 1), headers=headers)

@@ -8,7 +8,7 @@ import pytest
 import requests
 from bridgecore.config.settings import Source
 from bridgecore.errors import FeedError, FeedRefused
-from bridgecore.events import parse_event
+from bridgecore.events import EventName, parse_event
 from bridgecore.odoo.feed import OdooFeed
 from urllib3 import HTTPResponse
 
@@ -67,7 +67,8 @@ def test_answers_of_the_feed(vector: dict[str, Any]) -> None:
         with pytest.raises(expected):
             feed.pull(0, 100, True)
     elif vector["call"] == "mark-processed":
-        assert feed.mark_processed(body["event_ids"], {}) == answer["unknown"]
+        done = [EventName(event_id) for event_id in body["event_ids"]]
+        assert feed.mark_processed(done, {}) == answer["unknown"]
     else:
         page = feed.pull(body["last_event_id"], body.get("limit", 100), True)
         assert page.last_id == answer["last_id"]

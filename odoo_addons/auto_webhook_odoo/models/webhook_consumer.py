@@ -1,0 +1,376 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import SQL
+
+from ..postgres.bigints import BigId, BigInteger
+from ..postgres.transactions import read_committed
+
+_GROUP = "auto_webhook_odoo.group_webhook_receiver"
+_CRON = "auto_webhook_odoo.cron_release"
+_CHUNK = 20_000  # events; what one statement of a long piece of work changes
+_PULL_NOTED = 10  # seconds; a pull is not noted again within this time
+
+
+class WebhookConsumer(models.Model):
+    """Somebody who has to confirm events.
+
+    A consumer is either a user whose programs confirm with ``mark-processed``, or a subscriber
+    that confirms on delivery. No consumer can hide an event from another: an event is processed
+    when every consumer that it concerns is done with it (``webhook.confirmation``).
+
+    An event concerns a user if the user may see it, and a subscriber if it has a delivery to it.
+
+    Users of the group *Webhook receiver* are consumers. Those who have the group only because they
+    are webhook managers become consumers with their first call that asks for unconfirmed events or
+    confirms some. The first consumers of a database begin with everything. Later ones begin with
+    the events from then on, unless an administrator starts them from the beginning.
+
+    ``webhook_consumer_figures.py`` holds what the list of consumers shows.
+    """
+
+    _name = "webhook.consumer"
+    _description = "Webhook Consumer"
+    _webhook_recordable = False
+    _order = "id"
+
+    id = BigId()
+    user_id = fields.Many2one(
+        "res.users", string="User", readonly=True, ondelete="cascade", index="btree_not_null"
+    )
+    subscriber_id = fields.Many2one(
+        "webhook.subscriber", readonly=True, ondelete="cascade", index="btree_not_null"
+    )
+    active = fields.Boolean(
+        default=True,
+        help="An archived consumer holds no events back. It gets none of those that the others "
+        "have confirmed meanwhile.",
+    )
+    settled_position = BigInteger(
+        readonly=True,
+        help="The consumer has nothing left to confirm up to this position of the feed.",
+    )
+    settled_scope = fields.Char(
+        readonly=True, help="What the user could see when the position was noted."
+    )
+    starts = fields.Integer(
+        readonly=True,
+        default=0,
+        help="How often the consumer was offered events again that lay before the position.",
+    )
+    last_pull_at = fields.Datetime(string="Last Pull", readonly=True)
+    last_confirmed_at = fields.Datetime(string="Last Confirmation", readonly=True)
+
+    _user_unique = models.UniqueIndex("(user_id) WHERE user_id IS NOT NULL")
+    _subscriber_unique = models.UniqueIndex("(subscriber_id) WHERE subscriber_id IS NOT NULL")
+
+    @api.depends("user_id.name", "subscriber_id.name")
+    def _compute_display_name(self):
+        for consumer in self:
+            consumer.display_name = (consumer.user_id or consumer.subscriber_id).sudo().name
+
+    @api.model
+    def _who_confirm(self):
+        """Return the consumers whose confirmation counts now.
+
+        From now until the end of the transaction no consumer is added: a new one would not get
+        the events that this transaction marks as processed.
+        """
+        self.env.cr.execute("LOCK TABLE webhook_consumer IN ROW SHARE MODE")
+        groups = self.env.ref(_GROUP).sudo().all_implied_by_ids.ids
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT consumer.id
+                  FROM webhook_consumer consumer
+                  LEFT JOIN res_users users ON users.id = consumer.user_id
+                  LEFT JOIN webhook_subscriber subscriber ON subscriber.id = consumer.subscriber_id
+                 WHERE consumer.active
+                   AND (subscriber.active AND subscriber.confirm_on_delivery
+                        OR users.active AND EXISTS (
+                            SELECT FROM res_groups_users_rel
+                             WHERE uid = users.id AND gid = ANY(%s)
+                           ))
+                 ORDER BY consumer.id
+                """,
+                groups,
+            )
+        )
+        return self.sudo().browse([consumer_id for (consumer_id,) in rows])
+
+    @api.model
+    def _of_user(self, user):
+        """Return the consumer that a user is, archived or not, or nothing."""
+        consumers = self.sudo().with_context(active_test=False)
+        return consumers.search([("user_id", "=", user.id)])
+
+    @api.model
+    def _that_pulls(self, include_processed):
+        """Return the consumer that the current user is, who is pulling now, or nothing.
+
+        A user who may confirm becomes a consumer by asking for unconfirmed events. To be called at
+        the beginning of a transaction.
+        """
+        if self.env.su or not self.env.user.has_group(_GROUP):
+            return self.browse()
+        consumer = self._of_user(self.env.user)
+        if not consumer and not include_processed:
+            self._add_missing(self.env.user)
+            consumer = self._of_user(self.env.user)
+        if consumer:
+            consumer._note_pull()
+        return consumer
+
+    @api.model
+    def _add_missing(self, users=None):
+        """Add the members of the group that are no consumers yet, and these users.
+
+        To be called at the beginning of a transaction: it takes a lock that waits for all
+        transactions that are confirming events.
+        """
+        members = self.env.ref(_GROUP).sudo().user_ids | (users or self.env["res.users"])
+        members = members.filtered("active")
+        known = self.sudo().with_context(active_test=False).search([]).user_id
+        if not members <= known:
+            self._add([{"user_id": user.id} for user in members - known])
+
+    @api.model
+    def _note_members(self):
+        """Add new members of the group, and release what former ones held back."""
+        if self.env.ref(_CRON, raise_if_not_found=False):  # not while the addon is installed
+            self._add_missing()
+            self._release()
+
+    @api.model
+    def _add(self, vals_list):
+        self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
+        consumers = self.sudo().with_context(active_test=False)
+        is_first = not consumers.search([("user_id", "!=", False)], limit=1)
+        known = consumers.search([]).user_id.ids  # another process may have added some meanwhile
+        new = consumers.create([vals for vals in vals_list if vals["user_id"] not in known])
+        new.flush_recordset()
+        if not is_first:
+            for consumer in new:
+                consumer._skip()
+        return new
+
+    @api.model
+    def _add_subscribers(self, subscribers):
+        """Add those of these subscribers that confirm on delivery and are no consumers yet."""
+        consumers = self.sudo().with_context(active_test=False)
+        missing = subscribers.filtered("confirm_on_delivery") - consumers.search([]).subscriber_id
+        consumers.create([{"subscriber_id": subscriber.id} for subscriber in missing])
+
+    def _has_open(self, table):
+        """Return the SQL condition for unprocessed events that this user still has to confirm.
+
+        :param table: alias of ``update_webhook``
+        """
+        self.ensure_one()
+        return SQL(
+            """
+            %s AND NOT EXISTS (
+                SELECT FROM webhook_confirmation known
+                 WHERE known.event_id = %s AND known.consumer_id = %s
+            )
+            """,
+            self.env["update.webhook"]._visible(table, self.user_id),
+            SQL.identifier(table, "id"),
+            self.id,
+        )
+
+    def _skip(self):
+        """Have this user confirm everything that is open now, without having handled it.
+
+        Events that are on their way to an endpoint of the user stay open.
+        """
+        self.ensure_one()
+        confirmations = self.env["webhook.confirmation"]
+        last_id = 0
+        while True:
+            self.env.cr.execute(
+                SQL(
+                    """
+                    SELECT id FROM update_webhook e
+                     WHERE id > %s AND is_processed IS NOT TRUE AND %s
+                       AND NOT EXISTS (
+                            SELECT FROM webhook_delivery delivery
+                              JOIN webhook_subscriber subscriber
+                                ON subscriber.id = delivery.subscriber_id
+                             WHERE delivery.event_id = e.id AND delivery.state = 'pending'
+                               AND subscriber.receiver_user_id = %s
+                           )
+                     ORDER BY id LIMIT %s FOR NO KEY UPDATE
+                    """,
+                    last_id,
+                    self._has_open("e"),
+                    self.user_id.id,
+                    _CHUNK,
+                )
+            )
+            event_ids = [event_id for (event_id,) in self.env.cr.fetchall()]
+            if not event_ids:
+                return
+            confirmations._settle(event_ids, self)
+            last_id = event_ids[-1]
+
+    def _start_over(self):
+        """Look for open events from the beginning of the feed again."""
+        if self:
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE webhook_consumer SET settled_position = 0,"
+                    " starts = coalesce(starts, 0) + 1 WHERE id = ANY(%s)",
+                    self.ids,
+                )
+            )
+            self.invalidate_recordset()
+
+    def _settled(self):
+        """Return the position up to which the user has nothing left to confirm."""
+        self.ensure_one()
+        return self.settled_position if self.settled_scope == self._scope() else 0
+
+    def _scope(self):
+        """Return what the user may see, as a text to compare."""
+        user = self.user_id.sudo()
+        models_seen = user._webhook_models()
+        return repr((sorted(user.company_ids.ids), models_seen and sorted(models_seen)))
+
+    def _note_pull(self):
+        """Note that the user has pulled, but not every time: that would cost each pull a write."""
+        now, known = fields.Datetime.now(), self.last_pull_at
+        if not known or (now - known).total_seconds() > _PULL_NOTED:
+            with read_committed(self.env) as env:
+                env.cr.execute(
+                    "UPDATE webhook_consumer SET last_pull_at = %s WHERE id = %s", [now, self.id]
+                )
+
+    def _note_nothing_before(self, after, position):
+        """Note that nothing is left to confirm before a position of the feed.
+
+        Does nothing if the search began too late to tell, or if something was offered again since
+        this consumer was read.
+
+        :param after: the position after which the search for something has begun
+        """
+        settled = self._settled()
+        if after <= settled < position - 1:
+            with read_committed(self.env) as env:
+                env.cr.execute(
+                    "UPDATE webhook_consumer SET settled_position = %s, settled_scope = %s"
+                    " WHERE id = %s AND coalesce(starts, 0) = %s",
+                    [position - 1, self._scope(), self.id, self.starts],
+                )
+
+    def _note_confirmation(self):
+        """Note that the user has confirmed events."""
+        self.ensure_one()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE webhook_consumer SET last_confirmed_at = now() AT TIME ZONE 'UTC'
+                 WHERE id = %s
+                   AND (last_confirmed_at IS NULL
+                        OR last_confirmed_at < now() AT TIME ZONE 'UTC' - interval '5 seconds')
+                """,
+                self.id,
+            )
+        )
+        self.invalidate_recordset()
+
+    def action_start_over(self):
+        """Offer this consumer everything that is still there, whether others confirmed it or not.
+
+        What it has confirmed itself is offered, too.
+        """
+        self._check_system()
+        self._check_users()
+        self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
+        for consumer in self.sudo():
+            last_id = 0
+            while event_ids := consumer._visible_after(last_id):
+                self.env["webhook.confirmation"]._offer(event_ids, consumer)
+                last_id = event_ids[-1]
+
+    def _visible_after(self, event_id):
+        """Lock the next events that this user may see, and return their ids."""
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM update_webhook e WHERE id > %s AND %s"
+                " ORDER BY id LIMIT %s FOR NO KEY UPDATE",
+                event_id,
+                self.env["update.webhook"]._visible("e", self.user_id),
+                _CHUNK,
+            )
+        )
+        return [event_id for (event_id,) in self.env.cr.fetchall()]
+
+    def action_skip(self):
+        """Give up everything that waits for this consumer: it goes on with what comes from now."""
+        self._check_system()
+        self._check_users()
+        self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
+        for consumer in self.sudo():
+            consumer._skip()
+
+    def _check_system(self):
+        if not self.env.user.has_group("base.group_system"):
+            raise AccessError(
+                self.env._("Only system administrators may change what consumers get.")
+            )
+
+    def _check_users(self):
+        if self.filtered("subscriber_id"):
+            raise ValidationError(
+                self.env._(
+                    "This consumer is a subscriber that confirms on delivery. Use a replay to "
+                    "send it events again, and cancel its deliveries to give them up."
+                )
+            )
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "active" in vals and not vals["active"]:
+            self._release()
+        return result
+
+    def unlink(self):
+        self._release()
+        return super().unlink()
+
+    @api.model
+    def _release(self):
+        """Have events processed soon that only those held back who are no consumers any more."""
+        self.env.ref(_CRON)._trigger()
+
+    @api.model
+    def _cron_release(self):
+        """Mark events as processed that no consumer holds back any more."""
+        last_id = 0
+        while last_id is not None:
+            with read_committed(self.env) as env:
+                last_id = env["webhook.consumer"]._release_after(last_id)
+
+    @api.model
+    def _release_after(self, event_id):
+        """Release the next events that somebody has confirmed, and return the last one's id."""
+        self._add_missing()
+        self.env.cr.execute(
+            """
+            SELECT id FROM update_webhook e
+             WHERE id > %s AND is_processed IS NOT TRUE
+               AND (EXISTS (SELECT FROM webhook_confirmation WHERE event_id = e.id)
+                    OR EXISTS (
+                        SELECT FROM webhook_delivery delivery
+                          JOIN webhook_subscriber subscriber
+                            ON subscriber.id = delivery.subscriber_id
+                         WHERE delivery.event_id = e.id AND delivery.state <> 'pending'
+                           AND subscriber.confirm_on_delivery
+                       ))
+             ORDER BY id LIMIT %s FOR NO KEY UPDATE
+            """,
+            [event_id, _CHUNK],
+        )
+        event_ids = [found for (found,) in self.env.cr.fetchall()]
+        self.env["webhook.confirmation"]._settle(event_ids)
+        return event_ids[-1] if event_ids else None

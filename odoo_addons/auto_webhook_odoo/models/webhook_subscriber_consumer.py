@@ -1,0 +1,110 @@
+from odoo import api, fields, models
+
+#: The end of the URL of a BridgeCore receiver's endpoint (docs/protocol.md).
+_RECEIVER_PATH = "/api/v1/webhooks/receive"
+
+
+class WebhookSubscriber(models.Model):
+    """Who confirms the events that a subscriber gets.
+
+    The endpoint itself does, by accepting them, or the user of the receiver behind it, or nobody.
+    See ``webhook.consumer``.
+    """
+
+    _inherit = "webhook.subscriber"  # pylint: disable=consider-merging-classes-inherited
+
+    confirm_on_delivery = fields.Boolean(
+        string="Confirm on Delivery",
+        help="Count an event as confirmed by this endpoint as soon as the endpoint accepts it. For "
+        "endpoints that cannot call back to confirm it. Other receivers get the event all the "
+        "same.",
+    )
+    receiver_user_id = fields.Many2one(
+        "res.users",
+        string="Receiver's User",
+        compute="_compute_receiver_user_id",
+        store=True,
+        precompute=True,
+        readonly=False,
+        copy=False,
+        domain=lambda self: [
+            ("all_group_ids", "in", self.env.ref("auto_webhook_odoo.group_webhook_receiver").ids)
+        ],
+        help="The user with whose key the receiver behind this endpoint confirms events. Only "
+        "events that this user may see are pushed to the endpoint, and none that the user has "
+        "confirmed. Leave it empty for an endpoint that does not confirm events.",
+    )
+    left_out = fields.Text(
+        string="Not Sent",
+        compute="_compute_left_out",
+        help="What the endpoint does not get, because the receiver's user may not see it.",
+    )
+
+    @api.depends("url")
+    def _compute_receiver_user_id(self):
+        """Guess whose endpoint a new one is. Drop the user of one that is moved elsewhere.
+
+        A wrong user would hide events from the endpoint; no user never does.
+        """
+        for subscriber in self:
+            user = subscriber.receiver_user_id
+            if not (subscriber.url or "").endswith(_RECEIVER_PATH):
+                user = False
+            elif not subscriber._origin:
+                user = user or self._only_receiver()
+            subscriber.receiver_user_id = user
+
+    @api.model
+    def _only_receiver(self):
+        """Return the internal user in the group Webhook receiver, if there is exactly one.
+
+        Webhook managers, who are in the group because theirs implies it, do not count.
+        """
+        group = self.env.ref("auto_webhook_odoo.group_webhook_receiver").sudo()
+        users = group.user_ids.filtered(lambda user: user.active and not user.share)
+        return users if len(users) == 1 else users.browse()
+
+    @api.depends("receiver_user_id")
+    def _compute_left_out(self):
+        consumers = self.env["webhook.consumer"]
+        for subscriber in self:
+            user = subscriber.receiver_user_id
+            subscriber.left_out = consumers._left_out(user) if user else False
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        subscribers = super().create(vals_list)
+        self.env["webhook.consumer"]._add_subscribers(subscribers)
+        for subscriber in subscribers:
+            subscriber._note_receiver()
+        return subscribers
+
+    def write(self, vals):
+        """Save, and let those who confirm know."""
+        users = {subscriber: subscriber.receiver_user_id for subscriber in self}
+        result = super().write(vals)
+        if vals.keys() & {"confirm_on_delivery", "active"}:
+            self.env["webhook.consumer"]._add_subscribers(self)
+            self.env["webhook.consumer"]._release()
+        for subscriber, user in users.items():
+            if subscriber.receiver_user_id != user:
+                subscriber._note_receiver()
+        return result
+
+    def _note_receiver(self):
+        """Make the receiver's user a consumer to whom nothing was delivered yet that waits here.
+
+        Otherwise the deliveries of events that others have confirmed would be cancelled.
+        """
+        if not (user := self.receiver_user_id):
+            return
+        consumers = self.env["webhook.consumer"]
+        self.flush_recordset()
+        consumers._add_missing(user)
+        waiting = (
+            self.env["webhook.delivery"]
+            .sudo()
+            .search([("subscriber_id", "=", self.id), ("state", "=", "pending")])
+        )
+        if event_ids := waiting.event_id._locked():
+            self.env["webhook.confirmation"].sudo()._reopen(event_ids, consumers._of_user(user))

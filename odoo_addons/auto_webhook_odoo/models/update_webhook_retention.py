@@ -15,7 +15,7 @@ class UpdateWebhook(models.Model):
     Odoo's autovacuum calls a method again as long as it returns that work is left.
     """
 
-    _inherit = "update.webhook"
+    _inherit = "update.webhook"  # pylint: disable=consider-merging-classes-inherited
 
     _archive_idx = models.Index("(processed_at) WHERE is_processed AND is_archived IS NOT TRUE")
     _delete_idx = models.Index("(processed_at) WHERE is_processed")

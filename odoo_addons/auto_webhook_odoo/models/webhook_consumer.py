@@ -127,11 +127,24 @@ class WebhookConsumer(models.Model):
         To be called at the beginning of a transaction: it takes a lock that waits for all
         transactions that are confirming events.
         """
-        members = self.env.ref(_GROUP).sudo().user_ids | (users or self.env["res.users"])
-        members = members.filtered("active")
-        known = self.sudo().with_context(active_test=False).search([]).user_id
-        if not members <= known:
-            self._add([{"user_id": user.id} for user in members - known])
+        self.env["res.users"].flush_model(["active"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT users.id FROM res_users users
+                 WHERE users.active
+                   AND (users.id = ANY(%s) OR EXISTS (
+                        SELECT FROM res_groups_users_rel WHERE uid = users.id AND gid = %s
+                       ))
+                   AND NOT EXISTS (SELECT FROM webhook_consumer WHERE user_id = users.id)
+                 ORDER BY users.id
+                """,
+                users.ids if users else [],
+                self.env.ref(_GROUP).id,
+            )
+        )
+        if rows:
+            self._add([user_id for (user_id,) in rows])
 
     @api.model
     def _note_members(self):
@@ -141,17 +154,16 @@ class WebhookConsumer(models.Model):
             self._release()
 
     @api.model
-    def _add(self, vals_list):
+    def _add(self, user_ids):
         self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
         consumers = self.sudo().with_context(active_test=False)
-        is_first = not consumers.search([("user_id", "!=", False)], limit=1)
-        known = consumers.search([]).user_id.ids  # another process may have added some meanwhile
-        new = consumers.create([vals for vals in vals_list if vals["user_id"] not in known])
+        known = consumers.search([("user_id", "!=", False)]).user_id.ids
+        # another process may have added some of them meanwhile
+        new = consumers.create([{"user_id": i} for i in user_ids if i not in known])
         new.flush_recordset()
-        if not is_first:
+        if known:
             for consumer in new:
                 consumer._skip()
-        return new
 
     @api.model
     def _add_subscribers(self, subscribers):

@@ -35,7 +35,7 @@ class WebhookConsumer(models.Model):
 
     id = BigId()
     user_id = fields.Many2one(
-        "res.users", string="User", readonly=True, ondelete="cascade", index="btree_not_null"
+        "res.users", readonly=True, ondelete="cascade", index="btree_not_null"
     )
     subscriber_id = fields.Many2one(
         "webhook.subscriber", readonly=True, ondelete="cascade", index="btree_not_null"
@@ -169,7 +169,9 @@ class WebhookConsumer(models.Model):
     def _add_subscribers(self, subscribers):
         """Add those of these subscribers that confirm on delivery and are no consumers yet."""
         consumers = self.sudo().with_context(active_test=False)
-        missing = subscribers.filtered("confirm_on_delivery") - consumers.search([]).subscriber_id
+        confirming = subscribers.filtered("confirm_on_delivery")
+        known = consumers.search([("subscriber_id", "in", confirming.ids)]).subscriber_id
+        missing = confirming - known
         consumers.create([{"subscriber_id": subscriber.id} for subscriber in missing])
 
     def _has_open(self, table):

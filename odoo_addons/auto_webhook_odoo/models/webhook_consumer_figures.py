@@ -84,9 +84,14 @@ class WebhookConsumer(models.Model):
     @api.model
     def _models_seen_by(self, user):
         """Return the names of the recorded models whose events a user may see."""
-        recorded = self.env["webhook.config"].sudo().search([]).mapped("model_name")
         allowed = user._webhook_models()
-        return [name for name in recorded if allowed is None or name in allowed]
+        return [name for name in self._recorded() if allowed is None or name in allowed]
+
+    @api.model
+    def _recorded(self):
+        """Return the names of the recorded models."""
+        configs = self.env["webhook.config"].sudo()
+        return [name for (name,) in configs._read_group([], ["model_name"])]
 
     @api.model
     def _left_out(self, user):
@@ -97,9 +102,9 @@ class WebhookConsumer(models.Model):
     @api.model
     def _hidden_from(self, user):
         """Return the companies, and the names of the recorded models, that a user may not see."""
-        recorded = self.env["webhook.config"].sudo().search([]).mapped("model_name")
-        companies = self.env["res.company"].sudo().search([]) - user.sudo().company_ids
-        return companies, sorted(set(recorded) - set(self._models_seen_by(user)))
+        hidden = [("id", "not in", user.sudo().company_ids.ids)]
+        companies = self.env["res.company"].sudo().search(hidden)
+        return companies, sorted(set(self._recorded()) - set(self._models_seen_by(user)))
 
     @api.model
     def _scope_text(self, companies, names):

@@ -34,6 +34,11 @@ class WebhookSubscriber(models.Model):
         "events that this user may see are pushed to the endpoint, and none that the user has "
         "confirmed. Leave it empty for an endpoint that does not confirm events.",
     )
+    lacks_receiver = fields.Boolean(
+        compute="_compute_lacks_receiver",
+        help="A BridgeCore receiver is behind the endpoint, and Odoo does not know which user it "
+        "confirms events with.",
+    )
     left_out = fields.Text(
         string="Not Sent",
         compute="_compute_left_out",
@@ -63,6 +68,13 @@ class WebhookSubscriber(models.Model):
         group = self.env.ref("auto_webhook_odoo.group_webhook_receiver").sudo()
         users = group.user_ids.filtered(lambda user: user.active and not user.share)
         return users if len(users) == 1 else users.browse()
+
+    @api.depends("url", "receiver_user_id", "confirm_on_delivery")
+    def _compute_lacks_receiver(self):
+        for subscriber in self:
+            is_receiver = (subscriber.url or "").endswith(_RECEIVER_PATH)
+            known = subscriber.receiver_user_id or subscriber.confirm_on_delivery
+            subscriber.lacks_receiver = is_receiver and not known
 
     @api.depends("receiver_user_id")
     def _compute_left_out(self):

@@ -30,6 +30,7 @@ from . import (
     webhook_job,
     webhook_key_failure,
     webhook_mixin,
+    webhook_place,
     webhook_replay,
     webhook_secrets,
     webhook_snapshot,

@@ -131,6 +131,7 @@ class WebhookFeedPosition(models.Model):
             "has_more": has_more,
             "count": count,
             "source": self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            "instance": self.env["webhook.place"]._instance(),
             "timestamp": fields.Datetime.now().isoformat() + "Z",
         }
 

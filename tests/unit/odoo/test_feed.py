@@ -28,6 +28,7 @@ VALUES = {
     "user_name": "Ada",
     "timestamp": "2026-01-31T12:00:00.123456Z",
     "source": SOURCE.id,
+    "instance": "3f1c09ab77de",
     "message": "Something to read.",
 }
 

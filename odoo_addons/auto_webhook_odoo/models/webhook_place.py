@@ -37,7 +37,7 @@ class WebhookPlace(models.AbstractModel):
     @api.model
     def _read(self):
         """Return the ``Place`` of this database, and the one where it is the original or None."""
-        here, text = place.read(self.env.cr, _TABLE, place.KEY)
+        here, text = place.read_once(self.env.cr, _TABLE, place.KEY)
         return here, place.Place.parse(text) if text else None
 
     @api.model

@@ -9,8 +9,10 @@ is None.
 import functools
 import hashlib
 import json
+import weakref
 from typing import NamedTuple
 
+from odoo.sql_db import Cursor
 from odoo.tools import SQL
 
 #: The system parameter that holds the place at which a database is the original.
@@ -41,9 +43,14 @@ _DEFINITION = """
     $function$
 """
 _DROP = "DROP FUNCTION IF EXISTS webhook_place(text)"
+_PARAMETER = "SELECT value FROM ir_config_parameter WHERE key = %s"
 _READ = """
     SELECT *, (SELECT value FROM ir_config_parameter WHERE key = %s) FROM webhook_place(%s)
 """
+
+
+# {connection: Place}
+_places = weakref.WeakKeyDictionary()
 
 
 class Place(NamedTuple):
@@ -129,3 +136,19 @@ def read(cr, table, key):
     cr.execute(_READ, [key, table])
     *parts, value = cr.fetchone()
     return Place(*parts), value
+
+
+def read_once(cr, table, key):
+    """Return what ``read`` does, but look for the place once per connection.
+
+    A connection cannot move to another database. Only the timeline may have changed since.
+    """
+    connection = cr.connection if isinstance(cr, Cursor) else None  # Odoo's tests share one
+    if connection not in _places:
+        found, value = read(cr, table, key)
+        if connection:
+            _places[connection] = found
+        return found, value
+    cr.execute(_PARAMETER, [key])
+    row = cr.fetchone()
+    return _places[connection], row and row[0]

@@ -1,12 +1,15 @@
 import json
 import os
+import weakref
 from contextlib import contextmanager
+from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
 from odoo.modules.module import get_module_path
 from odoo.tests import BaseCase, Form, tagged
 from odoo.tools import html2plaintext
 
+from ..postgres import place
 from ..postgres.place import ElsewhereError, Place, instance_of
 from .common import FeedCase
 from .delivery_case import DeliveryCase
@@ -116,6 +119,18 @@ class TestElsewhere(PlaceCase):
         with self.assertRaisesRegex(UserError, "may be a copy"):
             subscriber.action_test()
         self.assertFalse(sink.requests)
+
+    def test_a_connection_is_asked_once_and_the_parameter_each_time(self):
+        connections = weakref.WeakKeyDictionary()
+        with (
+            patch.object(place, "_places", connections),
+            patch.object(place, "read", side_effect=place.read) as read,
+        ):
+            self.assertFalse(self.place._notice())
+            self.move()
+            self.assertTrue(self.place._notice())
+            self.assertEqual(self.place._instance(), self.here.instance)
+        self.assertEqual(read.call_count, 1)
 
     def test_this_is_the_original(self):
         sink, subscriber = self.sink()
@@ -321,7 +336,7 @@ class TestRefusedFunctions(FeedCase, PlaceCase):
             cr.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
         cr.execute(f"SET LOCAL ROLE {self.role}")
         yield
-        self.env.flush_all()
+        self.env.flush_all()  # as the plain role
         cr.execute("RESET ROLE")
         for function in functions:
             cr.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
@@ -338,7 +353,8 @@ class TestRefusedFunctions(FeedCase, PlaceCase):
                 self.forget()
                 self.record("A", "B")
                 with self.refused(*functions):
-                    self.assertIsNone(self.place._read()[0].timeline)
+                    found, _identity = place.read(self.env.cr, "webhook_feed_position", "")
+                    self.assertIsNone(found.timeline)
                     self.assertEqual(self.names(self.pull()), ["A", "B"])
                     self.events().write({"is_processed": True, "processed_at": "2020-01-01"})
                     self.env.flush_all()

@@ -6,6 +6,7 @@ have locked.
 
 from ..postgres.planned import Planned
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+from ..wire.visibility import companies_of, gone
 from .blame import MOST_SUSPECTS
 from .endpoint import COLUMNS
 
@@ -81,6 +82,14 @@ _NEWEST = f"""
              LIMIT coalesce((SELECT least(most, 1) FROM endpoint), 0)
                FOR NO KEY UPDATE SKIP LOCKED
 """  # noqa: S608  # constants
+
+# Whether the record of the event ``e`` is gone for the receiver behind the endpoint. OFFSET keeps
+# PostgreSQL from reading the companies for each value of the event.
+_READER = f"""
+    SELECT {gone("e", companies_of("endpoint.receiver_user_id"))}
+           AND endpoint.receiver_user_id IS NOT NULL AS gone
+    OFFSET 0
+"""
 
 _PARAMETERS = {
     **dict.fromkeys(("subscriber_id", "messages"), "int"),
@@ -242,8 +251,9 @@ def _claim(name, candidate):
                 SELECT {ENDPOINT} FROM webhook_subscriber WHERE id = %(subscriber_id)s
                ) settings ON found.number = 1
           LEFT JOIN LATERAL (
-                SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
-                  FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
+                SELECT {EVENT_NAME} AS name, {event_json("event_id", "reader.gone")} AS json
+                  FROM {EVENT_TABLES} CROSS JOIN LATERAL ({_READER}) reader
+                 WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
                ) event ON TRUE
          ORDER BY found.event_id
     """,  # noqa: S608  # constants

@@ -10,6 +10,8 @@ from . import (
     base,
     ir_http,
     ir_model_fields,
+    ir_rule,
+    res_company,
     res_config_settings,
     res_users,
     update_webhook,

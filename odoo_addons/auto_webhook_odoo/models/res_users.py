@@ -1,4 +1,7 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
+
+from ..wire.visibility import ALL_COMPANIES
 
 FEED_SCOPES = [
     ("all", "All recorded models"),
@@ -46,6 +49,12 @@ class ResUsers(models.Model):
         """Return the names of the models whose events this user may see, or None for all models."""
         user = self.sudo()
         return None if user.webhook_scope != "some" else user.webhook_model_ids.mapped("model")
+
+    def _webhook_company_domain(self, company_ids):
+        """Return a domain for the events that show something of a record to these companies."""
+        return Domain("company_ids", "in", [*company_ids, ALL_COMPANIES]) | Domain(
+            "company_ids", "=", False
+        ) & Domain("company_id", "in", [*company_ids, False])
 
     def _webhook_domain(self):
         """Return a domain for the events that this user may see."""

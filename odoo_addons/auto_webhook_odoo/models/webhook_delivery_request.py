@@ -28,12 +28,15 @@ class WebhookDelivery(models.Model):
 
     def _request(self):
         self.event_id.check_access("read")
+        receiver = self.subscriber_id.receiver_user_id
         ((name, event),) = self.env.execute_query(
             SQL(
-                "SELECT %s, %s FROM %s WHERE e.id = %s",
+                "SELECT %s, %s FROM %s CROSS JOIN LATERAL (SELECT %s AS gone) reader"
+                " WHERE e.id = %s",
                 SQL(EVENT_NAME),  # pylint: disable=sql-injection
-                SQL(event_json("event_id")),  # pylint: disable=sql-injection
+                SQL(event_json("event_id", "reader.gone")),  # pylint: disable=sql-injection
                 SQL(EVENT_TABLES),  # pylint: disable=sql-injection
+                self.env["update.webhook"]._gone("e", receiver) if receiver else SQL("FALSE"),
                 self.event_id.id,
             )
         )

@@ -90,12 +90,13 @@ class WebhookFeedPosition(models.Model):
         unknown = recorded._check_models(models)
         ignored = {"unknown_models": unknown} if unknown else {}
         cursor = Cursor.decode(last_event_id)
-        filters = (("model", models), ("event", events), ("priority", priority))
-        wanted = [
-            SQL("%s = ANY(%s)", SQL.identifier("e", column), list(values))
-            for column, values in filters
-            if values
-        ]
+        told = SQL("CASE WHEN reader.gone THEN 'unlink' ELSE e.event END")
+        filters = (
+            (SQL("e.model"), models),
+            (told, events),
+            (SQL("e.priority"), priority),
+        )
+        wanted = [SQL("%s = ANY(%s)", value, list(among)) for value, among in filters if among]
         self._assign_pending()
         with self.env.registry.cursor() as cr:
             env = self.env(cr=cr)

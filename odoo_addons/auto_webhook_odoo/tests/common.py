@@ -33,7 +33,8 @@ class WebhookCase(TransactionCase):
     def load_fake_models(cls, module, *names):
         """Load models that exist only in tests, until the tests of the class are over.
 
-        :param module: ``fake_models`` or ``fake_store_models``, which is imported only now
+        :param module: ``fake_models``, ``fake_store_models`` or ``fake_company_models``, which is
+            imported only now
         """
         loader = FakeModelLoader(cls.env, cls.__module__)
         loader.backup_registry()

@@ -54,6 +54,13 @@ _VALUES = {
     "company_id": "e.company_id",
 }
 
+#: What a reader gets in place of these values if the record is gone for the companies of the
+#: reader. Nothing tells what became of the record elsewhere, and who did it.
+_GONE = {
+    "event": """'"unlink"'""",
+    "payload": """'{"_metadata":{"gone":true}}'""",
+    **dict.fromkeys(("changed_fields", "old_values", "user_id", "user_name", "company_id"), "NULL"),
+}
 
 #: About how many bytes the keys and the short values of an event take.
 EVENT_FRAME = 500
@@ -66,13 +73,21 @@ EVENT_SIZE = f"""(
 )"""
 
 
-def event_json(id_key):
+def event_json(id_key, gone=None):
     """Return an SQL expression for the JSON text of an event.
 
     :param id_key: ``event_id`` in a push, ``id`` in the feed
+    :param gone: SQL condition: the reader may learn only that the record is gone. None: it sees
+        every event as it is
     """
+
+    def text(key, value):
+        if gone is None or key not in _GONE:
+            return f"({value})::text"
+        return f"CASE WHEN {gone} THEN {_GONE[key]} ELSE ({value})::text END"
+
     members = (
-        f"""',"{key}":' || coalesce(nullif(({value})::text, ''), 'null')"""
+        f"""',"{key}":' || coalesce(nullif({text(key, value)}, ''), 'null')"""
         for key, value in _VALUES.items()
     )
     return " || ".join([f"""'{{"{id_key}":' || e.id""", *members, "'}'"])

@@ -83,14 +83,6 @@ _NEWEST = f"""
                FOR NO KEY UPDATE SKIP LOCKED
 """  # noqa: S608  # constants
 
-# Whether the record of the event ``e`` is gone for the receiver behind the endpoint. OFFSET keeps
-# PostgreSQL from reading the companies for each value of the event.
-_READER = f"""
-    SELECT {gone("e", companies_of("endpoint.receiver_user_id"))}
-           AND endpoint.receiver_user_id IS NOT NULL AS gone
-    OFFSET 0
-"""
-
 _PARAMETERS = {
     **dict.fromkeys(("subscriber_id", "messages"), "int"),
     **dict.fromkeys(("margin", "overrun"), "float"),
@@ -103,7 +95,8 @@ _ROW = (
     " failures int, away bool, epoch int, suspects bigint,"
     " id int8, attempts int, suspected int, failed_epoch int, replayed bool,"
     " event_id int8, model varchar, record_id int,"
-    " event_name text, event text, leased_until timestamp, held bool, confirmed bool)"
+    " event_name text, event text, leased_until timestamp, held bool, confirmed bool,"
+    " left_some bool)"
 )
 
 
@@ -236,7 +229,8 @@ def _claim(name, candidate):
                coalesce(found.failed_epoch, 0),
                coalesce(found.replayed, FALSE), found.event_id,
                found.model, found.record_id, event.name, event.json, lease.until,
-               found.id IN (SELECT id FROM held), found.confirmed
+               found.id IN (SELECT id FROM held), found.confirmed,
+               event.left_some
           FROM endpoint
          CROSS JOIN lease
          CROSS JOIN (
@@ -251,9 +245,9 @@ def _claim(name, candidate):
                 SELECT {ENDPOINT} FROM webhook_subscriber WHERE id = %(subscriber_id)s
                ) settings ON found.number = 1
           LEFT JOIN LATERAL (
-                SELECT {EVENT_NAME} AS name, {event_json("event_id", "reader.gone")} AS json
-                  FROM {EVENT_TABLES} CROSS JOIN LATERAL ({_READER}) reader
-                 WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
+                SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json,
+                       e.left_company_ids IS NOT NULL AS left_some
+                  FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
                ) event ON TRUE
          ORDER BY found.event_id
     """,  # noqa: S608  # constants
@@ -280,3 +274,16 @@ SECONDS_UNTIL_DUE = f"""
      ORDER BY delivery.next_attempt_at
      LIMIT 1
 """  # noqa: S608  # a constant
+
+#: Selects id, name and JSON text of events as the endpoint of a subscriber gets them. The receiver
+#: behind it may learn of some only that the record is gone.
+EVENTS_AS_SENT = f"""
+    SELECT e.id, {EVENT_NAME}, {event_json("event_id", "reader.gone")}
+      FROM {EVENT_TABLES}
+     CROSS JOIN LATERAL (
+            SELECT {gone("e", companies_of("receiver_user_id"))}
+                   AND receiver_user_id IS NOT NULL AS gone
+              FROM webhook_subscriber WHERE id = %s
+           ) reader
+     WHERE e.id = ANY(%s)
+"""  # noqa: S608  # constants

@@ -9,6 +9,9 @@ Datetime drops them.
 import datetime
 from typing import NamedTuple
 
+from .gone import GONE
+from .jsontext import dumps
+
 
 class EventName(NamedTuple):
     """What a confirmation names an event by."""
@@ -54,13 +57,8 @@ _VALUES = {
     "company_id": "e.company_id",
 }
 
-#: What a reader gets in place of these values if the record is gone for the companies of the
-#: reader. Nothing tells what became of the record elsewhere, and who did it.
-_GONE = {
-    "event": """'"unlink"'""",
-    "payload": """'{"_metadata":{"gone":true}}'""",
-    **dict.fromkeys(("changed_fields", "old_values", "user_id", "user_name", "company_id"), "NULL"),
-}
+#: What stands in the place of these values if the record is gone for the reader; no quotes in it.
+_GONE = {key: "NULL" if value is None else f"'{dumps(value)}'" for key, value in GONE.items()}
 
 #: About how many bytes the keys and the short values of an event take.
 EVENT_FRAME = 500

@@ -1,4 +1,15 @@
-"""Events that say no more than that a record is gone for their reader (docs/protocol.md)."""
+"""What an event says to a reader for whom its record is gone (docs/protocol.md).
+
+Nothing tells what became of the record elsewhere, and who did it. Readers who know only the three
+kinds of events take it for a deletion.
+"""
+
+#: The members of the event that are replaced.
+GONE = {
+    "event": "unlink",
+    "payload": {"_metadata": {"gone": True}},
+    **dict.fromkeys(("changed_fields", "old_values", "user_id", "user_name", "company_id")),
+}
 
 
 def gone(event):
@@ -6,8 +17,4 @@ def gone(event):
 
     :param dict event: an event of the wire
     """
-    return event | {
-        "event": "unlink",
-        "payload": {"_metadata": {"gone": True}},
-        **dict.fromkeys(("changed_fields", "old_values", "user_id", "user_name", "company_id")),
-    }
+    return event | GONE

@@ -4,7 +4,7 @@ This module does not depend on HTTP, Redis or Celery.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -130,6 +130,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether Odoo erased the personal data of the record; handlers must delete theirs, too."""
         return self._metadata.get("erased") is True
 
+    @cached_property
+    def erased_fields(self) -> list[str] | None:
+        """Fields whose values Odoo erased in this event and in the older ones of the record,
+        because they named a person; handlers must delete theirs, too. None: it erased nothing.
+        """
+        names = self._metadata.get("erased_fields")
+        if not isinstance(names, list):
+            return None
+        return [name for name in names if isinstance(name, str)]
+
+    @property
+    def is_erasure(self) -> bool:
+        """Whether values in the older events of the record must be deleted."""
+        return self.erases or self.erased_fields is not None
+
     @property
     def is_partial(self) -> bool:
         """Whether configured fields may be missing in the payload. Their values did not change.
@@ -149,6 +164,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Return this event without the values of its record."""
         return replace(self, payload={"_metadata": {"erased": True}}, old_values={})
 
+    def without(self, names: Sequence[str]) -> "Event":
+        """Return this event without the values of some fields, as Odoo blanks them."""
+        return replace(
+            self,
+            payload=without_names(self.payload, names),
+            old_values=without_names(self.old_values, names),
+        )
+
     @cached_property
     def record(self) -> str:
         """Identifies the record within its source. Events of one record are handled in order."""
@@ -158,6 +181,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def idempotency_key(self) -> str:
         """The same text whenever a handler gets this event, even if the receiver lost its state."""
         return f"{self.source}/{self.key}"
+
+
+def without_names(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return values of a record after the erasure of some fields.
+
+    A link to another record keeps its id and loses its name; any other value becomes null.
+    """
+    blanked = dict(values)
+    for name in values.keys() & {*names} - {"_metadata"}:
+        value = values[name]
+        is_link = isinstance(value, dict) and value.keys() == {"id", "name"}
+        blanked[name] = {**value, "name": None} if is_link else None
+    return blanked
 
 
 def parse_push(body: bytes, source: str) -> list[Event]:

@@ -8,6 +8,8 @@ from redis import Redis
 
 #: list of idempotency keys, one entry for every time that a handler ran
 EFFECTS = "test:effects"
+#: while this key exists, handlers fail
+FAILING = "test:failing"
 
 
 @cache
@@ -18,4 +20,6 @@ def _redis() -> Redis:
 @on("sale.order")
 @on("res.partner")
 def note_effect(event: Event) -> None:
+    if _redis().exists(FAILING):
+        raise RuntimeError("The test wants this handler to fail.")
     _redis().rpush(EFFECTS, event.idempotency_key)

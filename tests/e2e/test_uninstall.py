@@ -28,6 +28,8 @@ for what, query in tables.items():
 """
 
 _USE = """
+from odoo.addons.auto_webhook_odoo.wire.event import EventName
+
 models = ["res.partner", "sale.order", "res.users", "res.company", "ir.model.data", "ir.ui.view"]
 env["webhook.config"].create([
     {"model_id": env["ir.model"]._get_id(name), "priority": "high", "instant_send": True}
@@ -39,7 +41,8 @@ env.cr.commit()
 partner.city = "Rome"
 env.cr.commit()
 page = env["update.webhook"].pull_events()
-env["update.webhook"]._mark_processed([page["events"][0]["id"]], {})
+receiver = env["update.webhook"].with_user(env.ref("base.user_admin"))
+receiver._mark_processed([EventName(page["events"][0]["id"])], {})
 env["ir.config_parameter"].set_param("auto_webhook_odoo.payload_limit", "1000")
 env.cr.commit()
 result = {"count": page["count"]}

@@ -38,8 +38,9 @@ class UpdateWebhook(models.Model):
 
     This file holds the fields, and how events are written and read by the feed.
     ``webhook.confirmation`` tells who has confirmed them.
-    ``update_webhook_retention.py`` archives and deletes old events, and
-    ``update_webhook_monitoring.py`` holds figures and warnings.
+    ``update_webhook_retention.py`` archives and deletes old events,
+    ``update_webhook_erasure.py`` erases personal data, and ``update_webhook_monitoring.py`` holds
+    figures and warnings.
     """
 
     _name = "update.webhook"
@@ -130,21 +131,6 @@ class UpdateWebhook(models.Model):
             "res_model": self.model,
             "res_id": self.record_id,
             "views": [(False, "form")],
-        }
-
-    def action_erase(self):
-        """Open the dialogue that erases the values in the events of this record."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Erase Personal Data"),
-            "res_model": "webhook.erasure",
-            "views": [(False, "form")],
-            "target": "new",
-            "context": {
-                "default_model_id": self.env["ir.model"]._get_id(self.model),
-                "default_record_id": self.record_id,
-            },
         }
 
     def action_offer_again(self):

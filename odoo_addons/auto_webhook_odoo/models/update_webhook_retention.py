@@ -15,7 +15,7 @@ class UpdateWebhook(models.Model):
     Odoo's autovacuum calls a method again as long as it returns that work is left.
     """
 
-    _inherit = "update.webhook"
+    _inherit = "update.webhook"  # pylint: disable=consider-merging-classes-inherited
 
     _archive_idx = models.Index("(processed_at) WHERE is_processed AND is_archived IS NOT TRUE")
     _delete_idx = models.Index("(processed_at) WHERE is_processed")
@@ -24,7 +24,7 @@ class UpdateWebhook(models.Model):
     def _gc_archive(self):
         """Archive events that were processed ``auto_webhook_odoo.archive_days`` (30) days ago."""
         days = self._retention_days("archive_days", 30)
-        ids = self._outdated(days, SQL("AND is_archived IS NOT TRUE"))
+        ids = self._outdated(_days_ago(days), SQL("AND is_archived IS NOT TRUE"))
         self.env.cr.execute(
             SQL("UPDATE update_webhook SET is_archived = TRUE WHERE id = ANY(%s)", ids)
         )
@@ -42,8 +42,9 @@ class UpdateWebhook(models.Model):
         # which ones it loses. This also notices a restored backup, which must happen before a break
         # notes the deletion.
         self.env["webhook.feed.position"]._assign_all()
+        before = _days_ago(days)
         ids = self._outdated(
-            days,
+            before,
             SQL(
                 """
                 AND id IN (SELECT event_id FROM webhook_feed_position)
@@ -56,7 +57,7 @@ class UpdateWebhook(models.Model):
                 """
             ),
         )
-        self._note_deletion(ids)
+        self._note_deletion(ids, before)
         self.env.cr.execute(SQL("DELETE FROM update_webhook WHERE id = ANY(%s)", ids))
         self.invalidate_model()
         return len(ids), int(len(ids) == _BATCH)
@@ -68,16 +69,18 @@ class UpdateWebhook(models.Model):
         return super().unlink()
 
     @api.model
-    def _note_deletion(self, event_ids):
-        """Prepare the deletion of events: correct the tally, and note a break of the feed."""
-        self.env["webhook.tally"]._note_deletion(event_ids)
-        self.env["webhook.feed.break"]._note_deletion(event_ids)
+    def _note_deletion(self, event_ids, before=None):
+        """Prepare the deletion of events: correct the tally, and note a break of the feed.
 
-    def _outdated(self, days, condition=SQL()):  # noqa: B008  # SQL objects are immutable
-        """Return the ids of some events that were processed so many days ago, and lock these."""
-        if not days:
+        :param before: as in ``webhook.feed.break``
+        """
+        self.env["webhook.tally"]._note_deletion(event_ids)
+        self.env["webhook.feed.break"]._note_deletion(event_ids, before)
+
+    def _outdated(self, before, condition=SQL()):  # noqa: B008  # SQL objects are immutable
+        """Return the ids of some events that were processed before a time, and lock these."""
+        if not before:
             return []
-        before = fields.Datetime.now() - timedelta(days=days)
         self.env.cr.execute(
             SQL(
                 """
@@ -106,3 +109,8 @@ class UpdateWebhook(models.Model):
                 value,
             )
             return 0  # rather keep everything than delete too much
+
+
+def _days_ago(days):
+    """Return the time so many days ago, or None for 0."""
+    return fields.Datetime.now() - timedelta(days=days) if days else None

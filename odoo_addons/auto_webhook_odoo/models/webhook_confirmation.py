@@ -26,9 +26,7 @@ class WebhookConfirmation(models.Model):
 
     id = BigId()
     event_id = BigMany2one("update.webhook", required=True, readonly=True, ondelete="cascade")
-    consumer_id = fields.Many2one(
-        "webhook.consumer", required=True, readonly=True, ondelete="cascade"
-    )
+    consumer_id = BigMany2one("webhook.consumer", required=True, readonly=True, ondelete="cascade")
     failed_at = fields.Datetime(
         string="Given Up",
         readonly=True,

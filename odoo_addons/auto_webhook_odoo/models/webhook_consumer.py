@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
-from ..postgres.bigints import BigInteger
+from ..postgres.bigints import BigId, BigInteger
 from ..postgres.transactions import read_committed
 
 _GROUP = "auto_webhook_odoo.group_webhook_receiver"
@@ -33,8 +33,9 @@ class WebhookConsumer(models.Model):
     _webhook_recordable = False
     _order = "id"
 
+    id = BigId()
     user_id = fields.Many2one(
-        "res.users", string="User", readonly=True, ondelete="cascade", index="btree_not_null"
+        "res.users", readonly=True, ondelete="cascade", index="btree_not_null"
     )
     subscriber_id = fields.Many2one(
         "webhook.subscriber", readonly=True, ondelete="cascade", index="btree_not_null"
@@ -57,7 +58,7 @@ class WebhookConsumer(models.Model):
         help="How often the consumer was offered events again that lay before the position.",
     )
     last_pull_at = fields.Datetime(string="Last Pull", readonly=True)
-    last_confirmed_at = fields.Datetime(string="Last Confirmation", readonly=True)
+    last_confirmed_at = fields.Datetime(readonly=True)
 
     _user_unique = models.UniqueIndex("(user_id) WHERE user_id IS NOT NULL")
     _subscriber_unique = models.UniqueIndex("(subscriber_id) WHERE subscriber_id IS NOT NULL")
@@ -126,11 +127,24 @@ class WebhookConsumer(models.Model):
         To be called at the beginning of a transaction: it takes a lock that waits for all
         transactions that are confirming events.
         """
-        members = self.env.ref(_GROUP).sudo().user_ids | (users or self.env["res.users"])
-        members = members.filtered("active")
-        known = self.sudo().with_context(active_test=False).search([]).user_id
-        if not members <= known:
-            self._add([{"user_id": user.id} for user in members - known])
+        self.env["res.users"].flush_model(["active"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT users.id FROM res_users users
+                 WHERE users.active
+                   AND (users.id = ANY(%s) OR EXISTS (
+                        SELECT FROM res_groups_users_rel WHERE uid = users.id AND gid = %s
+                       ))
+                   AND NOT EXISTS (SELECT FROM webhook_consumer WHERE user_id = users.id)
+                 ORDER BY users.id
+                """,
+                users.ids if users else [],
+                self.env.ref(_GROUP).id,
+            )
+        )
+        if rows:
+            self._add([user_id for (user_id,) in rows])
 
     @api.model
     def _note_members(self):
@@ -140,23 +154,24 @@ class WebhookConsumer(models.Model):
             self._release()
 
     @api.model
-    def _add(self, vals_list):
+    def _add(self, user_ids):
         self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
         consumers = self.sudo().with_context(active_test=False)
-        is_first = not consumers.search([("user_id", "!=", False)], limit=1)
-        known = consumers.search([]).user_id.ids  # another process may have added some meanwhile
-        new = consumers.create([vals for vals in vals_list if vals["user_id"] not in known])
+        known = consumers.search([("user_id", "!=", False)]).user_id.ids
+        # another process may have added some of them meanwhile
+        new = consumers.create([{"user_id": i} for i in user_ids if i not in known])
         new.flush_recordset()
-        if not is_first:
+        if known:
             for consumer in new:
                 consumer._skip()
-        return new
 
     @api.model
     def _add_subscribers(self, subscribers):
         """Add those of these subscribers that confirm on delivery and are no consumers yet."""
         consumers = self.sudo().with_context(active_test=False)
-        missing = subscribers.filtered("confirm_on_delivery") - consumers.search([]).subscriber_id
+        confirming = subscribers.filtered("confirm_on_delivery")
+        known = consumers.search([("subscriber_id", "in", confirming.ids)]).subscriber_id
+        missing = confirming - known
         consumers.create([{"subscriber_id": subscriber.id} for subscriber in missing])
 
     def _has_open(self, table):

@@ -20,6 +20,10 @@ class WebhookConsumer(models.Model):
         compute="_compute_figures",
         help="Events that the consumer has given up. For a subscriber: dead deliveries.",
     )
+    last_confirmation = fields.Datetime(
+        compute="_compute_last_confirmation",
+        help="When the consumer confirmed an event last. For a subscriber: when it accepted one.",
+    )
     sees = fields.Text(
         compute="_compute_sees", help="The companies and models whose events the consumer gets."
     )
@@ -61,21 +65,33 @@ class WebhookConsumer(models.Model):
         dead = deliveries.search_count([*own, ("state", "=", "dead")])
         return deliveries.search_count(pending), int(lag), dead
 
+    @api.depends("last_confirmed_at", "subscriber_id.last_success")
+    def _compute_last_confirmation(self):
+        for consumer in self.sudo():
+            confirmed_at = consumer.last_confirmed_at or consumer.subscriber_id.last_success
+            consumer.last_confirmation = confirmed_at
+
     @api.depends("user_id")
     def _compute_sees(self):
         for consumer in self:
-            user = consumer.user_id
-            consumer.sees = user and self._scope_text(
-                user.sudo().company_ids, self._models_seen_by(user)
-            )
-            consumer.left_out = user and self._left_out(user)
+            consumer.sees = consumer.left_out = False
+            if user := consumer.user_id:
+                consumer.sees = self._scope_text(
+                    user.sudo().company_ids, self._models_seen_by(user)
+                )
+                consumer.left_out = self._left_out(user)
 
     @api.model
     def _models_seen_by(self, user):
         """Return the names of the recorded models whose events a user may see."""
-        recorded = self.env["webhook.config"].sudo().search([]).mapped("model_name")
         allowed = user._webhook_models()
-        return [name for name in recorded if allowed is None or name in allowed]
+        return [name for name in self._recorded() if allowed is None or name in allowed]
+
+    @api.model
+    def _recorded(self):
+        """Return the names of the recorded models."""
+        configs = self.env["webhook.config"].sudo()
+        return [name for (name,) in configs._read_group([], ["model_name"])]
 
     @api.model
     def _left_out(self, user):
@@ -86,9 +102,9 @@ class WebhookConsumer(models.Model):
     @api.model
     def _hidden_from(self, user):
         """Return the companies, and the names of the recorded models, that a user may not see."""
-        recorded = self.env["webhook.config"].sudo().search([]).mapped("model_name")
-        companies = self.env["res.company"].sudo().search([]) - user.sudo().company_ids
-        return companies, sorted(set(recorded) - set(self._models_seen_by(user)))
+        hidden = [("id", "not in", user.sudo().company_ids.ids)]
+        companies = self.env["res.company"].sudo().search(hidden)
+        return companies, sorted(set(self._recorded()) - set(self._models_seen_by(user)))
 
     @api.model
     def _scope_text(self, companies, names):

@@ -208,6 +208,7 @@ class WebhookDelivery(models.Model):
 
         If much waits, the other crons have their turn now and then.
         """
+        self.env["webhook.place"]._update_notices()
         waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
         sender.wake(self.env.cr.dbname, waiting.ids)
         self.env["webhook.subscriber"]._update_notices()

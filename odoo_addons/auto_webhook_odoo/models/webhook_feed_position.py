@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..postgres.bigints import BigId, BigMany2one
+from ..rights.redaction import redact
 from ..wire.cursor import Cursor
 
 
@@ -116,13 +117,17 @@ class WebhookFeedPosition(models.Model):
                 consumer._note_nothing_before(
                     cursor.position, page[0][0] if page else end.position + 1
                 )
+            found = [event for _position, event in page]
+            if not env.su and env.user._webhook_follows_rules():
+                # Who asks for unconfirmed events has to confirm them all.
+                found = redact(env.user, found, tell_all=not include_processed)
         # A reader who has read everything goes on at the end of the feed, and not at the last event
         # that its filters let through. Otherwise the cursor of a reader of rare events would grow
         # old.
         last = page[-1][0] if more else end.position
         return FeedPage(
-            events=[event for _position, event in page],
-            head=self._head(end._replace(position=last), len(page), more) | ignored,
+            events=found,
+            head=self._head(end._replace(position=last), len(found), more) | ignored,
         )
 
     def _head(self, cursor, count, has_more):
@@ -132,6 +137,7 @@ class WebhookFeedPosition(models.Model):
             "has_more": has_more,
             "count": count,
             "source": self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            "instance": self.env["webhook.place"]._instance(),
             "timestamp": fields.Datetime.now().isoformat() + "Z",
         }
 

@@ -94,6 +94,16 @@ class WebhookJob(models.AbstractModel):
             )
         self.write({"state": "failed", "failure": reason})
 
+    @api.model
+    def _erase_failures(self, naming):
+        """Erase the failures that hold a text of a record.
+
+        :param naming: ``capture.naming.Naming``
+        """
+        for job in self.search([("failure", "!=", False)]):
+            if naming.text_in_answers(job.failure):
+                job.failure = self.env["update.webhook"]._erased_mark()
+
     def _run_batch(self):
         """Do the next batch; end the job if there is none.
 

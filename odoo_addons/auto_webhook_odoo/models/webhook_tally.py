@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..postgres.arrays import IntArray
-from ..postgres.bigints import BigId
+from ..postgres.bigints import BigId, BigInteger
 
 _MANY = 2_000  # rows; summing them up takes about a millisecond
 
@@ -12,7 +12,7 @@ _MANY = 2_000  # rows; summing them up takes about a millisecond
 _KEYS = SQL(
     "e.timestamp::date, e.model, e.priority, e.company_id, e.company_ids, e.left_company_ids"
 )
-_OF_ALL = SQL("%s, NULL::int", _KEYS)
+_OF_ALL = SQL("%s, NULL::int8", _KEYS)
 _COLUMNS = SQL("day, model, priority, company_id, company_ids, left_company_ids, consumer_id")
 _INSERT = SQL("INSERT INTO webhook_tally (%s, total, processed)", _COLUMNS)
 
@@ -36,7 +36,7 @@ class WebhookTally(models.Model):
     company_ids = IntArray(string="Shown to Companies", readonly=True)
     left_company_ids = IntArray(string="Gone for Companies", readonly=True)
     priority = fields.Char(required=True, readonly=True)
-    consumer_id = fields.Integer(
+    consumer_id = BigInteger(
         readonly=True,
         aggregator=None,
         help="If it is set, the row counts what this consumer has confirmed, or given up, of the "
@@ -87,7 +87,7 @@ class WebhookTally(models.Model):
             SQL(
                 """
                 %s SELECT %s, known.consumer_id, 0, %s * count(*)
-                     FROM unnest(%s::int8[], %s::int[]) AS known(event_id, consumer_id)
+                     FROM unnest(%s::int8[], %s::int8[]) AS known(event_id, consumer_id)
                      JOIN update_webhook e ON e.id = known.event_id
                     GROUP BY 1, 2, 3, 4, 5, 6, 7
                 """,

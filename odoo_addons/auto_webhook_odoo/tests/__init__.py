@@ -34,6 +34,8 @@ from . import (
     test_payloads,
     test_private_attributes,
     test_proxy,
+    test_record_rules,
+    test_record_rules_sales,
     test_replay,
     test_request,
     test_retention,

@@ -25,8 +25,12 @@ class WebhookCase(TransactionCase):
 
     @classmethod
     def webhook_user(cls, role, login=None, **values):
-        """Create a user with the role of a webhook consumer, receiver or manager."""
+        """Create a user with the role of a webhook consumer, receiver or manager.
+
+        The user sees all records, unless the values say otherwise.
+        """
         group = f"auto_webhook_odoo.group_webhook_{role}"
+        values = {"webhook_follow_rules": False, **values}
         return new_test_user(cls.env, login or role, groups=group, **values)
 
     @classmethod

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from odoo import Command, fields
 from odoo.exceptions import AccessError, ValidationError
+from odoo.modules.migration import load_script
 from odoo.tests import tagged
 
 from ..wire.event import EventName
@@ -151,7 +152,7 @@ class TestConsumers(FeedCase):
             group.user_ids |= self.b
             waiting = self.made(1)
             self.confirm([waiting.id], user=self.a)
-            self.consumer(self.b) or self.env["webhook.consumer"]._add_missing(self.b)
+            self.env["webhook.consumer"]._add_missing(self.b)
             self.consumer(self.b).active = True
             with self.subTest(leave=leave):
                 leave()
@@ -289,6 +290,28 @@ class TestConsumers(FeedCase):
         self.env["webhook.tally"]._count_anew()
         self.assertEqual([self.figures(self.a), self.figures(self.b)], expected)
 
+    def test_an_update_keeps_what_was_given_up_before_there_were_consumers(self):
+        failed, waiting = self.made(2)
+        self.env["webhook.consumer"].search([]).unlink()
+        self.env.cr.execute(
+            """
+            ALTER TABLE update_webhook ADD COLUMN confirmed_by_id int4;
+            UPDATE update_webhook
+               SET confirmed_by_id = %s, failed_at = now(), failure = 'no handler'
+             WHERE id = %s
+            """,
+            [self.manager.id, failed.id],
+        )
+        script = "auto_webhook_odoo/migrations/19.0.0.2.0/post-consumers.py"
+        load_script(script, "post_consumers").migrate(self.env.cr, "19.0.0.1.0")
+        self.env.invalidate_all()
+        self.assertEqual((failed.is_processed, waiting.is_processed), (True, False))
+        self.assertEqual(self.open_to(self.a), waiting.ids)
+        self.assertEqual(self.figures(self.manager), (1, 1))
+        failed.action_offer_again()
+        self.assertEqual(self.open_to(self.manager), [failed.id, waiting.id])
+        self.assertEqual(self.open_to(self.a), waiting.ids)
+
     def test_left_out(self):
         other = self.other
         self.configure("res.partner.category")
@@ -362,7 +385,12 @@ class TestConfirmingSubscribers(DeliveryCase):
         _sink, subscriber = self.sink(confirm_on_delivery=True)
         self.partners(2)
         self.env.cr.flush()
-        self.assertEqual(self.consumer_of(subscriber).unconfirmed, 2)
+        consumer = self.consumer_of(subscriber)
+        self.assertEqual((consumer.unconfirmed, consumer.last_confirmation), (2, False))
+        self.assertFalse(consumer.sees or consumer.left_out)
+        self.deliver()
+        self.assertEqual((consumer.unconfirmed, consumer.lag), (0, 0))
+        self.assertTrue(consumer.last_confirmation)
         with self.assertRaises(ValidationError):
             self.consumer_of(subscriber).action_skip()
 

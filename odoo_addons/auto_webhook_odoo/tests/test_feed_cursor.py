@@ -1,9 +1,12 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
+from odoo.modules.module import load_script
 from odoo.tests import BaseCase, new_test_user, tagged
 
+from ..models import update_webhook_retention
 from ..wire.cursor import MAX_CURSOR, Cursor
 from .common import FeedCase
 
@@ -37,7 +40,8 @@ class TestExpiry(FeedCase):
         self.forget()
 
     def delete(self, *names):
-        """Have retention delete the events of these partners."""
+        """Have retention delete the events of these partners, on another day than before."""
+        self.env["webhook.feed.break"].search([]).processed_before = False
         old = self.events().filtered(lambda event: self.payload(event)["name"] in names)
         self.assertEqual(len(old), len(names))
         then = fields.Datetime.now() - timedelta(days=1000)
@@ -85,6 +89,29 @@ class TestExpiry(FeedCase):
         # and is told if more is deleted while it is on its way
         cursor = self.pull(limit=1)["last_id"]
         self.delete("E")
+        self.assertExpired(self.pull(cursor))
+
+    def test_retention_notes_one_break_for_all_that_it_deletes(self):
+        """Cursors have no room for one in each of its transactions."""
+        self.record("A", "B", "C", "D")
+        cursor = self.pull(limit=1)["last_id"]
+        noted = self.env["webhook.feed.break"].search_count([])
+        with patch.object(update_webhook_retention, "_BATCH", 1):
+            self.delete("B", "C")
+        self.assertEqual(self.env["webhook.feed.break"].search_count([]), noted + 1)
+        self.assertExpired(self.pull(cursor))
+        self.assertEqual(self.names(self.pull()), ["A", "D"])
+
+    def test_an_event_that_retention_could_not_foresee_is_another_break(self):
+        self.record("A", "B", "C")
+        self.delete("A")
+        cursor = self.pull(limit=1)["last_id"]
+        late = self.events()[-1]
+        then = fields.Datetime.now() - timedelta(days=1000)
+        late.write({"is_processed": True, "processed_at": then})
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            self.env["update.webhook"]._gc_delete()
         self.assertExpired(self.pull(cursor))
 
     def test_events_that_are_deleted_by_hand_count_too(self):
@@ -151,6 +178,20 @@ class TestExpiry(FeedCase):
         earlier = here._replace(generation=here.generation - 1)
         self.assertExpired(self.pull(earlier.encode()))
         self.assertEqual(self.names(self.pull(here.encode())), ["B"])
+
+    def test_cursors_of_the_old_form_expire_with_the_update(self):
+        """They had 31 bits for the position, and counted periods of ten minutes."""
+        self.record("A", "B")
+        position = Cursor.decode(self.pull(limit=1)["last_id"]).position
+        for old in (48_000, 48_000 + 9 * 4096):
+            self.env.cr.execute(f"ALTER SEQUENCE webhook_feed_break_id_seq RESTART WITH {old}")
+            self.env["webhook.feed.break"].create({"kind": "restored", "position": 0})
+            script = "auto_webhook_odoo/migrations/19.0.0.2.0/post-cursors.py"
+            load_script(script, "post_cursors").migrate(self.env.cr, "19.0.0.1.0")
+            self.assertLess(Cursor.decode(self.pull()["last_id"]).generation, old)
+            for generation in (old, old >> 6 << 6):
+                with self.subTest(generation=generation):
+                    self.assertExpired(self.pull((generation << 31) + position))
 
     def test_a_backup_restored_over_its_own_database_is_noticed(self):
         """As ``pg_restore --clean`` does it."""

@@ -82,12 +82,14 @@ class TestPageBytes(FeedCase):
         self.assertEqual(len(whole[1]["payload"]["x"]), 7_500 - len('{"x":""}'))
 
     def test_filters_hold_for_cut_pages(self):
+        receiver = self.webhook_user("receiver")
+        self.forget()
         ids = self.record_sizes(*[9_000] * 9)
         events = self.env["update.webhook"].browse(ids)
         events[1].priority = events[8].priority = "low"
         events[2].event = "unlink"
         events[3].model = "res.users"
-        self.confirm([ids[0]], {ids[4]: "no handler"})
+        self.confirm([ids[0]], {ids[4]: "no handler"}, receiver)
         self.env.flush_all()
         wanted = {"models": ["res.partner"], "events": ["create"], "priority": ["medium"]}
         pages = self.ids(self.pages(include_processed=False, **wanted))

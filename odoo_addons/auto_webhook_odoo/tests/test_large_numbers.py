@@ -22,9 +22,11 @@ _SMALL = {
 }
 #: Columns that hold an id or a position, but are no many2one.
 _NUMBERS = {
+    ("webhook_consumer", "settled_position"),
     ("webhook_feed_break", "position"),
     ("webhook_replay", "last_id"),
     ("webhook_snapshot", "last_id"),
+    ("webhook_tally", "consumer_id"),
     ("user_sync_state", "last_event_id"),
 }
 

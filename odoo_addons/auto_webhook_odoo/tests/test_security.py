@@ -50,7 +50,7 @@ class TestSecurity(WebhookCase):
     def test_managers_change_no_event_but_offer_it_again(self):
         manager = self.webhook_user("manager")
         event = self.events(self.env["res.partner"].create({"name": "Ada"}))
-        event.write({"failed_at": "2026-01-31", "failure": "no handler"})
+        self.confirm(failed={event.id: "no handler"})
         with self.assertRaises(AccessError):
             event.with_user(manager).write({"payload": "{}"})
         event.with_user(manager).action_offer_again()

@@ -181,6 +181,16 @@ class TestReceiverUser(SubscriberCase):
         subscriber.write({"url": "https://example.org/hook", "receiver_user_id": self.receiver.id})
         self.assertEqual(subscriber.receiver_user_id, self.receiver)
 
+    def test_a_receiver_without_a_known_user_is_pointed_out(self):
+        self.receiver.active = False
+        subscriber = self.subscriber(url=self.URL)
+        self.assertTrue(subscriber.lacks_receiver)
+        subscriber.receiver_user_id = self.manager
+        self.assertFalse(subscriber.lacks_receiver)
+        subscriber.write({"receiver_user_id": False, "confirm_on_delivery": True})
+        self.assertFalse(subscriber.lacks_receiver)
+        self.assertFalse(self.subscriber(url="https://example.com/hook").lacks_receiver)
+
     def test_only_system_administrators_choose_it(self):
         subscriber = self.subscriber(url=self.URL)
         with self.assertRaises(AccessError):

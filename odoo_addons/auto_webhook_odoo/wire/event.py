@@ -9,6 +9,9 @@ Datetime drops them.
 import datetime
 from typing import NamedTuple
 
+from .gone import GONE
+from .jsontext import dumps
+
 
 class EventName(NamedTuple):
     """What a confirmation names an event by."""
@@ -54,13 +57,9 @@ _VALUES = {
     "company_id": "e.company_id",
 }
 
-#: What a reader gets if the record is gone for its companies. Nothing tells what became of the
-#: record elsewhere, and who did it.
-_GONE_VALUES = {
-    **_VALUES,
-    "event": """'"unlink"'""",
-    "payload": """'{"_metadata":{"gone":true}}'""",
-    **dict.fromkeys(("changed_fields", "old_values", "user_id", "user_name", "company_id"), "NULL"),
+#: What a reader gets if the record is gone for it; no quotes in it.
+_GONE_VALUES = _VALUES | {
+    key: "NULL" if value is None else f"'{dumps(value)}'" for key, value in GONE.items()
 }
 
 

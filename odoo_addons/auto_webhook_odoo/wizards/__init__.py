@@ -2,7 +2,7 @@
 sample.
 
 In: what an administrator chose. Out: changed events, a key that is shown once, or a request to an
-endpoint. A dialogue keeps nothing itself.
+endpoint. A dialogue keeps nothing itself, but Odoo keeps what was typed into it for about an hour.
 """
 
 from . import webhook_erasure, webhook_key, webhook_sample

@@ -91,7 +91,7 @@ class Caller:
         # An event that erases personal data deletes the values in other events of its record. So it
         # is alone: the batch must not hold old copies of them.
         return not results or not (
-            is_over() or claimed.event.erases or results[-1].claimed.event.erases
+            is_over() or claimed.event.is_erasure or results[-1].claimed.event.is_erasure
         )
 
     def _pending(self, claimed: ClaimedEvent) -> list[Handler]:
@@ -126,7 +126,7 @@ class Caller:
             # The last attempt has no result, because it killed its worker.
             return self._failed(batch, claimed, [Failure(WorkerDied())], is_last=True)
         is_last = claimed.attempt >= self._settings.max_attempts
-        if claimed.event.erases:
+        if claimed.event.is_erasure:
             try:
                 self._erase(claimed)
             except Exception as error:

@@ -31,6 +31,8 @@ class Page:
     size: int
     #: events after the cursor that was sent may be missing from the feed: read again from 0
     cursor_expired: bool
+    #: names the place of the database; None from an older addon
+    instance: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,18 @@ class Backlog:
     events: int
     #: seconds since the oldest of them
     age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Whom Odoo takes the receiver for, by its key: a row of Odoo's list of consumers."""
+
+    id: int
+    name: str
+    #: whether Odoo counts what the consumer confirms; false if somebody archived it
+    active: bool
+    #: names of companies and models whose events exist, and which the consumer does not get
+    left_out: Sequence[str]
 
 
 class OdooFeed:
@@ -87,7 +101,12 @@ class OdooFeed:
         if not isinstance(events, list):
             raise FeedError("Odoo's feed answered with events that are no list.")
         return Page(
-            events, last_id, bool(answer.get("has_more")), size, bool(answer.get("cursor_expired"))
+            events,
+            last_id,
+            bool(answer.get("has_more")),
+            size,
+            bool(answer.get("cursor_expired")),
+            answer.get("instance"),
         )
 
     def mark_processed(
@@ -116,6 +135,20 @@ class OdooFeed:
             return Backlog(int(answer["backlog"]), float(answer["oldest_pending_age"] or 0))
         except (KeyError, TypeError, ValueError):
             raise FeedError("Odoo's feed answered without backlog.") from None
+
+    def consumer(self) -> Consumer | None:
+        """Return whom Odoo takes this receiver for; None if the addon is too old to tell."""
+        answer, _size = self._call("stats", {"days": 1}, method="GET")
+        match answer.get("consumer"):
+            case {
+                "id": int(id_),
+                "name": str(name),
+                "active": bool(active),
+                "left_out": {"companies": list(companies), "models": list(models)},
+            }:
+                left_out = [*(str(company.get("name")) for company in companies), *models]
+                return Consumer(id_, name, active, left_out)
+        return None
 
     def _call(
         self, route: str, body: dict[str, Any], method: str = "POST"

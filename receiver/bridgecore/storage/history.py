@@ -7,14 +7,19 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from bridgecore.events import Event
+import msgspec
+
+from bridgecore.events import Event, without_names
 from bridgecore.storage.connection import Connection, prefix
 from bridgecore.storage.contents import content
+from bridgecore.storage.latest import Values
 
 #: entries that one call of `find` looks at; a filter that matches little takes several calls
 SCANNED = 20_000
 #: entries that one call of Redis returns
 _CHUNK = 1000
+#: the sorted sets of events that may have content, in the order in which an event goes through them
+_WITH_CONTENT = ("dead", "queued", "reports", "kept")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +79,7 @@ class History:
 
     def __init__(self, connection: Connection) -> None:
         self._redis = connection.redis
+        self._find_events = connection.script("events_of_record")
 
     def find(
         self, sources: Sequence[str], wanted: Filter, limit: int, after: Place | None = None
@@ -148,48 +154,67 @@ class History:
         return dict(zip(sorted(models), pipeline.execute(), strict=True))
 
     def erase(self, erasing: Event) -> int:
-        """Delete the values in the older events of a record (personal data); return in how many.
+        """Delete values in the older events of a record (personal data); return in how many events.
 
-        This reads the memory of every event of the source. It is slow, but rare. An event is older
-        by its id or by its timestamp: clocks may have been wrong, and restored databases use ids
-        again.
+        Parameters:
+            erasing: the event that tells of the erasure: of all values, or of those of some fields.
+                The caller must hold the lease of its record.
+
+        It looks at every event of the source that has content. An event is older by its id or by
+        its timestamp: clocks may have been wrong, and restored databases use ids again.
         """
-        source, record = erasing.source, erasing.record
-        self._redis.delete(f"{prefix(source)}:latest:{record}")
-        memories, erased, position = f"{prefix(source)}:event:", 0, 0
-        while True:
-            position, found = self._page(position, f"{memories}*")
-            for memory, (owner, name) in found.items():
-                key = memory.removeprefix(memories)
-                event_id, _, timestamp = key.partition("@")
-                is_older = int(event_id) < erasing.event_id or timestamp <= erasing.timestamp
-                if owner == record and is_older:
-                    erased += self._blank(source, key, record, name)
-            if not position:
-                return erased
+        self._erase_latest(erasing)
+        erased = 0
+        for key, name in self._events_of(erasing.source, erasing.record):
+            event_id, _, timestamp = key.partition("@")
+            if int(event_id) < erasing.event_id or timestamp <= erasing.timestamp:
+                erased += self._blank(erasing, key, name)
+        return erased
 
-    def _page(self, position: int, pattern: str) -> tuple[int, dict[str, list[Any]]]:
-        """Return the next position, and some keys of memories with their record and name.
+    def _events_of(self, source: str, record: str) -> Iterator[tuple[str, str]]:
+        """Yield key and name of the events of a record that have content; some of them twice.
 
-        The position is 0 at the end.
+        The caller must hold the lease of the record. So its events move forward only, in the order
+        in which the sets are read.
         """
-        answer: Any = self._redis.scan(position, match=pattern, count=1000)
-        position, memories = answer
-        pipeline = self._redis.pipeline(transaction=False)
-        for memory in memories:
-            pipeline.hmget(memory, "record", "event")
-        return position, dict(zip(memories, pipeline.execute(), strict=True))
+        for name in _WITH_CONTENT:
+            position = 0
+            while True:
+                answer = self._find_events(source, record, name, position, _CHUNK)
+                position, found = int(answer[0]), answer[1]
+                yield from zip(found[::2], found[1::2], strict=True)
+                if not position:
+                    break
 
-    def _blank(self, source: str, key: str, record: str, name: str) -> bool:
-        """Delete the values of one event; return whether it had content."""
+    def _erase_latest(self, erasing: Event) -> None:
+        """Delete the values of an erasure in the latest values of its record.
+
+        Fields stay if a later event has told them: the record names the person again.
+        """
+        key = f"{prefix(erasing.source)}:latest:{erasing.record}"
+        if erasing.erases:
+            self._redis.delete(key)
+        elif text := self._redis.get(key):
+            values = Values.parse(str(text))
+            if Values(erasing.timestamp, "", erasing.event_id, "").is_older_than(values):
+                return
+            fields = without_names(msgspec.json.decode(values.fields), erasing.erased_fields or ())
+            values = values._replace(fields=msgspec.json.encode(fields).decode())
+            self._redis.set(key, str(values), xx=True)
+
+    def _blank(self, erasing: Event, key: str, name: str) -> bool:
+        """Delete the values of an erasure in one event; return whether the event had content."""
+        source = erasing.source
         start = prefix(source)
         self._redis.hdel(f"{start}:event:{key}", "error")  # a traceback may quote values
         body: Any = self._redis.get(f"{start}:body:{key}")
         if body is None:
             return False
-        event, _readable = content(source, key, record, name, body)
+        event, readable = content(source, key, erasing.record, name, body)
+        is_whole = erasing.erases or not readable
+        blank = event.blank() if is_whole else event.without(erasing.erased_fields or ())
         # XX: the event may have been forgotten meanwhile
-        return bool(self._redis.set(f"{start}:body:{key}", event.blank().body, xx=True))
+        return bool(self._redis.set(f"{start}:body:{key}", blank.body, xx=True))
 
 
 def _known(

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from bridgecore.config.databases import Source, System
 from bridgecore.errors import BridgecoreError, FeedError, OdooRefused, OdooUnavailable
 from bridgecore.odoo.api import OdooApi
+from bridgecore.odoo.feed import OdooFeed
 from bridgecore.queue.messages import QUEUES
 from bridgecore.reasons import reason
 from bridgecore.runtime import Runtime
@@ -52,6 +53,8 @@ def examine(parts: Runtime) -> Iterator[Finding]:
     for source in parts.settings.sources:
         found = list(_check_source(parts, source))
         yield from found
+        if reachable:
+            yield from _check_instances(parts, source)
         # If Odoo refuses the calls, a feed that was not read says nothing about beat.
         if reachable and all(finding.verdict is not Verdict.ERROR for finding in found):
             yield from _check_progress(parts, source)
@@ -128,12 +131,49 @@ def _check_source(parts: Runtime, source: Source) -> Iterator[Finding]:
             yield Finding(Verdict.ERROR, subject, str(error))
             return
         yield Finding(Verdict.OK, subject, text)
+    yield from _check_consumer(subject, feed)
     if not source.signing_secrets and not source.push_tokens:
         text = (
             "This source has no signing_secrets and no push_tokens, so it cannot push: add one of "
             "them in BRIDGECORE_SOURCES, or leave it as it is if pulling is enough."
         )
         yield Finding(Verdict.WARNING, subject, text)
+
+
+def _check_consumer(subject: str, feed: OdooFeed) -> Iterator[Finding]:
+    """Say whom Odoo takes the receiver for, and what it does not get."""
+    try:
+        consumer = feed.consumer()
+    except FeedError:  # an older addon, without figures
+        return
+    if consumer is None:
+        return
+    who = f"Odoo knows this receiver as the consumer {consumer.name} (id {consumer.id})"
+    if not consumer.active:
+        text = f"{who}, which is archived, and does not wait for it: see Webhooks → Consumers."
+        yield Finding(Verdict.WARNING, subject, text)
+        return
+    yield Finding(Verdict.OK, subject, who)
+    if consumer.left_out:
+        text = (
+            f"This receiver gets no events of {', '.join(consumer.left_out)}, because the Odoo "
+            f"user {consumer.name} may not see them. If it should, add companies and models to "
+            "that user."
+        )
+        yield Finding(Verdict.WARNING, subject, text)
+
+
+def _check_instances(parts: Runtime, source: Source) -> Iterator[Finding]:
+    conflict = parts.storage.instances.conflict(source.id)
+    if conflict is None:
+        return
+    text = (
+        f"Two databases claim this source: the instances {' and '.join(conflict.instances)}, since "
+        f"{conflict.since:%Y-%m-%d %H:%M} UTC, and last at {conflict.last:%Y-%m-%d %H:%M} UTC. One "
+        "of them is a copy: neutralise it, or press “This Is a Copy” under Settings → Webhooks "
+        "there. That page also shows the instance of its database."
+    )
+    yield Finding(Verdict.WARNING, source.name or source.id, text)
 
 
 def _check_system(parts: Runtime, system: System) -> Finding:

@@ -20,7 +20,9 @@ def test_reports_that_wait_together_are_confirmed_in_one_call(parts):
     handle(parts, *range(1, 101))
     parts.confirming.confirm(parts.source)
     (call,) = parts.odoo.called("mark-processed")
-    assert call == {"event_ids": list(range(1, 101)), "failed": []}
+    assert call["event_ids"] == list(range(1, 101))
+    assert call["timestamps"] == [parts.wire(event_id)["timestamp"] for event_id in range(1, 101)]
+    assert call["failed"] == []
 
 
 def test_long_lists_are_confirmed_in_order_and_in_parts(parts, monkeypatch):

@@ -106,3 +106,29 @@ def test_dead_letters_and_closed_routes_are_doubtful(make_parts):
     doubtful = findings(parts, Verdict.WARNING)
     assert "BRIDGECORE_ADMIN_TOKEN" in doubtful["admin token"]
     assert "dead-letters list" in doubtful[parts.source]
+
+
+def test_the_consumer_that_odoo_takes_the_receiver_for(parts):
+    consumer = {"id": 7, "name": "BridgeCore", "active": True}
+    left_out = {"companies": [{"id": 2, "name": "Belgium"}], "models": ["crm.lead"]}
+    parts.odoo.stats = {"success": True, "consumer": {**consumer, "left_out": left_out}}
+    texts = [finding.text for finding in examine(parts)]
+    assert "Odoo knows this receiver as the consumer BridgeCore (id 7)" in texts
+    assert "no events of Belgium, crm.lead" in findings(parts, Verdict.WARNING)[parts.source]
+
+
+def test_an_archived_consumer(parts):
+    consumer = {"id": 7, "name": "BridgeCore", "active": False}
+    left_out = {"companies": [], "models": []}
+    parts.odoo.stats = {"success": True, "consumer": {**consumer, "left_out": left_out}}
+    assert "archived" in findings(parts, Verdict.WARNING)[parts.source]
+
+
+def test_two_databases_claim_one_source(parts):
+    for instance in ("aaa", "bbb"):
+        parts.storage.instances.note(parts.source, instance)
+    assert parts.source not in findings(parts, Verdict.WARNING)  # it has moved
+    parts.storage.instances.note(parts.source, "aaa")
+    text = findings(parts, Verdict.WARNING)[parts.source]
+    assert "aaa and bbb" in text
+    assert "“This Is a Copy”" in text

@@ -14,6 +14,7 @@ from bridgecore.config.timeouts import (
     SOCKET_TIMEOUT,
     STREAM_TIMEOUT,
 )
+from bridgecore.events import EventName
 from bridgecore.odoo.api import OdooApi
 from bridgecore.odoo.feed import OdooFeed
 from bridgecore.queue.celery_app import create_celery
@@ -89,7 +90,7 @@ def test_of_odoo(monkeypatch):
     feed, api = OdooFeed(source, settings.feed_timeout), OdooApi(system, settings.feed_timeout)
     for call in (
         lambda: feed.pull(0, 1, False),
-        lambda: feed.mark_processed([1], {}),
+        lambda: feed.mark_processed([EventName(1)], {}),
         feed.backlog,
         lambda: api.call("a", "b"),
     ):

@@ -94,7 +94,7 @@ class WebhookConfig(models.Model):
         string="Only When Changed",
         domain="[('model_id', '=', model_id), ('store', '=', True)]",
         help="Record a change only if one of these fields changed. Leave empty for any field "
-        "that is sent.",
+        "that is sent. A change that takes a record from a company is always recorded.",
     )
     filter_domain = fields.Char(
         string="Only Records",

@@ -25,7 +25,7 @@ _COMPANIES = st.lists(st.integers(0, 2), max_size=2, unique=True)
 _STEPS = st.one_of(
     st.tuples(st.just("create"), st.sampled_from([*RULES]), _COMPANIES),
     st.tuples(st.just("move"), st.sampled_from([*RULES]), _PLACE, _COMPANIES),
-    st.tuples(st.just("move"), st.sampled_from([*RULES]), _PLACE, _COMPANIES),
+    st.tuples(st.just("move_and_rename"), st.sampled_from([*RULES]), _PLACE, _COMPANIES),
     st.tuples(st.just("rename"), st.sampled_from([*RULES]), _PLACE),
     st.tuples(st.just("unlink"), st.sampled_from([*RULES]), _PLACE),
     st.tuples(st.just("commit")),
@@ -105,6 +105,10 @@ class TestCompaniesAtRandom(CompanyCase):
     def move(self, model, place, companies):
         if record := self.at(model, place):
             record.write(self.owner(model, companies))
+
+    def move_and_rename(self, model, place, companies):
+        self.move(model, place, companies)
+        self.rename(model, place)
 
     def rename(self, model, place):
         if record := self.at(model, place):

@@ -12,6 +12,15 @@ it. These companies see the row, too, but learn from it only that the record is 
 ALL_COMPANIES = -1
 
 
+def shown_to(companies, company_id):
+    """Return whether a user may see a record that has no event; the twin of ``visible``.
+
+    :param companies: set of the ids of the user's companies
+    :param company_id: the company of the record, or None
+    """
+    return company_id is None or company_id in companies
+
+
 def visible(table, companies, models):
     """Return the SQL condition for the rows of a table that a user may see.
 

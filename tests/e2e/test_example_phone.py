@@ -1,7 +1,9 @@
 """The example of docs/examples/phone.py, against a real Odoo."""
 
 import importlib.util
+import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,35 @@ def test_a_phone_starts_follows_and_survives(
     assert phone.values("res.partner", hidden)["name"] == "Shown"
     assert same()
     assert phone.sync() == []
+
+
+def test_a_phone_misses_nothing_while_others_write(
+    feed: FeedServer, phone: Any, odoo: Json2, same: Callable[[], bool]
+) -> None:
+    """Records are made, changed, hidden, shown and deleted while the phone starts and follows."""
+    feed.odoo.run_script(feed.database, _RULE)
+
+    def write(writer: int) -> None:
+        api = Json2(odoo.url, odoo.database, odoo.api_key)
+        chance, ids = random.Random(writer), []  # noqa: S311  # no secret
+        for number in range(40):
+            if not ids or chance.random() < 0.4:
+                ids.append(api.create("res.partner", name=f"{writer}-{number}"))
+                continue
+            record_id = chance.choice(ids)
+            if chance.random() < 0.2:
+                ids.remove(record_id)
+                api.unlink("res.partner", record_id)
+            else:
+                city = chance.choice(("Rome", "Turin"))
+                api.write("res.partner", record_id, name=f"{writer}-{number}", city=city)
+
+    with ThreadPoolExecutor(2) as threads:
+        writing = [threads.submit(write, writer) for writer in range(2)]
+        while not all(one.done() for one in writing):
+            phone.put(cursor=None)  # it starts again and again
+            phone.sync()
+        for one in writing:
+            one.result()
+    phone.sync()  # follows from where its last start began
+    assert same()

@@ -11,7 +11,7 @@ from ..wire.cursor import Cursor
 from ..wire.event import unstored_event
 from ..wire.jsontext import dumps
 from ..wire.mark import Mark
-from ..wire.visibility import shown_to
+from ..wire.visibility import shows
 from .update_webhook import PAGE_BYTES
 from .webhook_feed_position import FeedPage
 
@@ -166,10 +166,10 @@ class WebhookBootstrap(models.AbstractModel):
                 ),
             )
             for group in writer.render()
-            for record_id, company_id, payload in zip(
-                group.record_ids, group.company_ids, group.payloads, strict=True
+            for record_id, company_id, shown_to, payload in zip(
+                group.record_ids, group.company_ids, group.shown_to, group.payloads, strict=True
             )
-            if shown_to(companies, company_id)
+            if shows(companies, company_id, shown_to)
         ]
 
     def _system(self):

@@ -12,15 +12,6 @@ it. These companies see the row, too, but learn from it only that the record is 
 ALL_COMPANIES = -1
 
 
-def shown_to(companies, company_id):
-    """Return whether a user may see a record that has no event; the twin of ``visible``.
-
-    :param companies: set of the ids of the user's companies
-    :param company_id: the company of the record, or None
-    """
-    return company_id is None or company_id in companies
-
-
 def visible(table, companies, models):
     """Return the SQL condition for the rows of a table that a user may see.
 
@@ -52,6 +43,18 @@ def _shown(table, companies):
         f" AND ({table}.company_id IS NULL OR {table}.company_id = ANY({companies}))"
         f" OR {table}.company_ids && ({companies} || {ALL_COMPANIES}))"
     )
+
+
+def shows(companies, company_id, company_ids):
+    """Return what ``_shown`` tells, for an event that is in no table.
+
+    :param companies: set of the ids of the user's companies
+    :param company_id: of the event, or None
+    :param company_ids: set of ids, or None, as ``EventGroup.shown_to`` holds them
+    """
+    if company_ids is None:
+        return company_id is None or company_id in companies
+    return not company_ids.isdisjoint({*companies, ALL_COMPANIES})
 
 
 def companies_of(user):

@@ -314,6 +314,29 @@ class TestWhoSeesARecord(CompanyCase):
 
 
 @tagged("post_install", "-at_install")
+class TestArrays(CompanyCase):
+    def test_domains_find_arrays_that_hold_one_of_the_numbers(self):
+        events = self.events(self.partner(), self.partner(), self.partner(), self.partner())
+        none, nobody, one, two = self.env["update.webhook"].search([], order="id")
+        nobody.company_ids, one.company_ids, two.company_ids = [], [1], [1, 2]
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual((none.company_ids, nobody.company_ids), (False, []))
+        for domain, expected in (
+            ([("company_ids", "in", [1])], one + two),
+            ([("company_ids", "in", [2, 3])], two),
+            ([("company_ids", "in", [2, False])], none + two),
+            ([("company_ids", "=", False)], none),
+            ([("company_ids", "!=", False)], nobody + one + two),
+            ([("company_ids", "not in", [1])], none + nobody),
+        ):
+            with self.subTest(domain=domain):
+                found = self.env["update.webhook"].search(domain, order="id")
+                self.assertEqual(found, expected)
+                self.assertEqual(events.filtered_domain(domain), expected)
+
+
+@tagged("post_install", "-at_install")
 class TestPushOfRecordsThatLeave(DeliveryCase, CompanyCase):
     """A receiver is pushed what its user may see, an endpoint without a user everything."""
 

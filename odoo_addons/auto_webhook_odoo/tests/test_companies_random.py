@@ -23,14 +23,14 @@ RULES = {
 _PLACE = st.integers(0, 3)
 _COMPANIES = st.lists(st.integers(0, 2), max_size=2, unique=True)
 _STEPS = st.one_of(
-    st.tuples(st.just("make"), st.sampled_from([*RULES]), _COMPANIES),
+    st.tuples(st.just("create"), st.sampled_from([*RULES]), _COMPANIES),
     st.tuples(st.just("move"), st.sampled_from([*RULES]), _PLACE, _COMPANIES),
     st.tuples(st.just("move"), st.sampled_from([*RULES]), _PLACE, _COMPANIES),
     st.tuples(st.just("rename"), st.sampled_from([*RULES]), _PLACE),
-    st.tuples(st.just("delete"), st.sampled_from([*RULES]), _PLACE),
+    st.tuples(st.just("unlink"), st.sampled_from([*RULES]), _PLACE),
     st.tuples(st.just("commit")),
     st.tuples(st.just("commit")),
-    st.tuples(st.just("follow"), _PLACE),
+    st.tuples(st.just("read"), _PLACE),
 )
 
 
@@ -55,6 +55,8 @@ class Reader:
 
 @tagged("post_install", "-at_install")
 class TestCompaniesAtRandom(CompanyCase):
+    # pylint: disable=method-required-super  # these are no models' methods
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -85,11 +87,11 @@ class TestCompaniesAtRandom(CompanyCase):
             self.names = (str(number) for number in itertools.count())
             for model in RULES:
                 for companies in ([], [0], [1]):
-                    self.make(model, companies)
+                    self.create(model, companies)
             for name, *arguments in [*steps, ("commit",)]:
                 getattr(self, name)(*arguments)
             for place, reader in enumerate(self.readers):
-                self.follow(place)
+                self.read(place)
                 self.assertEqual(reader.known, self.shown(reader.user))
                 self.assertLessEqual(reader.seen, self.allowed[place])
         finally:
@@ -97,7 +99,7 @@ class TestCompaniesAtRandom(CompanyCase):
             self.env.cr.postcommit.clear()
             outermost.close(rollback=True)
 
-    def make(self, model, companies):
+    def create(self, model, companies):
         self.env[model].create({"name": next(self.names), **self.owner(model, companies)})
 
     def move(self, model, place, companies):
@@ -108,7 +110,7 @@ class TestCompaniesAtRandom(CompanyCase):
         if record := self.at(model, place):
             record.name = next(self.names)
 
-    def delete(self, model, place):
+    def unlink(self, model, place):
         self.at(model, place).unlink()
 
     def commit(self):
@@ -116,7 +118,7 @@ class TestCompaniesAtRandom(CompanyCase):
         for place, user in enumerate(self.users):
             self.allowed[place].update(self.shown(user).values())
 
-    def follow(self, place):
+    def read(self, place):
         """Have a reader read all that is committed."""
         self.commit()
         reader = self.readers[place]

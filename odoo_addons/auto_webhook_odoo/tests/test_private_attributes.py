@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from odoo import fields
 from odoo.modules.module import get_module_path
 from odoo.service import server
 from odoo.tests import BaseCase, TransactionCase
@@ -140,6 +141,7 @@ class TestPrivateNamesOfOdoo(TransactionCase):
         "ir.cron": ("_trigger", "_commit_progress"),
         "ir.default": ("_get_model_defaults",),
         "ir.model": ("_get_id",),
+        "ir.rule": ("_eval_context",),
         "ir.model.data": ("_xmlid_to_res_id",),
         "ir.actions.act_window": ("_for_xml_id",),
         "res.company": ("_get_main_company",),
@@ -157,6 +159,12 @@ class TestPrivateNamesOfOdoo(TransactionCase):
             for name in names:
                 with self.subTest(model=model, name=name):
                     self.assertTrue(any(name in vars(cls) for cls in odoo))
+
+    def test_fields_make_conditions_with_the_methods_that_an_array_overrides(self):
+        """``postgres/arrays.py``"""
+        for name in ("_condition_to_sql", "filter_function", "convert_to_cache"):
+            with self.subTest(name=name):
+                self.assertTrue(callable(getattr(fields.Json, name)))
 
     def test_a_field_describes_itself_with_description_string(self):
         """``models/webhook_subscriber.py`` and ``…_credentials.py`` name fields in messages."""

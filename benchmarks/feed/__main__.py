@@ -65,6 +65,8 @@ def measure(
         middle = measuring.places["middle"]
         calls["contacts, all"] = partial(measuring.contacts, measuring.client, middle)
         calls["contacts, by record rules"] = partial(measuring.contacts, measuring.phone, middle)
+        calls["bootstrap, all"] = partial(measuring.records, measuring.client)
+        calls["bootstrap, by record rules"] = partial(measuring.records, measuring.phone)
         calls["page of one event"] = partial(measuring.page, middle, 1)
         calls["stats"] = partial(measuring.get, "stats?days=3650")
         calls["health"] = partial(measuring.get, "health")

@@ -20,6 +20,7 @@ from . import (
     update_webhook_retention,
     user_sync_state,
     webhook_attempt,
+    webhook_bootstrap,
     webhook_config,
     webhook_confirmation,
     webhook_consumer,

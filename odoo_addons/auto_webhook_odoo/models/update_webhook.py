@@ -224,7 +224,8 @@ class UpdateWebhook(models.Model):
 
         :param int last_event_id: cursor: ``last_id`` of the page before, 0 for the start
         :param int limit: how many events the page holds at most; it holds fewer if they are large
-        :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
+        :param filters: ``models``, ``events``, ``priority`` (lists), ``include_processed`` and
+            ``latest``
         :return: the dictionary that docs/protocol.md describes
         """
         if type(last_event_id) is not int or type(limit) is not int or not 0 < limit < 2**31:

@@ -96,6 +96,16 @@ def _object(id_key, values):
     return " || ".join([f"""'{{"{id_key}":' || e.id""", *members, "'}'"])
 
 
+def unstored_event(id_key, event_id, **members):
+    """Return the JSON text of an event that is in no table.
+
+    :param id_key: as for ``event_json``
+    :param members: JSON texts by the names of the members; the others are null
+    """
+    texts = (f'"{key}":{members.get(key) or "null"}' for key in _VALUES)
+    return f'{{"{id_key}":{event_id},{",".join(texts)}}}'
+
+
 #: ``{column of the event table that an event's JSON depends on: SQL type}``
 _COLUMNS = {
     "id": "int8",

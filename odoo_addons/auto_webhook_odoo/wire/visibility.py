@@ -45,6 +45,18 @@ def _shown(table, companies):
     )
 
 
+def shows(companies, company_id, company_ids):
+    """Return what ``_shown`` tells, for an event that is in no table.
+
+    :param companies: set of the ids of the user's companies
+    :param company_id: of the event, or None
+    :param company_ids: set of ids, or None, as ``EventGroup.shown_to`` holds them
+    """
+    if company_ids is None:
+        return company_id is None or company_id in companies
+    return not company_ids.isdisjoint({*companies, ALL_COMPANIES})
+
+
 def companies_of(user):
     """Return an SQL expression: an array with the ids of a user's companies.
 

@@ -143,14 +143,14 @@ class EventWriter:
 
         Old values are not sent if a company sees the record that did not see it before.
         """
-        audience = Audience(tracking, self._branches)
-        now = audience.of(changes)
+        audience = Audience(tracking.owners, tracking.position, self._branches)
+        now = audience.of([change.row for change in changes])
         pairs = list(zip(group.company_ids, now, strict=True))
         shown = {pair: None if is_told_by(*pair) else pair[1] for pair in set(pairs)}
         group.shown_to = [shown[pair] for pair in pairs]
         if tracking.owned_by.isdisjoint(changes[0].old):
             return
-        before = audience.of(changes, before=True)
+        before = audience.of([_row_before(tracking, change) for change in changes])
         group.lost_by = [lost(*pair) for pair in zip(before, now, strict=True)]
         for index, (others, seen) in enumerate(zip(before, now, strict=True)):
             if lost(seen, others):
@@ -197,6 +197,14 @@ def _only(value):
     if isinstance(value, list):
         return value[0] if len(value) == 1 else None
     return value
+
+
+def _row_before(tracking, change):
+    """Return the raw values of a record before the change, as far as the change tells."""
+    row = list(change.row)
+    for name, value in change.old.items():
+        row[tracking.position[name]] = value
+    return row
 
 
 def _payloads(tracking, changes):

@@ -98,47 +98,44 @@ def leads_to_companies(model, path):
 class Audience:
     """Computes which companies see the records of one model.
 
+    :param owners: ``Owner`` objects
+    :param dict position: ``{name of an owner: index of its value in a row}``
     :param dict branches: ``{company: the branches below it}``
     """
 
-    def __init__(self, tracking, branches):
-        self._owners = [(owner, tracking.position[owner.name]) for owner in tracking.owners]
+    def __init__(self, owners, position, branches):
+        self._owners = [(owner, position[owner.name]) for owner in owners]
         self._branches = branches
 
-    def of(self, changes, before=False):
+    def of(self, rows):
         """Return the companies that see each record: ids, or ``EVERYBODY``.
 
         Most records of a transaction belong to the same company, so the same values are looked at
         once.
 
-        :param changes: ``events.NetChange`` objects that concern the same fields
-        :param before: return who saw the records before the changes
+        :param list rows: lists of raw values
         """
         if not self._owners:
-            return [EVERYBODY] * len(changes)
-        columns = [self._column(changes, *owner, before) for owner in self._owners]
+            return [EVERYBODY] * len(rows)
+        columns = [_hashable([row[place] for row in rows]) for _owner, place in self._owners]
         keys = list(zip(*columns, strict=True))
         known = {key: self._companies(key) for key in set(keys)}
         return [known[key] for key in keys]
 
-    @staticmethod
-    def _column(changes, owner, position, before):
-        """Return what an owner holds in each record, in a form that can be hashed."""
-        if before and owner.name in changes[0].old:
-            values = [change.old[owner.name] for change in changes]
-        else:
-            values = [change.row[position] for change in changes]
-        if any(isinstance(value, list) for value in values):
-            values = [tuple(value or ()) for value in values]
-        return values
-
     def _companies(self, values):
         named = [
             owner.companies(value, self._branches)
-            for (owner, _position), value in zip(self._owners, values, strict=True)
+            for (owner, _place), value in zip(self._owners, values, strict=True)
         ]
         limited = [companies for companies in named if companies != EVERYBODY]
         return frozenset.intersection(*limited) if limited else EVERYBODY
+
+
+def _hashable(values):
+    """Return values with tuples in the place of lists."""
+    if any(isinstance(value, list) for value in values):
+        return [tuple(value or ()) for value in values]
+    return values
 
 
 def is_told_by(company_id, seen):

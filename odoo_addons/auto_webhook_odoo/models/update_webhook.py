@@ -302,6 +302,7 @@ class UpdateWebhook(models.Model):
         """
         consumers = self.env["webhook.consumer"]
         consumers._add_missing(self.env.user)
+        consumers._admit_nobody()
         named = {*confirmed, *failed}
         possible = [name.id for name in named if name.id < 2**63]  # ids are int8
         # All rows are locked in the order of their ids. Otherwise two calls could deadlock.
@@ -324,9 +325,10 @@ class UpdateWebhook(models.Model):
         return len(done), sorted({name.id for name in named - known})
 
     def _locked(self):
-        """Lock these events, and return their ids."""
+        """Lock these events, and return their ids. No consumer is added meanwhile."""
         if not self:
             return []
+        self.env["webhook.consumer"]._admit_nobody()
         self.env.cr.execute(
             SQL(
                 "SELECT id FROM update_webhook WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",

@@ -69,13 +69,21 @@ class WebhookConsumer(models.Model):
             consumer.display_name = (consumer.user_id or consumer.subscriber_id).sudo().name
 
     @api.model
+    def _admit_nobody(self):
+        """Let no consumer be added until the end of the transaction.
+
+        A new one would not get the events that this transaction marks as processed. To be called
+        before events are locked: who adds a consumer takes the locks in this order, too.
+        """
+        self.env.cr.execute("LOCK TABLE webhook_consumer IN ROW SHARE MODE")
+
+    @api.model
     def _who_confirm(self):
         """Return the consumers whose confirmation counts now.
 
-        From now until the end of the transaction no consumer is added: a new one would not get
-        the events that this transaction marks as processed.
+        No consumer is added until the end of the transaction.
         """
-        self.env.cr.execute("LOCK TABLE webhook_consumer IN ROW SHARE MODE")
+        self._admit_nobody()
         groups = self.env.ref(_GROUP).sudo().all_implied_by_ids.ids
         rows = self.env.execute_query(
             SQL(
@@ -369,6 +377,7 @@ class WebhookConsumer(models.Model):
     def _release_after(self, event_id):
         """Release the next events that somebody has confirmed, and return the last one's id."""
         self._add_missing()
+        self._admit_nobody()
         self.env.cr.execute(
             """
             SELECT id FROM update_webhook e

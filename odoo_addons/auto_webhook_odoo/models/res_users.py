@@ -5,6 +5,9 @@ FEED_SCOPES = [
     ("some", "Only these models"),  # also if the list is empty
 ]
 
+_JOINING = {"group_ids", "active"}
+_SCOPE = {"company_ids", "webhook_scope", "webhook_model_ids"}
+
 
 class ResUsers(models.Model):
     """Restricts the feed of a user to some models, and makes receivers' users consumers."""
@@ -35,8 +38,11 @@ class ResUsers(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if vals.keys() & {"group_ids", "active"}:
-            self.env["webhook.consumer"]._note_members()
+        consumers = self.env["webhook.consumer"]
+        if vals.keys() & _JOINING:
+            consumers._note_members()
+        if vals.keys() & (_JOINING | _SCOPE) and consumers._of_user(self):
+            consumers._release()
         return result
 
     def _get_invalidation_fields(self):
@@ -62,4 +68,5 @@ class ResGroups(models.Model):
         result = super().write(vals)
         if vals.keys() & {"user_ids", "implied_ids", "implied_by_ids"}:
             self.env["webhook.consumer"]._note_members()
+            self.env["webhook.consumer"]._release()
         return result

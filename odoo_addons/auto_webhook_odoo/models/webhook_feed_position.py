@@ -97,9 +97,11 @@ class WebhookFeedPosition(models.Model):
             if values
         ]
         self._assign_pending()
+        if not include_processed:
+            self.env["webhook.consumer"]._join()
         with self.env.registry.cursor() as cr:
             env = self.env(cr=cr)
-            consumer = env["webhook.consumer"]._that_pulls(include_processed)
+            consumer = env["webhook.consumer"]._that_pulls()
             end, has_expired = env["webhook.feed.break"]._compare(cursor)
             if last_event_id and has_expired:
                 return FeedPage([], self._expired_head() | ignored)

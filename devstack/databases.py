@@ -25,10 +25,11 @@ _QUIETEN = """
         SELECT res_id FROM ir_model_data
         WHERE model = 'ir.cron' AND name = 'ir_cron_module_update_notification')
 """
-#: A copy is another source of events than its template.
+#: A copy is another source of events than its template, at a place of its own.
 _NEW_IDENTITY = """
     UPDATE ir_config_parameter SET value = gen_random_uuid()::text
-    WHERE key IN ('database.uuid', 'database.secret')
+    WHERE key IN ('database.uuid', 'database.secret');
+    DELETE FROM ir_config_parameter WHERE key = 'auto_webhook_odoo.place'
 """
 
 

@@ -24,6 +24,8 @@ EVENTS_PER_SECOND = 10_000
 #: milliseconds
 STATS = HEALTH = 50
 CONFIRM = 100
+#: A page for a user who follows record rules, divided by the same page for one who does not
+BY_RULES = 3.0
 #: Times that are measured once per round, by name
 Times = dict[str, list[float]]
 
@@ -60,7 +62,12 @@ def measure(
         for name, place in measuring.places.items():
             calls[f"page at the {name}"] = partial(measuring.page, place)
             calls[f"the same rows, {name}"] = partial(measuring.page_as_json, place)
-        calls["page of one event"] = partial(measuring.page, measuring.places["middle"], 1)
+        middle = measuring.places["middle"]
+        calls["contacts, all"] = partial(measuring.contacts, measuring.client, middle)
+        calls["contacts, by record rules"] = partial(measuring.contacts, measuring.phone, middle)
+        calls["bootstrap, all"] = partial(measuring.records, measuring.client)
+        calls["bootstrap, by record rules"] = partial(measuring.records, measuring.phone)
+        calls["page of one event"] = partial(measuring.page, middle, 1)
         calls["stats"] = partial(measuring.get, "stats?days=3650")
         calls["health"] = partial(measuring.get, "health")
         with console.step("Measuring") as step:
@@ -110,6 +117,12 @@ def verdicts(times: Times, rates: Sequence[float]) -> Iterator[Verdict]:
         f"≤ {OVERHEAD:g} times PostgreSQL's time for the same JSON",
         f"{worst:.2f} (with what any call of Odoo costs: {whole:.2f})",
         worst <= OVERHEAD,
+    )
+    slower = typical["contacts, by record rules"] / typical["contacts, all"]
+    yield Verdict(
+        f"a page by record rules ≤ {BY_RULES:g} times one of all",
+        f"{slower:.2f}",
+        slower <= BY_RULES,
     )
     rate = statistics.median(rates)
     yield Verdict(

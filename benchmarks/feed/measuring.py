@@ -42,6 +42,8 @@ class Measuring:
 
     def __init__(self, feed: FeedServer, cursor: Any, events: int) -> None:
         self.client: FeedClient = feed.client()
+        #: Whose user follows record rules
+        self.phone: FeedClient = feed.client("consumer")
         self.cursor = cursor
         self.events = events
         cursor.execute("SELECT min(id) FROM webhook_feed_position")
@@ -66,6 +68,31 @@ class Measuring:
                 raise DevstackError(f"Not a full page: {response.text[:300]}")
 
         return milliseconds(pull)
+
+    def contacts(self, client: FeedClient, place: int) -> float:
+        """The events of a full page that are about contacts, and that the client's user may see."""
+        body = {"last_event_id": place, "limit": PAGE, "models": ["res.partner"]}
+
+        def pull() -> None:
+            response = client.session.post(f"{client.url}/pull", json=body, timeout=60)
+            if '"has_more":true' not in response.text[:300]:
+                raise DevstackError(f"Not a full page: {response.text[:300]}")
+
+        return milliseconds(pull)
+
+    def records(self, client: FeedClient) -> float:
+        """A page of contacts as they are now; not the first one, which takes the cursor."""
+        body = {"models": ["res.partner"], "limit": PAGE}
+        after = client.call("bootstrap", {**body, "limit": 1})["after"]
+
+        def read() -> None:
+            response = client.session.post(
+                f"{client.url}/bootstrap", json={**body, "after": after}, timeout=60
+            )
+            if f'"count":{PAGE},' not in response.text[:300]:
+                raise DevstackError(f"Not a full page: {response.text[:300]}")
+
+        return milliseconds(read)
 
     def page_as_json(self, place: int) -> float:
         """The same rows from PostgreSQL."""

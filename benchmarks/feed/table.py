@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 MODELS = ("res.partner", "sale.order", "sale.order.line", "stock.picking")
+#: Records of each model that the events are about
+RECORDS = 50_000
 #: Every 1,000th event is still to be confirmed, and so are many in a row after the first third;
 #: every 10,000th was given up.
 _FILL = """
@@ -13,7 +15,7 @@ _FILL = """
         timestamp, user_id, company_id, is_processed, processed_at, failed_at, is_archived
     )
     SELECT (%(models)s::text[])[1 + number %% cardinality(%(models)s::text[])],
-           1 + number %% 50000,
+           1 + number %% %(records)s,
            (ARRAY['create', 'write', 'write', 'write'])[1 + number %% 4],
            json_build_object(
                'name', 'Record ' || number, 'state', 'sale', 'amount_total', number / 100.0,
@@ -37,6 +39,22 @@ _FILL = """
                       AND number NOT BETWEEN %(events)s / 3 AND %(events)s / 3 + %(unconfirmed)s
            ) known(is_processed)
 """
+#: The contacts that the events are about, like the first one. A record rule hides every fifth.
+_CONTACTS = """
+    INSERT INTO res_partner
+    SELECT (jsonb_populate_record(partner, jsonb_build_object(
+               'id', number, 'name', 'Contact ' || number, 'complete_name', 'Contact ' || number,
+               'city', CASE WHEN number / 4 %% 5 = 0 THEN 'Rome' ELSE 'Turin' END
+           ))).*
+      FROM generate_series(1, %(records)s) number, res_partner partner
+     WHERE partner.id = (SELECT min(id) FROM res_partner)
+    ON CONFLICT DO NOTHING
+"""
+_RULE = """
+    INSERT INTO ir_rule (name, model_id, domain_force, active, global, perm_read)
+    SELECT 'Not in Rome', id, '[("city", "!=", "Rome")]', TRUE, TRUE, TRUE
+      FROM ir_model WHERE model = 'res.partner'
+"""
 _POSITIONS = """
     INSERT INTO webhook_feed_position (event_id) SELECT id FROM update_webhook ORDER BY id
 """
@@ -49,7 +67,14 @@ def fill(cursor: Any, events: int, unconfirmed: int) -> None:
     """
     cursor.execute("DELETE FROM webhook_feed_pending")
     cursor.execute("DELETE FROM update_webhook")
-    parameters = {"models": list(MODELS), "events": events, "unconfirmed": unconfirmed}
+    parameters = {
+        "models": list(MODELS),
+        "records": RECORDS,
+        "events": events,
+        "unconfirmed": unconfirmed,
+    }
     cursor.execute(_FILL, parameters)
+    cursor.execute(_CONTACTS, parameters)
+    cursor.execute(_RULE)
     cursor.execute(_POSITIONS)
-    cursor.execute("VACUUM (ANALYZE) update_webhook, webhook_feed_position")
+    cursor.execute("VACUUM (ANALYZE) update_webhook, webhook_feed_position, res_partner")

@@ -16,6 +16,7 @@
         "wizards/webhook_key_views.xml",
         "views/webhook_request_views.xml",
         "wizards/webhook_sample_views.xml",
+        "views/res_config_settings_views.xml",
         "views/update_webhook_views.xml",
         "views/webhook_delivery_views.xml",
         "views/webhook_replay_views.xml",
@@ -25,9 +26,9 @@
         "views/webhook_consumer_views.xml",
         "views/user_sync_state_views.xml",
         "views/res_users_views.xml",
-        "views/res_config_settings_views.xml",
         "views/menus.xml",
     ],
+    "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
     "application": True,
 }

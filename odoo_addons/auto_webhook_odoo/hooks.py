@@ -1,7 +1,13 @@
-"""What Odoo calls when the addon is uninstalled (``__manifest__.py``)."""
+"""What Odoo calls when the addon is installed or uninstalled (``__manifest__.py``)."""
 
 from .capture import statements as capture_statements
 from .delivery import statements as delivery_statements
+from .postgres import place
+
+
+def post_init_hook(env):
+    """Note where the database is, so that a copy of it can tell that it is one."""
+    env["webhook.place"]._check()
 
 
 def uninstall_hook(env):
@@ -14,3 +20,4 @@ def uninstall_hook(env):
     env["ir.config_parameter"].search([("key", "=like", "auto_webhook_odoo.%")]).unlink()
     for statement in (*capture_statements.PLANNED, *delivery_statements.PLANNED):
         statement.drop(env.cr)
+    place.drop(env.cr)

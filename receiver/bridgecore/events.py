@@ -146,6 +146,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.erases or self.erased_fields is not None
 
     @property
+    def gone(self) -> bool:
+        """Whether the record still exists in Odoo for others, but not for the receiver's user.
+
+        True only if `event` is "unlink".
+        """
+        return self._metadata.get("gone") is True
+
+    @property
     def is_partial(self) -> bool:
         """Whether configured fields may be missing in the payload. Their values did not change.
 

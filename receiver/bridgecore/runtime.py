@@ -7,6 +7,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from bridgecore.accepting.acceptance import Acceptance
+from bridgecore.accepting.instances import Instances
 from bridgecore.config.settings import Settings, load_settings
 from bridgecore.copying import Copying
 from bridgecore.errors import UnknownSource, UnknownSystem
@@ -78,6 +79,10 @@ class Runtime:
         return Acceptance(self.settings, self.storage, self.messages)
 
     @cached_property
+    def instances(self) -> Instances:
+        return Instances(self.storage)
+
+    @cached_property
     def runner(self) -> Runner:
         slow_after = min(self.settings.slow_handler, self.settings.stuck_after)
         watch = CallWatch(self.storage.slow_calls, self.worker, slow_after)
@@ -86,7 +91,9 @@ class Runtime:
 
     @cached_property
     def pulling(self) -> Pulling:
-        return Pulling(self.settings, self.storage, self.acceptance, self.keeper, self.feed)
+        return Pulling(
+            self.settings, self.storage, self.acceptance, self.instances, self.keeper, self.feed
+        )
 
     @cached_property
     def confirming(self) -> Confirming:

@@ -48,6 +48,12 @@ def check(value: object, schema: Schema, at: str = "answer") -> None:
     """Assert that a value is as described."""
     if "$ref" in schema:
         schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "oneOf" in schema:
+        [schema] = [
+            one for one in schema["oneOf"] if (one.get("type") == "null") == (value is None)
+        ]
+        check(value, schema, at)
+        return
     if "const" in schema:
         assert value == schema["const"], f"{at}: {value!r}"
         return

@@ -29,6 +29,8 @@ class Feed:
     misbehave: deque[Misbehaviour] = field(default_factory=deque)
     #: how far the receiver is behind; None: an older addon, without these figures
     stats: dict[str, Any] | None = None
+    #: the place of the database; None: an older addon, which names none
+    instance: str | None = None
     #: called during every pull
     while_pulling: Callable[[], object] = lambda: None
 
@@ -53,6 +55,7 @@ class Feed:
             "has_more": len(found) > limit,
             "count": len(page),
             "source": self.source,
+            **({"instance": self.instance} if self.instance else {}),
         }
 
     def offer_again(self, event_id: int) -> None:

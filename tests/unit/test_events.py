@@ -142,3 +142,10 @@ def test_equal_moments_are_equal_texts(text, exact):
 def test_what_is_no_timestamp(value):
     with pytest.raises(ValueError, match="must be"):
         exact_timestamp(value)
+
+
+def test_a_record_that_is_gone_for_the_receiver_only_is_told_from_a_deleted_one():
+    body = {**VECTORS["accepted"][0]["body"], "event": "unlink", "changed_fields": None}
+    gone = {**body, "payload": {"_metadata": {"gone": True}}, "old_values": None}
+    assert not parse_event(body, SOURCE).gone
+    assert parse_body(parse_event(gone, SOURCE).body).gone

@@ -69,7 +69,7 @@ class TransactionChanges:
 
         :param names: the fields; fields that are not compared are ignored
         """
-        names = tracking.compared.intersection(names) | tracking.updated_by_sql
+        names = tracking.compared_with(names)
         if not names:
             return
         created, before = self._created[model._name], self._before[model._name]

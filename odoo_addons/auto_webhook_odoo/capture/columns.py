@@ -8,17 +8,20 @@ company-dependent value.
 from odoo.tools import SQL
 
 
-def column_sql(model, field):
-    """Return the SQL expression for a field of the table ``t``, or None if the field is not stored.
+def column_sql(model, field, alias="t"):
+    """Return the SQL expression for a field, or None if the field is not stored.
 
     Values that the ORM does not tell apart (NULL and 0, NULL and False) become equal, so that they
     never count as a change. Dates come as text: PostgreSQL has dates that Python has not.
+
+    :param alias: the name of the model's table in the query
     """
     if not field.store:
         return None
     if field.type == "many2many":
         return SQL(
-            "ARRAY(SELECT r.%(other)s FROM %(relation)s r WHERE r.%(own)s = t.id ORDER BY 1)",
+            "ARRAY(SELECT r.%(other)s FROM %(relation)s r WHERE r.%(own)s = %(id)s ORDER BY 1)",
+            id=SQL.identifier(alias, "id"),
             own=SQL.identifier(field.column1),
             other=SQL.identifier(field.column2),
             relation=SQL.identifier(field.relation),
@@ -28,15 +31,16 @@ def column_sql(model, field):
         if inverse is None or inverse.type != "many2one" or not inverse.column_type:
             return None
         return SQL(
-            "ARRAY(SELECT r.id FROM %(table)s r WHERE r.%(inverse)s = t.id ORDER BY 1)",
+            "ARRAY(SELECT r.id FROM %(table)s r WHERE r.%(inverse)s = %(id)s ORDER BY 1)",
+            id=SQL.identifier(alias, "id"),
             table=SQL.identifier(model.env[field.comodel_name]._table),
             inverse=SQL.identifier(inverse.name),
         )
     if field.type == "binary":
-        return _has_file(model, field)
+        return _has_file(model, field, alias)
     if not field.column_type:
         return None
-    column = SQL.identifier("t", field.name)
+    column = SQL.identifier(alias, field.name)
     if field.company_dependent or field.translate:
         return column  # jsonb, with all languages or companies
     if field.type == "boolean":
@@ -48,36 +52,53 @@ def column_sql(model, field):
     return column
 
 
-def company_sql(model):
-    """Return the SQL expression for the company of a record, or None if its model has none.
+def stored_path(model, path):
+    """Return a path with the stored fields that lead to its value, or None if there are none.
 
-    A product variant has no such column. It belongs to the company of its template, and its events
-    must be hidden from other companies all the same.
+    :param path: a field of the model, or many2one fields and a field of the last one's model,
+        joined by dots. A related field that is not stored becomes the path that it stands for
     """
-    field = model._fields.get("company_id")
-    if field is None or field.comodel_name != "res.company":
+    name, _dot, rest = path.partition(".")
+    field = model._fields.get(name)
+    if field is None:
         return None
-    if field.store:
-        return column_sql(model, field)
-    path = (field.related or "").split(".")
-    parent = model._fields.get(path[0])
-    if len(path) != 2 or parent.type != "many2one" or not parent.column_type:
+    if not field.store:
+        related = field.related and f"{field.related}.{rest}".rstrip(".")
+        return stored_path(model, related) if related else None
+    if not rest:
+        return name
+    if field.type != "many2one" or not field.column_type or field.company_dependent:
         return None
-    owner = model.env[parent.comodel_name]
-    if not owner._fields[path[1]].column_type:
+    rest = stored_path(model.env[field.comodel_name], rest)
+    return rest and f"{name}.{rest}"
+
+
+def path_sql(model, path, alias="t"):
+    """Return the SQL expression for the value at the end of a path, or None if it is not stored."""
+    path = stored_path(model, path)
+    if path is None:
+        return None
+    name, _dot, rest = path.partition(".")
+    field = model._fields[name]
+    if not rest:
+        return column_sql(model, field, alias)
+    other, inner = model.env[field.comodel_name], f"{alias}t"
+    value = path_sql(other, rest, inner)
+    if value is None:
         return None
     return SQL(
-        "(SELECT c.%s FROM %s c WHERE c.id = %s)",
-        SQL.identifier(path[1]),
-        SQL.identifier(owner._table),
-        SQL.identifier("t", parent.name),
+        "(SELECT %s FROM %s %s WHERE %s = %s)",
+        *(value, SQL.identifier(other._table), SQL.identifier(inner)),
+        *(SQL.identifier(inner, "id"), SQL.identifier(alias, name)),
     )
 
 
 def select_by_ids(model, names):
-    """Return the query for ``read_rows``: the id, then the fields in the order of ``names``."""
-    columns = [SQL.identifier("t", "id")]
-    columns += [column_sql(model, model._fields[name]) or company_sql(model) for name in names]
+    """Return the query for ``read_rows``: the id, then the values in the order of ``names``.
+
+    :param names: fields or paths that ``path_sql`` knows
+    """
+    columns = [SQL.identifier("t", "id"), *(path_sql(model, name) for name in names)]
     table = SQL.identifier(model._table)
     selected = SQL("SELECT %s FROM %s t", SQL(", ").join(columns), table)
     return f"{selected.code} WHERE t.id = ANY(%s)"
@@ -91,13 +112,14 @@ def read_rows(cr, query, ids):
     return {record_id: values for record_id, *values in cr.fetchall()}
 
 
-def _has_file(model, field):
+def _has_file(model, field, alias):
     """Return the SQL expression that tells whether a binary field holds something."""
     if field.column_type:
-        return SQL("%s IS NOT NULL", SQL.identifier("t", field.name))
+        return SQL("%s IS NOT NULL", SQL.identifier(alias, field.name))
     return SQL(
-        "EXISTS(SELECT FROM ir_attachment a WHERE a.res_id = t.id AND a.res_model = %s"
+        "EXISTS(SELECT FROM ir_attachment a WHERE a.res_id = %s AND a.res_model = %s"
         " AND a.res_field = %s)",
+        SQL.identifier(alias, "id"),
         SQL(f"'{model._name}'"),  # names of models and fields hold no quotes
         SQL(f"'{field.name}'"),
     )

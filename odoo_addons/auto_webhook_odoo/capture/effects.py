@@ -5,6 +5,7 @@ A change of one model may change recorded records of another model:
 - The links of a many2many field are changed from the other side, or through a model that has the
   same table.
 - A line is added to a one2many field that is sent, or taken from it.
+- A record that says which company a recorded record belongs to moves to another company.
 - A record is deleted. The database then deletes records that depend on it, clears many2one columns
   that point at it, and removes its links.
 """
@@ -40,6 +41,18 @@ class Reference:
     company_dependent: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Owned:
+    """Recorded records whose owner (see ``ownership.Owner``) is a field of another model.
+
+    ``path`` leads from the recorded model to that other model.
+    """
+
+    model: str
+    owner: str
+    path: str
+
+
 @dataclasses.dataclass
 class Effects:
     """The effects that changes of one model have on recorded records of other models."""
@@ -49,6 +62,8 @@ class Effects:
     #: ``{many2one column of this model: {(recorded model, its field)}}``: a row that points at a
     #: recorded record is part of the value of that field
     rows: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(set))
+    #: ``{field of this model: {Owned}}``: the field says who sees records of other models
+    owned: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(set))
     #: many2one columns that the deletion of a record clears, or whose records it deletes
     references: set = dataclasses.field(default_factory=set)
     #: links that the deletion of a record removes
@@ -62,7 +77,9 @@ def find_effects(env, tracking):
     """
     effects = collections.defaultdict(Effects)
     for name, tracked in tracking.items():
-        for field_name in tracked.compared:
+        for owner in tracked.owners:
+            _find_owned(env, effects, name, owner)
+        for field_name in tracked.compared.intersection(env[name]._fields):
             field = env[name]._fields[field_name]
             if field.type == "many2many":
                 _find_links(env, effects, field)
@@ -70,6 +87,17 @@ def find_effects(env, tracking):
                 effects[field.comodel_name].rows[field.inverse_name].add((name, field_name))
     _find_references(env, effects, tracking)
     return dict(effects)
+
+
+def _find_owned(env, effects, model_name, owner):
+    """Add the models with a field on the path from a recorded model to its companies."""
+    model, names = env[model_name], owner.path.split(".")
+    for place, name in enumerate(names):
+        if place:
+            path = ".".join(names[:place])
+            effects[model._name].owned[name].add(Owned(model_name, owner.name, path))
+        if place + 1 < len(names):
+            model = env[model._fields[name].comodel_name]
 
 
 def _find_links(env, effects, field):
@@ -108,7 +136,7 @@ def _find_references(env, effects, tracking):
     for target, references in pointing.items():
         for reference in references:
             tracked = tracking.get(reference.model)
-            if reference.ondelete == "set null" and tracked and reference.field in tracked.compared:
+            if reference.ondelete == "set null" and _matters(tracked, reference.field):
                 effects[target].references.add(reference)
                 if target not in matters:
                     matters.add(target)
@@ -125,6 +153,17 @@ def _find_references(env, effects, tracking):
             if target not in matters:
                 matters.add(target)
                 waiting.append(target)
+
+
+def _matters(tracked, name):
+    """Return whether a changed field may change a recorded record."""
+    return tracked is not None and (name in tracked.compared or name in tracked.owners_by_field)
+
+
+def owned(model, path, ids):
+    """Return the ids of the records of ``model`` whose path leads to the given records."""
+    query = model.sudo().with_context(active_test=False)._search([(path, "in", list(ids))])
+    return _column(model.env.cr, query.select())
 
 
 def linked(cr, links, ids):

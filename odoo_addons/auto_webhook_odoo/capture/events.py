@@ -7,6 +7,7 @@ import json
 from ..wire.jsontext import dumps
 from .companies import language, main_company
 from .names import read_names
+from .ownership import Audience, is_told_by, lost
 from .rendering import Renderer
 
 #: Largest size of a payload, in bytes of JSON, unless the system parameter says otherwise.
@@ -44,6 +45,11 @@ class EventGroup:
     #: JSON texts; an empty text of old values is written as NULL
     payloads: list
     old_values: list
+    #: the companies that see each event; None if that is the event's company, or everybody if it
+    #: has none
+    shown_to: list
+    #: the companies that saw each record before the change, and do not see it any more; or None
+    lost_by: list
 
 
 class EventWriter:
@@ -52,6 +58,7 @@ class EventWriter:
     def __init__(self, env):
         self._env = env
         self._main = main_company(env)
+        self._branches = env["res.company"]._webhook_branches()
         #: ``{comodel: {id: name}}``, filled with one query and used by all renderers
         self._names = {}
         #: [(Tracking, Renderer, changes of one kind that concern the same fields)]
@@ -117,7 +124,10 @@ class EventWriter:
             company_ids=company_ids,
             payloads=payloads,
             old_values=old_values,
+            shown_to=[None] * len(changes),
+            lost_by=[None] * len(changes),
         )
+        self._address(group, tracking, changes)
         for index, change in enumerate(changes):
             if omitted[index]:
                 change.metadata["not_serialisable"] = omitted[index]
@@ -127,6 +137,24 @@ class EventWriter:
                 group.payloads[index] = _with_metadata(payloads[index], change.metadata)
         self._reduce(group, changes)
         return group
+
+    def _address(self, group, tracking, changes):
+        """Say which companies see the events, and which see only that the record is gone.
+
+        Old values are not sent if a company sees the record that did not see it before.
+        """
+        audience = Audience(tracking, self._branches)
+        now = audience.of(changes)
+        pairs = list(zip(group.company_ids, now, strict=True))
+        shown = {pair: None if is_told_by(*pair) else pair[1] for pair in set(pairs)}
+        group.shown_to = [shown[pair] for pair in pairs]
+        if tracking.owned_by.isdisjoint(changes[0].old):
+            return
+        before = audience.of(changes, before=True)
+        group.lost_by = [lost(*pair) for pair in zip(before, now, strict=True)]
+        for index, (others, seen) in enumerate(zip(before, now, strict=True)):
+            if lost(seen, others):
+                group.old_values[index] = ""
 
     def _reduce(self, group, changes):
         """Shorten payloads that are too large, first to the changed fields, then to nothing."""
@@ -155,8 +183,20 @@ def payload_limit(env):
 
 
 def _company_ids(tracking, changes):
-    position = tracking.position.get("company_id")
-    return [None if position is None else change.row[position] for change in changes]
+    """Return the company of each record; None if it has none, or several."""
+    if (position := tracking.position.get("company_id")) is not None:
+        return [change.row[position] for change in changes]
+    if not tracking.owners:
+        return [None] * len(changes)
+    position = tracking.position[tracking.owners[0].name]
+    return [_only(change.row[position]) for change in changes]
+
+
+def _only(value):
+    """Return the only id in a list, or None. An id that is in no list is the only one."""
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 else None
+    return value
 
 
 def _payloads(tracking, changes):

@@ -21,7 +21,8 @@ def render_sample(record, tracking, event):
     :param event: create, write or unlink; a write changes the fields that must change for an event
         to be recorded, from their present values to the same values
     """
-    hidden = {name for name in tracking.read if not _may_read(record, name)}
+    fields = [name for name in tracking.read if name in record._fields]
+    hidden = {name for name in fields if not _may_read(record, name)}
     narrowed = _without(record, tracking, hidden)
     record.flush_model()
     row = read_rows(record.env.cr, narrowed.query, record.ids)[record.id]
@@ -52,8 +53,9 @@ def _may_read(record, name):
 
 
 def _without(record, tracking, hidden):
-    """Return a ``Tracking`` that reads none of the hidden fields, except for the company."""
-    read = [name for name in tracking.read if name == "company_id" or name not in hidden]
+    """Return a ``Tracking`` that reads none of the hidden fields, except for the companies."""
+    companies = tracking.owned_by | {"company_id"}
+    read = [name for name in tracking.read if name in companies or name not in hidden]
     return dataclasses.replace(
         tracking,
         payload=tuple(name for name in tracking.payload if name not in hidden),
@@ -67,8 +69,8 @@ def _without(record, tracking, hidden):
 
 def _visible(record, name, value):
     """Return a raw value without the links to records that the user may not read, as in Odoo."""
-    field = record._fields[name]
-    if field.type not in ("one2many", "many2many"):
+    field = record._fields.get(name)
+    if field is None or field.type not in ("one2many", "many2many"):
         return value
     return record.env[field.comodel_name].browse(value)._filtered_access("read").ids
 

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import re
 
-from .columns import column_sql, company_sql, select_by_ids
+from .columns import column_sql, path_sql, select_by_ids
+from .ownership import find_owners, leads_to_companies
 
 #: Names of fields that hold secrets although Odoo restricts them to no group, such as
 #: ``access_token``.
@@ -33,12 +34,12 @@ class Tracking:
     include_old_values: bool
     #: fields that are sent
     payload: tuple
-    #: fields whose change is a change of the record
+    #: fields whose change is a change of the record, and the names of its owners
     compared: frozenset
     #: compared fields whose old values may be sent; a secret that is only compared is not among
     #: them
     told: frozenset
-    #: fields that are read, for comparing and for sending
+    #: fields and paths that are read, for comparing and for sending
     read: tuple
     #: the query that reads ``read`` for many ids
     query: str
@@ -53,6 +54,8 @@ class Tracking:
     #: fields that Odoo updates with SQL before the ORM is told, so they are read with every
     #: pre-image
     updated_by_sql: frozenset
+    #: ``Owner`` objects: what decides which companies see the record
+    owners: tuple = ()
     config_id: int | None = None
     #: subscribers that get instant events; empty: all that are active
     subscriber_ids: tuple = ()
@@ -61,6 +64,28 @@ class Tracking:
     def position(self):
         """``{field: index in a row of query, the id not counted}``."""
         return {name: index for index, name in enumerate(self.read)}
+
+    @functools.cached_property
+    def owned_by(self):
+        """The names of the owners. A change of one may take the record from its readers."""
+        return frozenset(owner.name for owner in self.owners)
+
+    @functools.cached_property
+    def owners_by_field(self):
+        """``{many2one field: names of the owners whose paths begin with it}``."""
+        found = {}
+        for owner in self.owners:
+            name, dot, _rest = owner.path.partition(".")
+            if dot:
+                found[name] = found.get(name, frozenset()) | {owner.name}
+        return found
+
+    def compared_with(self, names):
+        """Return what has to be compared when these fields change."""
+        found = self.compared.intersection(names) | self.updated_by_sql
+        for name in self.owners_by_field.keys() & names:
+            found |= self.owners_by_field[name]
+        return found
 
     @property
     def domains(self):
@@ -76,7 +101,8 @@ class Tracking:
         if event not in self.events or (self.filter_domain and self.filter_domain not in matched):
             return False
         if event == "write" and self.trigger_fields:
-            return not self.trigger_fields.isdisjoint(changed)
+            # Those who lose the record must be told.
+            return not (self.trigger_fields | self.owned_by).isdisjoint(changed)
         return True
 
     def is_instant(self, event, changed, matched):
@@ -113,16 +139,21 @@ def make_tracking(
     wanted |= _asked_about(model, filter_domain) | _asked_about(model, instant_domain)
     # A file is sent as true or false only, and its content is stored elsewhere.
     compared = {name for name in wanted if model._fields[name].type != "binary"} - LOG_FIELDS
-    read = list(dict.fromkeys((*payload, *sorted(wanted))))
-    if "company_id" not in read and company_sql(model):
-        read.append("company_id")  # decides which users may see the event
+    owners = find_owners(model)
+    named = [owner.name for owner in owners]
+    compared.update(named)
+    if leads_to_companies(model, "company_id") and path_sql(model, "company_id"):
+        named.append("company_id")  # it is sent with the event
+    read = list(dict.fromkeys((*payload, *sorted(wanted), *named)))
     sequence = getattr(model, "_sequence_field", None)  # of sequence.mixin, in the addon account
     return Tracking(
         model=model._name,
         payload=payload,
         compared=frozenset(compared),
         told=frozenset(
-            name for name in compared if name in payload or not _is_sensitive(model, name)
+            name
+            for name in compared.intersection(model._fields)
+            if name in payload or not _is_sensitive(model, name)
         ),
         read=tuple(read),
         query=select_by_ids(model, read),
@@ -131,6 +162,7 @@ def make_tracking(
         filter_domain=_hashable(filter_domain),
         instant_domain=_hashable(instant_domain),
         updated_by_sql=frozenset({sequence} & compared),
+        owners=owners,
         **options,
     )
 

@@ -9,7 +9,7 @@ from ..wire.cursor import MAX_CURSOR
 from ..wire.jsontext import dumps
 from . import parameters as read
 from .errors import json_errors
-from .routing import JSON, feed_route, success
+from .routing import JSON, feed_route, page_response, success
 
 
 class Feed(http.Controller):
@@ -20,7 +20,10 @@ class Feed(http.Controller):
     def pull(self):
         """Return the next page of the feed."""
         given = read.read_parameters(
-            ("last_event_id", "limit", "models", "events", "priority", "include_processed")
+            (
+                *("last_event_id", "limit", "models", "events", "priority"),
+                *("include_processed", "latest"),
+            )
         )
         page = request.env["webhook.feed.position"]._read_page(
             read.integer(given, "last_event_id", 0, 0, MAX_CURSOR),
@@ -29,10 +32,21 @@ class Feed(http.Controller):
             events=read.strings(given, "events", dict(EVENTS)),
             priority=read.strings(given, "priority", dict(PRIORITIES)),
             include_processed=read.boolean(given, "include_processed", True),
+            latest=read.boolean(given, "latest", False),
         )
-        # The events are stored as JSON. They go into the answer without being parsed.
-        body = f'{dumps(page.head)[:-1]},"events":[{",".join(page.events)}]}}'
-        return Response(body, content_type=JSON)
+        return page_response(page)
+
+    @feed_route("bootstrap")
+    @json_errors("GET", "POST")
+    def bootstrap(self):
+        """Return the next page of the records that are there now."""
+        given = read.read_parameters(("models", "after", "limit"))
+        page = request.env["webhook.bootstrap"]._read_page(
+            after=read.mark(given, "after"),
+            limit=read.integer(given, "limit", 100, 1, read.MAX_PAGE),
+            models=read.strings(given, "models"),
+        )
+        return page_response(page)
 
     @feed_route("mark-processed", auth="webhook_receiver")
     @json_errors("POST")

@@ -7,11 +7,13 @@ from odoo.http import request
 
 from ..wire.event import EventName
 from ..wire.jsontext import dumps
+from ..wire.mark import Mark
 from .errors import FeedError
 
 MAX_BODY = 10 * 1024 * 1024  # bytes; room for 100,000 ids with an error text each
 MAX_PAGE = 1000
 MAX_DAYS = 3650
+_LONGEST_MARK = 1000  # characters
 
 
 def read_parameters(known):
@@ -106,6 +108,20 @@ def text(parameters, name, longest, required=False):
     if not isinstance(value, str) or not 0 < len(value) <= longest:
         raise FeedError(f"'{name}' must be a text of 1 to {longest} characters.")
     return _storable(name, value)
+
+
+def mark(parameters, name):
+    """Return a ``Mark``, or None if it is missing or empty.
+
+    :raises FeedError: 400
+    """
+    value = text(parameters, name, _LONGEST_MARK)
+    if value is None:
+        return None
+    try:
+        return Mark.decode(value)
+    except (ValueError, RecursionError) as error:
+        raise FeedError(f"'{name}' must be what an earlier page said.") from error
 
 
 def text_or_object(parameters, name, longest):

@@ -25,6 +25,12 @@ def feed_route(path, auth="webhook_consumer"):
     )
 
 
+def page_response(page):
+    """Return the response with a ``FeedPage``. Its events are JSON, and need not be parsed."""
+    body = f'{dumps(page.head)[:-1]},"events":[{",".join(page.events)}]}}'
+    return Response(body, content_type=JSON)
+
+
 def success(**answer):
     """Return the response to a call that succeeded."""
     return Response(dumps({"success": True, **answer}), content_type=JSON)

@@ -28,5 +28,10 @@ $neutralize$;
 -- keys that open the original's feed would open the copy's
 DELETE FROM res_users_apikeys WHERE scope = 'webhook';
 
+-- A copy is another source than the original, as one that Odoo's database manager makes. The place of
+-- the original is not its place; it notes its own at the next look.
+UPDATE ir_config_parameter SET value = gen_random_uuid()::text WHERE key = 'database.uuid';
+DELETE FROM ir_config_parameter WHERE key = 'auto_webhook_odoo.place';
+
 -- the proxy belongs to the original's network, and its address may hold a password
 DELETE FROM ir_config_parameter WHERE key = 'auto_webhook_odoo.proxy';

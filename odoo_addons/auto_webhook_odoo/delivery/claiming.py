@@ -6,6 +6,7 @@ have locked.
 
 from ..postgres.planned import Planned
 from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+from ..wire.visibility import companies_of, gone
 from .blame import MOST_SUSPECTS
 from .endpoint import COLUMNS
 
@@ -94,7 +95,8 @@ _ROW = (
     " failures int, away bool, epoch int, suspects bigint,"
     " id int8, attempts int, suspected int, failed_epoch int, replayed bool,"
     " event_id int8, model varchar, record_id int,"
-    " event_name text, event text, leased_until timestamp, held bool, confirmed bool)"
+    " event_name text, event text, leased_until timestamp, held bool, confirmed bool,"
+    " left_some bool)"
 )
 
 
@@ -227,7 +229,8 @@ def _claim(name, candidate):
                coalesce(found.failed_epoch, 0),
                coalesce(found.replayed, FALSE), found.event_id,
                found.model, found.record_id, event.name, event.json, lease.until,
-               found.id IN (SELECT id FROM held), found.confirmed
+               found.id IN (SELECT id FROM held), found.confirmed,
+               event.left_some
           FROM endpoint
          CROSS JOIN lease
          CROSS JOIN (
@@ -242,7 +245,8 @@ def _claim(name, candidate):
                 SELECT {ENDPOINT} FROM webhook_subscriber WHERE id = %(subscriber_id)s
                ) settings ON found.number = 1
           LEFT JOIN LATERAL (
-                SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json
+                SELECT {EVENT_NAME} AS name, {event_json("event_id")} AS json,
+                       e.left_company_ids IS NOT NULL AS left_some
                   FROM {EVENT_TABLES} WHERE e.id = found.event_id AND NOT found.confirmed LIMIT 1
                ) event ON TRUE
          ORDER BY found.event_id
@@ -270,3 +274,16 @@ SECONDS_UNTIL_DUE = f"""
      ORDER BY delivery.next_attempt_at
      LIMIT 1
 """  # noqa: S608  # a constant
+
+#: Selects id, name and JSON text of events as the endpoint of a subscriber gets them. The receiver
+#: behind it may learn of some only that the record is gone.
+EVENTS_AS_SENT = f"""
+    SELECT e.id, {EVENT_NAME}, {event_json("event_id", "reader.gone")}
+      FROM {EVENT_TABLES}
+     CROSS JOIN LATERAL (
+            SELECT {gone("e", companies_of("receiver_user_id"))}
+                   AND receiver_user_id IS NOT NULL AS gone
+              FROM webhook_subscriber WHERE id = %s
+           ) reader
+     WHERE e.id = ANY(%s)
+"""  # noqa: S608  # constants

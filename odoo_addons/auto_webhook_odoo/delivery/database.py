@@ -2,12 +2,17 @@
 
 import contextlib
 import threading
+import weakref
 
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.sql_db import Cursor
 
 from ..postgres.transactions import use_read_committed
+
+#: Connections to databases that are where they are the originals. A connection cannot move to
+#: another database, so one look is enough.
+_at_home = weakref.WeakSet()
 
 
 class Limits:
@@ -38,15 +43,18 @@ class Database:
         meanwhile, PostgreSQL looks at the row again and passes over it. Under Odoo's REPEATABLE
         READ this would be an error.
 
+        :raises ElsewhereError: if the database may be a copy; nothing may be pushed then
         :param each_statement: make each statement its own transaction (autocommit), which saves the
             round trips that begin and end a transaction
         """
         with self._limits.together:
             try:
                 cr = self._open()
+                env = api.Environment(cr, SUPERUSER_ID, {})
                 if isinstance(cr, Cursor):  # in Odoo's tests all cursors share one transaction
                     cr.connection.autocommit = each_statement
-                yield api.Environment(cr, SUPERUSER_ID, {})
+                _check_place(env)
+                yield env
                 cr.commit()  # pylint: disable=invalid-commit  # its own cursor
             except BaseException:
                 self.close()
@@ -74,3 +82,16 @@ class Database:
             use_read_committed(self._cursor)
             self._keeps = self._limits.kept.acquire(blocking=False)
         return self._cursor
+
+
+def _check_place(env):
+    """Check, once per connection, that the database is no copy.
+
+    :raises ElsewhereError: if it may be one
+    """
+    connection = env.cr.connection if isinstance(env.cr, Cursor) else None
+    if connection in _at_home:
+        return
+    env["webhook.place"]._check()
+    if connection:
+        _at_home.add(connection)

@@ -40,6 +40,8 @@ class Leased(NamedTuple):
     #: the receiver has confirmed the event through the feed; the delivery is cancelled, and not
     #: leased, and ``event`` is None
     confirmed: bool
+    #: the record is gone for some companies, so ``event`` may show more than the receiver may see
+    left_some: bool
 
 
 class Health(NamedTuple):

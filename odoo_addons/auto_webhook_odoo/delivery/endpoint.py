@@ -4,6 +4,7 @@ import base64
 import contextlib
 import dataclasses
 
+from ..postgres import place
 from ..wire.proxy import ProxySettingError, parse_proxy
 from ..wire.signature import SECRET_PREFIX
 
@@ -34,6 +35,8 @@ class Endpoint:
     #: of all subscribers (Settings → Webhooks), as ``wire.proxy`` reads them; or empty
     proxy: str = ""
     proxy_exceptions: str = ""
+    #: where the database is the original, as ``postgres.place`` stores it; or empty
+    place: str = ""
 
     @property
     def way(self):
@@ -103,4 +106,5 @@ COLUMNS = {
     "client_key": ("text", "coalesce(client_key, '')"),
     "proxy": ("text", _parameter("auto_webhook_odoo.proxy")),
     "proxy_exceptions": ("text", _parameter("auto_webhook_odoo.proxy_exceptions")),
+    "place": ("text", _parameter(place.KEY)),
 }

@@ -5,6 +5,7 @@ import time
 
 from urllib3.util import SKIP_HEADER
 
+from ..postgres.place import instance_of
 from ..wire.signature import signature_headers
 
 
@@ -18,6 +19,8 @@ def headers(endpoint, message_id, body):
         "User-Agent": "auto_webhook_odoo",
         "Accept-Encoding": SKIP_HEADER,
     }
+    if instance := instance_of(endpoint.place):
+        named["X-Odoo-Instance"] = instance
     if endpoint.signing_secrets:
         named |= signature_headers(endpoint.signing_secrets, message_id, int(time.time()), body)
     else:

@@ -18,6 +18,7 @@ import psycopg2
 
 from odoo.service import server
 
+from ..postgres.place import ElsewhereError
 from .connections import open_connections
 from .database import Database, Limits
 from .dispatcher import deliver
@@ -33,6 +34,8 @@ _GIVE_WAY = 0.0001
 _LINGER = 60  # seconds that an idle lane keeps its connection open
 _PAUSE_AFTER_ERROR = 5  # seconds; for errors of the addon or the database, not of the endpoint
 _MOST_ERRORS = 5  # in a row; then the lane ends, and the cron starts a new one
+
+_warn_once = functools.cache(_logger.warning)  # in each process
 
 
 def wake_sender(cr, subscriber_ids):
@@ -161,6 +164,9 @@ class _Lane(threading.Thread):
                 try:
                     wait = deliver(database, self._key[1], connections_for, lambda: self.finishing)
                     errors = 0
+                except ElsewhereError as reason:
+                    wait = None  # the lane is woken when an administrator has decided
+                    _warn_once("Webhooks are not pushed. %s", str(reason))
                 except (psycopg2.OperationalError, psycopg2.InterfaceError):
                     # most likely PostgreSQL was restarted while the connection was kept
                     errors += 1

@@ -19,7 +19,7 @@ _OF_ATTEMPT = {
 
 #: Headers whose values are no secrets. All others are masked, whatever they are for. A signature is
 #: no secret: it proves a single message, and for a few minutes.
-_PUBLIC = frozenset({"content-type", "user-agent", "webhook-id", *_OF_ATTEMPT})
+_PUBLIC = frozenset({"content-type", "user-agent", "webhook-id", "x-odoo-instance", *_OF_ATTEMPT})
 
 #: ``{header: shell variable}``; further headers get a variable that is named after them
 _VARIABLES = {"webhook-timestamp": "TIMESTAMP", "webhook-signature": "SIGNATURE"}

@@ -5,11 +5,11 @@ have locked.
 """
 
 from ..postgres.planned import Planned
-from ..wire.visibility import visible
+from ..wire.visibility import companies_of, visible
 from .claiming import CLAIM, CLAIM_NEWEST
 
-_OF_RECEIVER = """
-    SELECT ARRAY(SELECT cid FROM res_company_users_rel WHERE user_id = users.id) AS companies,
+_OF_RECEIVER = f"""
+    SELECT {companies_of("users.id")} AS companies,
            CASE WHEN users.webhook_scope = 'some' THEN ARRAY(
                 SELECT model.model FROM webhook_user_model_rel allowed
                   JOIN ir_model model ON model.id = allowed.ir_model_id
@@ -17,7 +17,7 @@ _OF_RECEIVER = """
            ) END AS models
       FROM res_users users
      WHERE users.id = subscriber.receiver_user_id
-"""
+"""  # noqa: S608  # constants
 
 # A receiver gets what its user may see and has neither confirmed nor given up. Otherwise it could
 # not confirm the event. What another receiver has given up is pushed to it.

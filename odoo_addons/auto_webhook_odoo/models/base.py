@@ -1,7 +1,7 @@
 from odoo import api, models, tools
 
 from ..capture.changes import TransactionChanges
-from ..capture.effects import commanded_ids, linked, pointed_at, pointing_at
+from ..capture.effects import commanded_ids, linked, owned, pointed_at, pointing_at
 from ..capture.names import name_query
 
 
@@ -45,6 +45,7 @@ class Base(models.AbstractModel):
                 TransactionChanges.of(self.env.cr).note_changing(self, ids, links, tracking)
             if effects:
                 self._webhook_note_links(effects, ids, vals)
+                self._webhook_note_owned(effects, ids, filter(self._webhook_is_links, vals))
         return super().write(vals)
 
     def _write_multi(self, vals_list):
@@ -54,6 +55,8 @@ class Base(models.AbstractModel):
             TransactionChanges.of(self.env.cr).note_changing(self, self._ids, names, tracking)
         if effects and effects.rows:
             self._webhook_note_parents(effects, self._ids, vals_list)
+        if effects and effects.owned:
+            self._webhook_note_owned(effects, self._ids, {n for vals in vals_list for n in vals})
         return super()._write_multi(vals_list)
 
     def _compute_field_value(self, field):
@@ -144,6 +147,12 @@ class Base(models.AbstractModel):
                 affected.update(pointed_at(self, column, ids))
             for model_name, field_name in parents:
                 self._webhook_note(model_name, affected, [field_name])
+
+    def _webhook_note_owned(self, effects, ids, names):
+        """Note the recorded records that may belong to other companies when these fields change."""
+        for found in {found for name in names for found in effects.owned.get(name, ())}:
+            affected = owned(self.env[found.model], found.path, ids)
+            self._webhook_note(found.model, affected, [found.owner])
 
     def _webhook_note_deleting(self, model_name, ids, seen):
         """Note records that are about to be deleted, and all that the database does because of it.

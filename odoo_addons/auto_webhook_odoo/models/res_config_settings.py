@@ -74,6 +74,32 @@ class ResConfigSettings(models.TransientModel):
         "commas. This machine (localhost, 127.0.0.1) is always reached without the proxy.",
     )
 
+    webhook_instance = fields.Char(
+        string="Instance",
+        compute="_compute_webhook_place",
+        help="Receivers know this database by this name, together with its database.uuid. A copy "
+        "of the database has the same database.uuid and another instance, so a receiver notices if "
+        "both push to it.",
+    )
+    webhook_elsewhere = fields.Text(compute="_compute_webhook_place")
+    webhook_waiting = fields.Char(string="Waiting Deliveries", compute="_compute_webhook_place")
+
+    def _compute_webhook_place(self):
+        place = self.env["webhook.place"]
+        self.webhook_instance = place._instance()
+        self.webhook_elsewhere = place._notice()
+        self.webhook_waiting = place._waiting() if self.webhook_elsewhere else "0"
+
+    def action_webhook_original(self):
+        """Push again: this database is the original."""
+        self.env["webhook.place"]._declare_original()
+        return {"type": "ir.actions.client", "tag": "reload"}
+
+    def action_webhook_copy(self):
+        """Make this database a source of its own, which pushes nothing for now."""
+        self.env["webhook.place"]._declare_copy()
+        return {"type": "ir.actions.client", "tag": "reload"}
+
     def set_values(self):
         """Save; try endpoints that failed again if they are now reached in another way."""
         parameters = self.env["ir.config_parameter"].sudo()

@@ -6,9 +6,11 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
 from ..capture import statements
+from ..capture.ownership import EVERYBODY
+from ..postgres.arrays import IntArray
 from ..postgres.bigints import BigId, BigInteger
 from ..wire.event import EVENT_FRAME, EVENT_SIZE, EVENT_TABLES, event_json
-from ..wire.visibility import visible
+from ..wire.visibility import ALL_COMPANIES, gone, visible
 from .webhook_config import CATEGORIES, PRIORITIES
 
 #: A page of the feed holds no more bytes of events than this; a single event may be larger.
@@ -63,7 +65,23 @@ class UpdateWebhook(models.Model):
     category = fields.Selection(CATEGORIES, required=True, readonly=True)
     timestamp = fields.Datetime(required=True, readonly=True, help="When the change was saved.")
     user_id = LooseMany2one("res.users", readonly=True, help="The user who made the change.")
-    company_id = LooseMany2one("res.company", readonly=True, help="Company of the record.")
+    company_id = LooseMany2one(
+        "res.company",
+        readonly=True,
+        help="Company of the record. Empty if it has none, or several.",
+    )
+    company_ids = IntArray(
+        string="Shown to Companies",
+        readonly=True,
+        help="Ids of the companies that see the event, if that is not just its company, or "
+        "everybody if it has none. -1 stands for everybody.",
+    )
+    left_company_ids = IntArray(
+        string="Gone for Companies",
+        readonly=True,
+        help="Ids of the companies that saw the record before the change, and do not see it any "
+        "more. They are told only that it is gone. -1 stands for everybody.",
+    )
     config_id = LooseMany2one("webhook.config", readonly=True, string="Configuration")
     is_processed = fields.Boolean(
         string="Processed",
@@ -149,6 +167,8 @@ class UpdateWebhook(models.Model):
                 "old_values": "\n".join(text for group in groups for text in group.old_values),
                 # The user who acts, not the user whose rights the code has taken with sudo.
                 "user_id": self.env.cr.transaction.default_env.uid,
+                "company_ids": _lines(groups, "shown_to"),
+                "left_company_ids": _lines(groups, "lost_by"),
             },
         )
         return [event_id for (event_id,) in self.env.cr.fetchall()]
@@ -162,15 +182,18 @@ class UpdateWebhook(models.Model):
         size, as digits. The sizes tell where the page ends, and a second query builds the long
         events of the page.
 
-        :param SQL where: condition on the event ``e`` and its ``position``
+        :param SQL where: condition on the event ``e``, its ``position`` and ``reader.gone`` (see
+            ``_gone``). Only events that the user may see meet it
         :return: ``([(position, event as JSON text), …], bool)``
         """
         limit = min(limit, PAGE_BYTES // EVENT_FRAME)
-        size = SQL(EVENT_SIZE)  # pylint: disable=sql-injection
-        json_text = SQL(event_json("id"))  # pylint: disable=sql-injection
+        size = SQL("CASE WHEN reader.gone THEN %s ELSE %s END", EVENT_FRAME, SQL(EVENT_SIZE))
+        json_text = SQL(event_json("id", "reader.gone"))  # pylint: disable=sql-injection
         positioned = SQL(
-            "%s JOIN webhook_feed_position position ON position.event_id = e.id",
+            "%s JOIN webhook_feed_position position ON position.event_id = e.id"
+            " CROSS JOIN LATERAL (SELECT %s AS gone) reader",
             SQL(EVENT_TABLES),  # pylint: disable=sql-injection
+            self._gone("e"),
         )
         longest = PAGE_BYTES // (limit + 1)
         rows = self.env.execute_query(
@@ -201,7 +224,8 @@ class UpdateWebhook(models.Model):
 
         :param int last_event_id: cursor: ``last_id`` of the page before, 0 for the start
         :param int limit: how many events the page holds at most; it holds fewer if they are large
-        :param filters: ``models``, ``events``, ``priority`` (lists) and ``include_processed``
+        :param filters: ``models``, ``events``, ``priority`` (lists), ``include_processed`` and
+            ``latest``
         :return: the dictionary that docs/protocol.md describes
         """
         if type(last_event_id) is not int or type(limit) is not int or not 0 < limit < 2**31:
@@ -226,6 +250,26 @@ class UpdateWebhook(models.Model):
         user = user.with_context(active_test=False)  # events of archived companies are pushed, too
         condition = visible(table, "%(companies)s::int[]", "%(models)s::text[]")
         return SQL(condition, companies=user.company_ids.ids, models=user._webhook_models())
+
+    @api.model
+    def _gone(self, table, user=None):
+        """Return the SQL condition for events of which a user may learn only that a record is gone.
+
+        The parameters are those of ``_visible``, and the events are among those that it finds.
+        """
+        if user is None and self.env.su:
+            return SQL("FALSE")
+        user = (self.env.user if user is None else user).sudo()
+        return SQL(gone(table, "%(companies)s::int[]"), companies=user.company_ids.ids)
+
+    def _seen_by(self):
+        """Return the companies that see one of these events, see ``capture.ownership.Audience``."""
+        seen = set()
+        for event in self:
+            own = [event.company_id.id or ALL_COMPANIES]
+            seen.update(own if event.company_ids is False else event.company_ids)
+            seen.update(event.left_company_ids or ())
+        return EVERYBODY if ALL_COMPANIES in seen else frozenset(seen)
 
     @api.model
     def _check_models(self, names):
@@ -301,3 +345,11 @@ def _int_array(values):
     psycopg2 passes a text on faster than a list.
     """
     return "{%s}" % ",".join("NULL" if value is None else str(value) for value in values)  # noqa: UP031
+
+
+def _lines(groups, name):
+    """Return sets of ids as lines with arrays of PostgreSQL, or None if there are none."""
+    sets = [ids for group in groups for ids in getattr(group, name)]
+    if not any(ids is not None for ids in sets):
+        return None
+    return "\n".join("" if ids is None else _int_array(sorted(ids)) for ids in sets)

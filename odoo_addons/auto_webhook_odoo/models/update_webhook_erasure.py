@@ -6,6 +6,7 @@ from odoo.tools import SQL, escape_psql, split_every
 
 from ..capture.events import EventGroup
 from ..capture.naming import Hit, with_erased_fields
+from ..capture.ownership import is_told_by
 from ..wire.jsontext import dumps
 
 ERASED = dumps({"_metadata": {"erased": True}})
@@ -77,29 +78,19 @@ _SELECT = f"""
 
 
 class _Told:
-    """The events that tell consumers of an erasure in the events of one record.
-
-    Consumers of each company that got an event with the values are told.
-    """
+    """The event that tells consumers of an erasure in the events of one record."""
 
     def __init__(self, row):
         self.row = row
-        self.company_ids = set()
         #: names of the fields that were blanked; None if all values were
         self.fields = None
         self.event_ids = []
 
     def add(self, row, fields=None):
         self.row = max(self.row, row, key=lambda row: row.id)
-        self.company_ids.add(row.company_id)
         self.event_ids.append(row.id)
         if fields is not None:
             self.fields = {*(self.fields or ()), *fields}
-
-    @property
-    def companies(self):
-        """The companies that need an event of their own; None: one event reaches all companies."""
-        return [None] if None in self.company_ids else sorted(self.company_ids)
 
     @property
     def payload(self):
@@ -270,14 +261,21 @@ class UpdateWebhook(models.Model):
     def _tell(self, told):
         """Record the events that tell consumers what was erased, and push them.
 
+        All who have seen one of the erased events of a record see the event that tells them.
+
         :param told: ``_Told`` objects
         """
         for batch in split_every(_BATCH, told, list):
             alike = collections.defaultdict(list)
             for one in batch:
-                row = one.row
+                row, seen = one.row, self.browse(one.event_ids)._seen_by()
+                last = self.browse(row.id)
+                # The company of a record that has left is nobody else's business.
+                stays = not last.left_company_ids and last._seen_by() == seen
+                company_id = row.company_id if stays else None
+                shown_to = None if is_told_by(company_id, seen) else seen
                 key = (row.model, row.priority, row.category, row.config_id)
-                alike[key] += [(one, company_id) for company_id in one.companies]
+                alike[key].append((one, company_id, shown_to))
             groups = [
                 EventGroup(
                     model=model,
@@ -286,15 +284,17 @@ class UpdateWebhook(models.Model):
                     priority=priority,
                     category=category,
                     config_id=config_id,
-                    record_ids=[one.row.record_id for one, _company_id in members],
-                    company_ids=[company_id for _one, company_id in members],
-                    payloads=[one.payload for one, _company_id in members],
+                    record_ids=[one.row.record_id for one, _company_id, _seen in members],
+                    company_ids=[company_id for _one, company_id, _seen in members],
+                    payloads=[one.payload for one, _company_id, _seen in members],
                     old_values=[""] * len(members),
+                    shown_to=[seen for _one, _company_id, seen in members],
+                    lost_by=[None] * len(members),
                 )
                 for (model, priority, category, config_id), members in alike.items()
             ]
             ids = self._insert_events(groups, [])
-            members = (one for group in alike.values() for one, _company_id in group)
+            members = (one for group in alike.values() for one, _company_id, _seen in group)
             self._push_told(list(zip(ids, members, strict=True)))
 
     def _push_told(self, told):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from markupsafe import Markup
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 from odoo.tools import SQL
 
 from .webhook_config import PRIORITIES
@@ -29,8 +30,16 @@ class UpdateWebhook(models.Model):
 
         :param int days: how many days the figures cover, today included (UTC); the backlog covers
             all
+        :raises AccessError: if the user follows record rules and confirms nothing. The figures
+            count events of records that the user may not read. Who confirms is told of all of them.
         """
         self.check_access("read")
+        user = self.env.user
+        is_receiver = user.has_group("auto_webhook_odoo.group_webhook_receiver")
+        if user._webhook_follows_rules() and not is_receiver:
+            raise AccessError(
+                self.env._("The figures count all records. This user sees those that it may read.")
+            )
         self.env["webhook.feed.position"]._assign_pending()
         self.env["webhook.tally"]._merge()
         with self.env.registry.cursor() as cr:

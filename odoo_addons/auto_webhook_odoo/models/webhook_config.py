@@ -94,7 +94,7 @@ class WebhookConfig(models.Model):
         string="Only When Changed",
         domain="[('model_id', '=', model_id), ('store', '=', True)]",
         help="Record a change only if one of these fields changed. Leave empty for any field "
-        "that is sent.",
+        "that is sent. A change that takes a record from a company is always recorded.",
     )
     filter_domain = fields.Char(
         string="Only Records",
@@ -232,9 +232,18 @@ class WebhookConfig(models.Model):
     @api.model
     def _capture(self, model_name):
         """Return ``(Tracking, Effects)`` of a model; each may be None."""
+        return self._captures().get(model_name, _NOTHING)
+
+    @api.model
+    def _recorded(self):
+        """Return ``{model: Tracking}`` of the models whose changes are recorded."""
+        captures = self._captures().items()
+        return {name: tracking for name, (tracking, _effects) in captures if tracking}
+
+    def _captures(self):
+        """Return ``{model: (Tracking, Effects)}`` as this transaction records changes."""
         own = self.env.cr.postcommit.data.get(_OWN_CHANGES)
-        captures = self._committed_captures() if own is None else self._own_captures(own)
-        return captures.get(model_name, _NOTHING)
+        return self._committed_captures() if own is None else self._own_captures(own)
 
     def _own_captures(self, cache):
         """Return ``{model: (Tracking, Effects)}`` as this transaction has configured it."""

@@ -212,6 +212,7 @@ class WebhookDelivery(models.Model):
 
         If much waits, the other crons have their turn now and then.
         """
+        self.env["webhook.place"]._update_notices()
         waiting = self.env["webhook.subscriber"].search([("state", "=", "enabled")])
         sender.wake(self.env.cr.dbname, waiting.ids)
         self.env["webhook.subscriber"]._update_notices()
@@ -263,7 +264,8 @@ class WebhookDelivery(models.Model):
             rows = self.env.cr.fetchall()
             found = [Leased(*row[_OF_DELIVERY:]) for row in rows]
             self._wake_later([delivery.id for delivery in found if delivery.confirmed])
-            if leased := [d for d in found if not (d.held or d.confirmed)]:
+            leased = [d for d in found if not (d.held or d.confirmed)]
+            if leased := self._hide_what_left(parameters["subscriber_id"], leased):
                 endpoint = Endpoint(*rows[0][:_OF_ENDPOINT])
                 health = Health(*rows[0][_OF_ENDPOINT:_OF_DELIVERY])
                 source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
@@ -271,6 +273,21 @@ class WebhookDelivery(models.Model):
             if not found:
                 break
         return None
+
+    @api.model
+    def _hide_what_left(self, subscriber_id, leased):
+        """Return the deliveries with only those values that the receiver's user may see.
+
+        The claim leaves this out, because it would cost each delivery a twentieth of a millisecond.
+        """
+        if not (event_ids := [d.event_id for d in leased if d.left_some]):
+            return leased
+        sent = self._as_sent(subscriber_id, event_ids)
+        return [
+            d._replace(event=sent[d.event_id][1]) if d.left_some else d
+            for d in leased
+            if not d.left_some or d.event_id in sent  # the event may just have been deleted
+        ]
 
     @api.model
     def _until_due(self, subscriber_id):

@@ -1,7 +1,6 @@
-from odoo import models
-from odoo.tools import SQL
+from odoo import api, models
 
-from ..wire.event import EVENT_NAME, EVENT_TABLES, event_json
+from ..delivery.claiming import EVENTS_AS_SENT
 from ..wire.message import single
 
 
@@ -28,14 +27,12 @@ class WebhookDelivery(models.Model):
 
     def _request(self):
         self.event_id.check_access("read")
-        ((name, event),) = self.env.execute_query(
-            SQL(
-                "SELECT %s, %s FROM %s WHERE e.id = %s",
-                SQL(EVENT_NAME),  # pylint: disable=sql-injection
-                SQL(event_json("event_id")),  # pylint: disable=sql-injection
-                SQL(EVENT_TABLES),  # pylint: disable=sql-injection
-                self.event_id.id,
-            )
-        )
+        name, event = self._as_sent(self.subscriber_id.id, self.event_id.ids)[self.event_id.id]
         source = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         return (self.subscriber_id, *single(source, name, event, self.replayed))
+
+    @api.model
+    def _as_sent(self, subscriber_id, event_ids):
+        """Return ``{id: (name, JSON text)}`` of events as a subscriber's endpoint gets them."""
+        self.env.cr.execute(EVENTS_AS_SENT, [subscriber_id, list(event_ids)])
+        return {event_id: (name, text) for event_id, name, text in self.env.cr.fetchall()}

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 
+from ..postgres import place
 from ..postgres.bigints import BigInteger
 from ..wire.cursor import Cursor
 
@@ -8,17 +9,7 @@ KINDS = [
     ("restored", "Restored"),  # a backup that ends at this position was restored
 ]
 
-#: Selects what identifies this database and what a copy does not take along, and the value that was
-#: stored last. The parts are the cluster, its timeline (it changes when a point in time was
-#: recovered or a standby took over), the database in the cluster, and the table of positions (it is
-#: new if a backup was restored over its own database).
-_IDENTITY = """
-    SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
-                     left(pg_walfile_name(pg_current_wal_lsn()), 8), oid,
-                     'webhook_feed_position'::regclass::oid),
-           (SELECT value FROM ir_config_parameter WHERE key = %s)
-      FROM pg_database WHERE datname = current_database()
-"""
+_TABLE = "webhook_feed_position"
 _IDENTITY_KEY = "auto_webhook_odoo.feed_identity"
 # The readers of an earlier installation of the addon, or of the database that a restored backup
 # replaces, bring the numbers of its breaks, which must not mean other breaks here. So a feed goes
@@ -148,18 +139,23 @@ class WebhookFeedBreak(models.Model):
         """Note a break if this is not the database that gave out the last position.
 
         To be called under the lock of the positions, before new ones are given out. A restored
-        backup does not know that it is one. Only its place tells: cluster, timeline, database and
-        table.
+        backup does not know that it is one. Only its place tells: the cluster, its timeline (it is
+        new if a point in time was recovered or a standby took over), the database in the cluster,
+        and the table of positions (it is new if a backup was restored over its own database).
         """
         cr = self.env.cr
-        cr.execute(_IDENTITY, [_IDENTITY_KEY])
-        here, known = cr.fetchone()
+        found, known = place.read(cr, _TABLE, _IDENTITY_KEY)
+        here = _identity(found)
         if here == known:
             return
-        cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
-        cr.execute(_NEXT_FEED)
-        self.create({"kind": "restored", "position": self._end().position})
-        self.env["ir.config_parameter"].set_param(_IDENTITY_KEY, here)
+        identity = _completed(here, known) if known else None
+        if not identity:
+            cr.execute("LOCK TABLE webhook_feed_break IN EXCLUSIVE MODE")
+            cr.execute(_NEXT_FEED)
+            self.create({"kind": "restored", "position": self._end().position})
+            identity = here
+        if identity != known:
+            self.env["ir.config_parameter"].set_param(_IDENTITY_KEY, identity)
 
     @api.autovacuum
     def _gc_outdone(self):
@@ -171,3 +167,26 @@ class WebhookFeedBreak(models.Model):
                AND new.id > old.id AND new.position >= old.position
             """
         )
+
+
+def _identity(here):
+    """Return the parts of a place by which the feed knows its database, as one text."""
+    parts = (here.cluster, here.timeline, here.database_oid, here.table_oid)
+    return "/".join(str(part or "") for part in parts)
+
+
+def _completed(here, known):
+    """Return an identity with what was known of those parts that cannot be asked now.
+
+    A part proves nothing if it cannot be asked, or could not be asked before: rights are taken and
+    given. So it is kept, and compared when it can be asked again.
+
+    :return: None if a part is another one than before
+    """
+    parts, known_parts = here.split("/"), known.split("/")
+    if len(parts) != len(known_parts):
+        return None
+    pairs = list(zip(parts, known_parts, strict=True))
+    if any(part and before and part != before for part, before in pairs):
+        return None
+    return "/".join(part or before for part, before in pairs)

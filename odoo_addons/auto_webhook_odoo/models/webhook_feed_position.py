@@ -1,10 +1,13 @@
 import dataclasses
 
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
 from ..postgres.bigints import BigId, BigMany2one
+from ..rights.redaction import redact
 from ..wire.cursor import Cursor
+from ..wire.latest import only_latest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,27 +78,44 @@ class WebhookFeedPosition(models.Model):
 
     @api.model
     def _read_page(
-        self, last_event_id, limit, models=None, events=None, priority=None, include_processed=True
+        self,
+        last_event_id,
+        limit,
+        models=None,
+        events=None,
+        priority=None,
+        include_processed=True,
+        latest=False,
     ):
         """Return the ``FeedPage`` after the cursor, with the events that the user may see.
 
         Uses cursors of its own, because the caller's took its snapshot long before, for
         authentication.
 
+        :param latest: leave out events that a later one of the page replaces
         :raises AccessError: if the user may not read events, or not those of a model in ``models``
-        :raises ValidationError: if none of the models in ``models`` exists
+        :raises ValidationError: if none of the models in ``models`` exists, or if ``latest`` would
+            leave out events that have to be confirmed
         """
+        if latest and not include_processed:
+            raise ValidationError(
+                self.env._(
+                    "'latest' leaves out events. One who confirms needs all of them: ask with "
+                    "'include_processed' true, or without 'latest'."
+                )
+            )
         recorded = self.env["update.webhook"]
         recorded.check_access("read")
         unknown = recorded._check_models(models)
         ignored = {"unknown_models": unknown} if unknown else {}
         cursor = Cursor.decode(last_event_id)
-        filters = (("model", models), ("event", events), ("priority", priority))
-        wanted = [
-            SQL("%s = ANY(%s)", SQL.identifier("e", column), list(values))
-            for column, values in filters
-            if values
-        ]
+        told = SQL("CASE WHEN reader.gone THEN 'unlink' ELSE e.event END")
+        filters = (
+            (SQL("e.model"), models),
+            (told, events),
+            (SQL("e.priority"), priority),
+        )
+        wanted = [SQL("%s = ANY(%s)", value, list(among)) for value, among in filters if among]
         self._assign_pending()
         if not include_processed:
             self.env["webhook.consumer"]._join()
@@ -117,13 +137,19 @@ class WebhookFeedPosition(models.Model):
                 consumer._note_nothing_before(
                     cursor.position, page[0][0] if page else end.position + 1
                 )
+            found = [event for _position, event in page]
+            if not env.su and env.user._webhook_follows_rules():
+                # Who asks for unconfirmed events has to confirm them all.
+                found = redact(env.user, found, tell_all=not include_processed)
+            if latest:
+                found = only_latest(found)
         # A reader who has read everything goes on at the end of the feed, and not at the last event
         # that its filters let through. Otherwise the cursor of a reader of rare events would grow
         # old.
         last = page[-1][0] if more else end.position
         return FeedPage(
-            events=[event for _position, event in page],
-            head=self._head(end._replace(position=last), len(page), more) | ignored,
+            events=found,
+            head=self._head(end._replace(position=last), len(found), more) | ignored,
         )
 
     def _head(self, cursor, count, has_more):
@@ -133,6 +159,7 @@ class WebhookFeedPosition(models.Model):
             "has_more": has_more,
             "count": count,
             "source": self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            "instance": self.env["webhook.place"]._instance(),
             "timestamp": fields.Datetime.now().isoformat() + "Z",
         }
 

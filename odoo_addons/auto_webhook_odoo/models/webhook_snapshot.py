@@ -3,8 +3,8 @@ from ast import literal_eval
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import SQL
 
-from ..capture.columns import read_rows
-from ..capture.events import EventWriter, NetChange
+from ..capture.events import EventWriter
+from ..capture.snapshots import snapshots
 
 _BATCH = 500  # records in a transaction; users who change one of them wait for it
 
@@ -62,12 +62,7 @@ class WebhookSnapshot(models.Model):
             )
         )
         ids = [record_id for (record_id,) in env.cr.fetchall()]
-        rows = read_rows(env.cr, tracking.query, ids)
-        changes = [
-            NetChange("create", record_id, rows[record_id], {}, metadata={"snapshot": True})
-            for record_id in ids
-        ]
         writer = EventWriter(env)
-        writer.add(model, tracking, changes)
+        writer.add(model, tracking, snapshots(env.cr, tracking, ids))
         writer.flush([])
         return self._advance(ids)

@@ -124,7 +124,14 @@ class WebhookSubscriber(models.Model):
         help="The endpoint was away or asked for a pause. Nothing is lost: deliveries go on "
         "after this time, or at once when you press Resume.",
     )
+    elsewhere = fields.Text(
+        compute="_compute_elsewhere",
+        help="Why no endpoint gets anything: this database may be a copy. Empty if it is none.",
+    )
     delivery_ids = fields.One2many("webhook.delivery", "subscriber_id", string="Deliveries")
+
+    def _compute_elsewhere(self):
+        self.elsewhere = self.env["webhook.place"]._notice()
 
     def copy_data(self, default=None):
         """A copy is disabled, and sends nothing until a user enables it."""
@@ -249,9 +256,12 @@ class WebhookSubscriber(models.Model):
 
         :return: ``(Outcome, the headers as text, without secrets)``
         :raises AccessError: if the user may not change the subscriber
+        :raises UserError: if this database may be a copy
         """
         self.ensure_one()
         self.check_access("write")
+        if notice := self.env["webhook.place"]._notice():
+            raise UserError(notice)
         self._check_credentials()
         endpoint = self._endpoint()
         # No transaction may be open while the endpoint is talked to.

@@ -29,7 +29,8 @@ class WebhookSubscriber(models.Model):
         readonly=False,
         copy=False,
         domain=lambda self: [
-            ("all_group_ids", "in", self.env.ref("auto_webhook_odoo.group_webhook_receiver").ids)
+            ("all_group_ids", "in", self.env.ref("auto_webhook_odoo.group_webhook_receiver").ids),
+            ("webhook_follow_rules", "=", False),
         ],
         help="The user with whose key the receiver behind this endpoint confirms events. Only "
         "events that this user may see are pushed to the endpoint, and none that the user has "
@@ -69,7 +70,29 @@ class WebhookSubscriber(models.Model):
         """
         group = self.env.ref("auto_webhook_odoo.group_webhook_receiver").sudo()
         users = group.user_ids.filtered(lambda user: user.active and not user.share)
-        return users if len(users) == 1 else users.browse()
+        if len(users) != 1 or users._webhook_follows_rules():
+            return users.browse()
+        return users
+
+    @api.constrains("receiver_user_id")
+    def _check_receiver_user(self):
+        """Refuse a user who follows record rules.
+
+        More would be pushed than the user may see: record rules depend on the present state of many
+        records, and a push goes out right after the commit.
+        """
+        for subscriber in self:
+            user = subscriber.receiver_user_id
+            if user._webhook_follows_rules():
+                raise ValidationError(
+                    self.env._(
+                        "%(user)s follows record rules, and what is pushed to %(subscriber)s is "
+                        "not reduced by them. Switch off Follow Record Rules in the form of the "
+                        "user, or choose another receiver's user.",
+                        user=user.name,
+                        subscriber=subscriber.name,
+                    )
+                )
 
     @api.constrains("receiver_user_id", "confirm_on_delivery")
     def _check_one_confirms(self):

@@ -3,14 +3,17 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..postgres.arrays import IntArray
 from ..postgres.bigints import BigId, BigInteger
 
 _MANY = 2_000  # rows beside the sums; adding them up takes about a millisecond
 
 # What a row of the tally is about. Only events that have a position are counted.
-_KEYS = SQL("e.timestamp::date, e.model, e.company_id, e.priority")
+_KEYS = SQL(
+    "e.timestamp::date, e.model, e.priority, e.company_id, e.company_ids, e.left_company_ids"
+)
 _OF_ALL = SQL("%s, NULL::int8", _KEYS)
-_COLUMNS = SQL("day, model, company_id, priority, consumer_id")
+_COLUMNS = SQL("day, model, priority, company_id, company_ids, left_company_ids, consumer_id")
 _INSERT = SQL("INSERT INTO webhook_tally (%s, total, processed)", _COLUMNS)
 _INSERT_SUMS = SQL("INSERT INTO webhook_tally (%s, total, processed, is_sum)", _COLUMNS)
 
@@ -31,6 +34,8 @@ class WebhookTally(models.Model):
     day = fields.Date(required=True, readonly=True)
     model = fields.Char(required=True, readonly=True)
     company_id = fields.Integer(readonly=True, aggregator=None)
+    company_ids = IntArray(string="Shown to Companies", readonly=True)
+    left_company_ids = IntArray(string="Gone for Companies", readonly=True)
     priority = fields.Char(required=True, readonly=True)
     consumer_id = BigInteger(
         readonly=True,
@@ -50,7 +55,7 @@ class WebhookTally(models.Model):
         self.env.cr.execute(
             SQL(
                 "%s SELECT %s, count(*), 0 FROM update_webhook e WHERE id = ANY(%s)"
-                " GROUP BY 1, 2, 3, 4",
+                " GROUP BY 1, 2, 3, 4, 5, 6, 7",
                 _INSERT,
                 _OF_ALL,
                 event_ids,
@@ -66,7 +71,7 @@ class WebhookTally(models.Model):
         self.env.cr.execute(
             SQL(
                 "%s SELECT %s, 0, %s * count(*) FROM update_webhook e WHERE id = ANY(%s)"
-                " GROUP BY 1, 2, 3, 4",
+                " GROUP BY 1, 2, 3, 4, 5, 6, 7",
                 _INSERT,
                 _OF_ALL,
                 sign,
@@ -88,7 +93,7 @@ class WebhookTally(models.Model):
                 %s SELECT %s, known.consumer_id, 0, %s * count(*)
                      FROM unnest(%s::int8[], %s::int8[]) AS known(event_id, consumer_id)
                      JOIN update_webhook e ON e.id = known.event_id
-                    GROUP BY 1, 2, 3, 4, 5
+                    GROUP BY 1, 2, 3, 4, 5, 6, 7
                 """,
                 _INSERT,
                 _KEYS,
@@ -107,12 +112,12 @@ class WebhookTally(models.Model):
                 %s SELECT %s, -count(position.id), -count(*) FILTER (WHERE is_processed)
                      FROM update_webhook e
                      LEFT JOIN webhook_feed_position position ON position.event_id = e.id
-                    WHERE e.id = ANY(%s) GROUP BY 1, 2, 3, 4
+                    WHERE e.id = ANY(%s) GROUP BY 1, 2, 3, 4, 5, 6, 7
                     UNION ALL
                    SELECT %s, known.consumer_id, 0, -count(*)
                      FROM webhook_confirmation known
                      JOIN update_webhook e ON e.id = known.event_id
-                    WHERE e.id = ANY(%s) AND e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5
+                    WHERE e.id = ANY(%s) AND e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5, 6, 7
                 """,
                 _INSERT,
                 _OF_ALL,
@@ -150,7 +155,7 @@ class WebhookTally(models.Model):
                         """
                         WITH merged AS (DELETE FROM webhook_tally RETURNING *)
                         %s SELECT %s, sum(total), sum(processed), TRUE
-                             FROM merged GROUP BY 1, 2, 3, 4, 5
+                             FROM merged GROUP BY 1, 2, 3, 4, 5, 6, 7
                            HAVING sum(total) <> 0 OR sum(processed) <> 0
                         """,
                         _INSERT_SUMS,
@@ -175,12 +180,12 @@ class WebhookTally(models.Model):
                 %s SELECT %s, count(position.id), count(*) FILTER (WHERE is_processed), TRUE
                      FROM update_webhook e
                      LEFT JOIN webhook_feed_position position ON position.event_id = e.id
-                    GROUP BY 1, 2, 3, 4
+                    GROUP BY 1, 2, 3, 4, 5, 6, 7
                     UNION ALL
                    SELECT %s, known.consumer_id, 0, count(*), TRUE
                      FROM webhook_confirmation known
                      JOIN update_webhook e ON e.id = known.event_id
-                    WHERE e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5
+                    WHERE e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5, 6, 7
                 """,
                 _INSERT_SUMS,
                 _OF_ALL,

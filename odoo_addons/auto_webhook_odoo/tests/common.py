@@ -25,8 +25,12 @@ class WebhookCase(TransactionCase):
 
     @classmethod
     def webhook_user(cls, role, login=None, **values):
-        """Create a user with the role of a webhook consumer, receiver or manager."""
+        """Create a user with the role of a webhook consumer, receiver or manager.
+
+        The user sees all records, unless the values say otherwise.
+        """
         group = f"auto_webhook_odoo.group_webhook_{role}"
+        values = {"webhook_follow_rules": False, **values}
         user = new_test_user(cls.env, login or role, groups=group, **values)
         cls.note_members()  # as after the commit
         return user
@@ -42,7 +46,8 @@ class WebhookCase(TransactionCase):
     def load_fake_models(cls, module, *names):
         """Load models that exist only in tests, until the tests of the class are over.
 
-        :param module: ``fake_models`` or ``fake_store_models``, which is imported only now
+        :param module: ``fake_models``, ``fake_store_models`` or ``fake_company_models``, which is
+            imported only now
         """
         loader = FakeModelLoader(cls.env, cls.__module__)
         loader.backup_registry()

@@ -18,8 +18,10 @@ class FeedHttpCase(WebhookCase, HttpCase):
         cls.add_user("clerk", "base.group_user")
 
     @classmethod
-    def add_user(cls, login, groups):
-        cls.users[login] = new_test_user(cls.env, login, groups=groups)
+    def add_user(cls, login, groups, **values):
+        """Create a user who sees all records, unless the values say otherwise, and a key."""
+        values = {"webhook_follow_rules": False, **values}
+        cls.users[login] = new_test_user(cls.env, login, groups=groups, **values)
         cls.keys[login] = cls.add_key(login)
 
     @classmethod

@@ -1,4 +1,7 @@
+import threading
+import weakref
 from contextlib import closing
+from unittest.mock import patch
 
 import psycopg2
 
@@ -6,7 +9,9 @@ from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, tagged
 from odoo.tests.common import get_db_name
 
+from ..delivery import database
 from ..delivery.database import Database, Limits
+from ..postgres.place import ElsewhereError
 
 
 @tagged("post_install", "-at_install")
@@ -26,6 +31,28 @@ class TestDatabase(BaseCase):
             first = self.backend(env)
         with self.database.transaction(each_statement=True) as env:
             self.assertEqual(self.backend(env), first)
+
+    def test_a_connection_looks_once_whether_the_database_is_a_copy(self):
+        place = Registry(get_db_name())["webhook.place"]
+        look = self.startPatcher(patch.object(place, "_check"))
+        self.startPatcher(patch.object(database, "_at_home", weakref.WeakSet()))
+        limits = Limits()
+        limits.kept = threading.BoundedSemaphore(1)
+        kept, opened_each_time = Database(get_db_name(), limits), Database(get_db_name(), limits)
+        with closing(kept), closing(opened_each_time):
+            backends = set()
+            for lane in (kept, kept, opened_each_time, opened_each_time):
+                with lane.transaction() as env:
+                    backends.add(self.backend(env))
+        self.assertEqual(look.call_count, len(backends))
+
+    def test_a_copy_gets_no_transaction(self):
+        place = Registry(get_db_name())["webhook.place"]
+        self.startPatcher(patch.object(place, "_check", side_effect=ElsewhereError))
+        self.startPatcher(patch.object(database, "_at_home", weakref.WeakSet()))
+        for _time in range(2):
+            with self.assertRaises(ElsewhereError), self.database.transaction():
+                self.fail("a transaction")
 
     def test_a_connection_that_is_given_back_is_not_in_autocommit(self):
         with self.database.transaction(each_statement=True) as env:

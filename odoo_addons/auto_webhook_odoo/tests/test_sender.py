@@ -10,6 +10,7 @@ from odoo.tests import BaseCase, tagged
 from odoo.tools import mute_logger
 
 from ..delivery import sender
+from ..postgres.place import ElsewhereError
 
 
 @tagged("post_install", "-at_install")
@@ -63,6 +64,23 @@ class TestSender(BaseCase):
             lane.woken = True
             lane.run()
         self.assertEqual(kept[1:], [None])
+
+    def test_a_lane_of_a_copy_says_so_once_and_ends_quietly(self):
+        refused = ElsewhereError("This database may be a copy.")
+        with (
+            patch.object(sender, "deliver", side_effect=refused) as deliver,
+            patch.object(sender, "Database"),
+            patch.object(sender, "_LINGER", 0),
+            self.assertLogs("odoo.addons.auto_webhook_odoo.delivery.sender", "WARNING") as logged,
+        ):
+            for _time in range(3):
+                lane = self.lanes.lanes["nowhere", 1] = sender._Lane(self.lanes, ("nowhere", 1))
+                lane.woken = True
+                lane.run()
+        self.assertEqual(deliver.call_count, 3)
+        (line,) = logged.output
+        self.assertIn("not pushed. This database may be a copy.", line)
+        self.assertFalse(self.lanes.lanes)
 
 
 @tagged("post_install", "-at_install")

@@ -9,6 +9,9 @@ Datetime drops them.
 import datetime
 from typing import NamedTuple
 
+from .gone import GONE
+from .jsontext import dumps
+
 
 class EventName(NamedTuple):
     """What a confirmation names an event by."""
@@ -54,6 +57,11 @@ _VALUES = {
     "company_id": "e.company_id",
 }
 
+#: What a reader gets if the record is gone for it; no quotes in it.
+_GONE_VALUES = _VALUES | {
+    key: "NULL" if value is None else f"'{dumps(value)}'" for key, value in GONE.items()
+}
+
 
 #: About how many bytes the keys and the short values of an event take.
 EVENT_FRAME = 500
@@ -66,16 +74,36 @@ EVENT_SIZE = f"""(
 )"""
 
 
-def event_json(id_key):
+def event_json(id_key, gone=None):
     """Return an SQL expression for the JSON text of an event.
 
     :param id_key: ``event_id`` in a push, ``id`` in the feed
+    :param gone: SQL condition: the reader may learn only that the record is gone. None: it sees
+        every event as it is
     """
+
+    if gone is not None:
+        told = _object(id_key, _GONE_VALUES)
+        return f"CASE WHEN {gone} THEN {told} ELSE {_object(id_key, _VALUES)} END"
+    return _object(id_key, _VALUES)
+
+
+def _object(id_key, values):
     members = (
         f"""',"{key}":' || coalesce(nullif(({value})::text, ''), 'null')"""
-        for key, value in _VALUES.items()
+        for key, value in values.items()
     )
     return " || ".join([f"""'{{"{id_key}":' || e.id""", *members, "'}'"])
+
+
+def unstored_event(id_key, event_id, **members):
+    """Return the JSON text of an event that is in no table.
+
+    :param id_key: as for ``event_json``
+    :param members: JSON texts by the names of the members; the others are null
+    """
+    texts = (f'"{key}":{members.get(key) or "null"}' for key in _VALUES)
+    return f'{{"{id_key}":{event_id},{",".join(texts)}}}'
 
 
 #: ``{column of the event table that an event's JSON depends on: SQL type}``

@@ -14,8 +14,8 @@ _RESERVED = re.compile(
     # the connection, and where a message begins and ends (RFC 9110, section 7.6.1, and RFC 9112)
     "connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|content-length|"
     "host|expect|proxy-.*|"
-    # what the body is, what the answer may be, and the signature: the addon sets these
-    "content-type|content-encoding|accept-encoding|webhook-.*",
+    # the addon sets these: what the body is, what the answer may be, who sends it, the signature
+    "content-type|content-encoding|accept-encoding|x-odoo-instance|webhook-.*",
     re.IGNORECASE,
 )
 

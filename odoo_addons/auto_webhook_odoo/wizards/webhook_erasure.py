@@ -104,6 +104,8 @@ class WebhookErasure(models.TransientModel):
     def action_erase(self):
         """Erase all values in the events of the record.
 
+        All who have seen an event of the record see this one, too.
+
         :raises UserError: if no event of this record was ever recorded
         """
         self.ensure_one()

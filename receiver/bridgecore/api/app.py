@@ -34,6 +34,16 @@ _LARGE_BODIES = 8
 _ROOM_INTERVAL = 1.0
 
 
+#: seconds between two reports of the instances that pushes have named
+_INSTANCES_INTERVAL = 10.0
+
+
+async def _report_instances(parts: Runtime) -> None:
+    while True:
+        await asyncio.sleep(_INSTANCES_INTERVAL)
+        await parts.instances.report()
+
+
 async def _keep_room(parts: Runtime) -> None:
     """Look after Redis' memory. Not a task of a worker: a full Redis takes no messages."""
     while True:
@@ -48,9 +58,11 @@ def create_app(parts: Runtime) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.intake.start()
         async with app.state.refusals.reporting():
-            room = asyncio.create_task(_keep_room(parts))
+            tasks = [asyncio.create_task(f(parts)) for f in (_keep_room, _report_instances)]
             yield
-            room.cancel()
+            for task in tasks:
+                task.cancel()
+            await parts.instances.report()
         await app.state.intake.stop()
 
     app = FastAPI(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict
 
 from bridgecore.accepting.authentication import Authenticator
+from bridgecore.accepting.instances import HEADER
 from bridgecore.api.bodies import encoding_problem, limited_body
 from bridgecore.api.models import ApiModel
 from bridgecore.config.databases import Source
@@ -79,6 +80,7 @@ _OPENAPI = {
             "webhook-timestamp": "Standard Webhooks: time of this attempt, in seconds since 1970",
             "webhook-signature": "Standard Webhooks: `v1,<base64>`; several separated by spaces",
             "x-api-key": "One of the `push_tokens` of the source, instead of a signature",
+            HEADER: "Name of the place of the Odoo database: a copy of it has another one",
         }.items()
     ],
     "security": [{"HTTPBearer": []}, {}],
@@ -117,7 +119,9 @@ async def receive(request: Request) -> Response:
         body = await limited_body(request, state.parts.settings.max_body_bytes, large)
         if source is None:
             source = _source_of_signed(authenticator, headers, body)
-        receipt = await state.intake.accept(Submission(source.id, _events(body, source.id), "push"))
+        events = _events(body, source.id)
+        state.parts.instances.hear(source.id, headers.get(HEADER))
+        receipt = await state.intake.accept(Submission(source.id, events, "push"))
     except BridgecoreError as error:
         if error.status < 500:  # other errors are the receiver's, and are logged where they happen
             state.refusals.note(request, error)

@@ -31,6 +31,8 @@ class Page:
     size: int
     #: events after the cursor that was sent may be missing from the feed: read again from 0
     cursor_expired: bool
+    #: names the place of the database; None from an older addon
+    instance: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,12 @@ class OdooFeed:
         if not isinstance(events, list):
             raise FeedError("Odoo's feed answered with events that are no list.")
         return Page(
-            events, last_id, bool(answer.get("has_more")), size, bool(answer.get("cursor_expired"))
+            events,
+            last_id,
+            bool(answer.get("has_more")),
+            size,
+            bool(answer.get("cursor_expired")),
+            answer.get("instance"),
         )
 
     def mark_processed(

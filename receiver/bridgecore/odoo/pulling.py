@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bridgecore.accepting.acceptance import Acceptance
+from bridgecore.accepting.instances import Instances
 from bridgecore.config.settings import Settings
 from bridgecore.errors import (
     AnswerTooLarge,
@@ -39,12 +40,14 @@ class Pulling:
         settings: Settings,
         storage: Storage,
         acceptance: Acceptance,
+        instances: Instances,
         keeper: LeaseKeeper,
         feed_of: Callable[[str], OdooFeed],
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._acceptance = acceptance
+        self._instances = instances
         self._keeper = keeper
         self._feed_of = feed_of
 
@@ -92,6 +95,7 @@ class Pulling:
                     ) from error
                 limit = limit // 2
                 continue
+            self._instances.note(source, page.instance)
             if page.size > PAGE_BYTES:
                 limit = max(1, limit // 2)  # of the next page
             elif page.size < PAGE_BYTES / 4 and not is_full:

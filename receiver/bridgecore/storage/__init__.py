@@ -24,6 +24,8 @@ keys of one source on one node of a Redis cluster. In the table, `<event>` is an
 | `models`           | set    | models that have a `sync:<model>`                                 |
 | `feed`             | hash   | cursor of the feed, token of the pull, when the feed was read to  |
 |                    |        | its end and from which start of Redis; failures and backlog       |
+| `instances`        | hash   | the place from which the source was heard last, those before it,  |
+|                    |        | and the last sign that two databases claim the source             |
 | `slow`             | hash   | handlers that run for long, by process                            |
 | `figures`          | hash   | counters for monitoring                                           |
 | `stream`           | stream | the newest events that are done or dead                           |
@@ -61,6 +63,7 @@ from bridgecore.storage.feeds import Feeds
 from bridgecore.storage.figures import FigureStore
 from bridgecore.storage.history import History
 from bridgecore.storage.inbox import Inbox
+from bridgecore.storage.instances import Instances
 from bridgecore.storage.latest import Latest
 from bridgecore.storage.leases import Leases
 from bridgecore.storage.live import LiveStream
@@ -126,6 +129,10 @@ class Storage(Connection):
     @cached_property
     def feeds(self) -> Feeds:
         return Feeds(self, lambda: self.run_id)
+
+    @cached_property
+    def instances(self) -> Instances:
+        return Instances(self)
 
     @cached_property
     def history(self) -> History:

@@ -53,6 +53,8 @@ def examine(parts: Runtime) -> Iterator[Finding]:
     for source in parts.settings.sources:
         found = list(_check_source(parts, source))
         yield from found
+        if reachable:
+            yield from _check_instances(parts, source)
         # If Odoo refuses the calls, a feed that was not read says nothing about beat.
         if reachable and all(finding.verdict is not Verdict.ERROR for finding in found):
             yield from _check_progress(parts, source)
@@ -159,6 +161,19 @@ def _check_consumer(subject: str, feed: OdooFeed) -> Iterator[Finding]:
             "that user."
         )
         yield Finding(Verdict.WARNING, subject, text)
+
+
+def _check_instances(parts: Runtime, source: Source) -> Iterator[Finding]:
+    conflict = parts.storage.instances.conflict(source.id)
+    if conflict is None:
+        return
+    text = (
+        f"Two databases claim this source: the instances {' and '.join(conflict.instances)}, since "
+        f"{conflict.since:%Y-%m-%d %H:%M} UTC, and last at {conflict.last:%Y-%m-%d %H:%M} UTC. One "
+        "of them is a copy: neutralise it, or press “This Is a Copy” under Settings → Webhooks "
+        "there. That page also shows the instance of its database."
+    )
+    yield Finding(Verdict.WARNING, source.name or source.id, text)
 
 
 def _check_system(parts: Runtime, system: System) -> Finding:

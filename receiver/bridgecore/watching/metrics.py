@@ -50,6 +50,12 @@ _COUNTERS = (
     ("replayed", "Dead letters that were queued again", "", {"": "replayed"}),
     ("discarded", "Dead letters that were discarded", "", {"": "discarded"}),
     ("pull_errors", "Failed calls to Odoo", "", {"": "feed_errors"}),
+    (
+        "instance_conflicts",
+        "Signs that two databases claim this source: a copy was not neutralised",
+        "",
+        {"": "instance_conflicts"},
+    ),
 )
 #: Shown even while their count is 0: Prometheus sees the first refusal only as an increase from 0.
 _REFUSALS = (NotAuthenticated, ForeignSource, InvalidJson, InvalidEvent, BodyTooLarge, QueueFull)

@@ -122,3 +122,13 @@ def test_an_archived_consumer(parts):
     left_out = {"companies": [], "models": []}
     parts.odoo.stats = {"success": True, "consumer": {**consumer, "left_out": left_out}}
     assert "archived" in findings(parts, Verdict.WARNING)[parts.source]
+
+
+def test_two_databases_claim_one_source(parts):
+    for instance in ("aaa", "bbb"):
+        parts.storage.instances.note(parts.source, instance)
+    assert parts.source not in findings(parts, Verdict.WARNING)  # it has moved
+    parts.storage.instances.note(parts.source, "aaa")
+    text = findings(parts, Verdict.WARNING)[parts.source]
+    assert "aaa and bbb" in text
+    assert "“This Is a Copy”" in text

@@ -104,3 +104,10 @@ def test_what_is_refused_because_too_many_wait(parts, read):
     with pytest.raises(Exception, match="waiting"):
         parts.push(parts.event(2))
     assert read("refused_total", via="push") == 1
+
+
+def test_two_databases_claim_one_source(parts, read):
+    assert read("instance_conflicts_total") == 0
+    for instance in ("a", "b", "a", "b"):
+        parts.storage.instances.note(parts.source, instance)
+    assert read("instance_conflicts_total") == 2

@@ -28,6 +28,7 @@ VALUES = {
     "user_name": "Ada",
     "timestamp": "2026-01-31T12:00:00.123456Z",
     "source": SOURCE.id,
+    "instance": "3f1c09ab77de",
     "message": "Something to read.",
 }
 
@@ -74,5 +75,6 @@ def test_answers_of_the_feed(vector: dict[str, Any]) -> None:
         assert page.last_id == answer["last_id"]
         assert page.has_more == answer["has_more"]
         assert page.cursor_expired == answer.get("cursor_expired", False)
+        assert page.instance == answer["instance"]
         events = [parse_event(event, SOURCE.id) for event in page.events]
         assert [event.payload for event in events] == [e["payload"] for e in answer["events"]]

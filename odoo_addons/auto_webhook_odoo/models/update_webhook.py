@@ -259,7 +259,7 @@ class UpdateWebhook(models.Model):
         """
         if user is None and self.env.su:
             return SQL("FALSE")
-        user = (self.env.user if user is None else user).sudo()
+        user = (self.env.user if user is None else user).sudo().with_context(active_test=False)
         return SQL(gone(table, "%(companies)s::int[]"), companies=user.company_ids.ids)
 
     def _seen_by(self):

@@ -247,6 +247,7 @@ class UpdateWebhook(models.Model):
         if user is None and self.env.su:
             return SQL("TRUE")
         user = (self.env.user if user is None else user).sudo()
+        user = user.with_context(active_test=False)  # events of archived companies are pushed, too
         condition = visible(table, "%(companies)s::int[]", "%(models)s::text[]")
         return SQL(condition, companies=user.company_ids.ids, models=user._webhook_models())
 
@@ -258,7 +259,7 @@ class UpdateWebhook(models.Model):
         """
         if user is None and self.env.su:
             return SQL("FALSE")
-        user = (self.env.user if user is None else user).sudo()
+        user = (self.env.user if user is None else user).sudo().with_context(active_test=False)
         return SQL(gone(table, "%(companies)s::int[]"), companies=user.company_ids.ids)
 
     def _seen_by(self):
@@ -325,7 +326,7 @@ class UpdateWebhook(models.Model):
         return len(done), sorted({name.id for name in named - known})
 
     def _locked(self):
-        """Lock these events, and return their ids. No consumer is added meanwhile."""
+        """Lock these events, and return their ids. Nobody becomes a consumer meanwhile."""
         if not self:
             return []
         self.env["webhook.consumer"]._admit_nobody()

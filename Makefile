@@ -25,12 +25,12 @@ setup: environment  ## Fetch and build everything that the other targets need
 demo: environment  ## Show real changes travel from Odoo to the receiver; ONCE=1 does not stay up
 	@$(BIN)/python -m devstack demo $(if $(filter-out 0,$(ONCE)),--once)
 
-# The addon's tests use one core, and so do the receiver's: two of these targets run at a time. The
-# output of each comes in one piece, when it is done.
+# Each of these targets uses little more than one core, so two of them run at a time. The longest comes
+# as soon as one of the first two is done. The output of each comes in one piece, when it is done.
 test: environment  ## Check and test everything
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-addon test-receiver test-versions
-	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
+		test-addon test-receiver test-e2e test-versions
 	@echo "All checks and tests passed."
 
 lint: environment  ## Check style and types

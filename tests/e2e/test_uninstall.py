@@ -28,6 +28,7 @@ for what, query in tables.items():
 """
 
 _USE = """
+from odoo.addons.auto_webhook_odoo.postgres.transactions import read_committed
 from odoo.addons.auto_webhook_odoo.wire.event import EventName
 
 models = ["res.partner", "sale.order", "res.users", "res.company", "ir.model.data", "ir.ui.view"]
@@ -41,8 +42,9 @@ env.cr.commit()
 partner.city = "Rome"
 env.cr.commit()
 page = env["update.webhook"].pull_events()
-receiver = env["update.webhook"].with_user(env.ref("base.user_admin"))
-receiver._mark_processed([EventName(page["events"][0]["id"])], {})
+with read_committed(env(user=env.ref("base.user_admin"))) as receiver:
+    event = EventName(page["events"][0]["id"])
+    receiver["update.webhook"]._mark_processed([event], {})
 env["ir.config_parameter"].set_param("auto_webhook_odoo.payload_limit", "1000")
 env.cr.commit()
 result = {"count": page["count"]}

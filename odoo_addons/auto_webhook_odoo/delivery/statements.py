@@ -19,8 +19,8 @@ _OF_RECEIVER = f"""
      WHERE users.id = subscriber.receiver_user_id
 """  # noqa: S608  # constants
 
-# A receiver gets what its user may see and has not confirmed yet. Otherwise it could not confirm
-# the event.
+# A receiver gets what its user may see and has neither confirmed nor given up. Otherwise it could
+# not confirm the event. What another receiver has given up is pushed to it.
 #
 # Existing deliveries are excluded with NOT EXISTS and not with ON CONFLICT. Under REPEATABLE READ,
 # ON CONFLICT fails if the sender has just updated the row, and the user would wait for the retry.
@@ -56,7 +56,8 @@ SCHEDULE = Planned(
             ON event.model = instant.model AND event.record_id = instant.record_id
            AND event.id BETWEEN coalesce(scheduled.id + 1, 0) AND instant.id
            AND event.is_processed IS NOT TRUE
-           AND event.failed_at IS NULL AND event.offered_at IS NULL
+           AND (event.failed_at IS NULL OR subscriber.receiver_user_id IS NOT NULL)
+           AND event.offered_at IS NULL
           LEFT JOIN LATERAL ({_OF_RECEIVER}) receiver ON subscriber.receiver_user_id IS NOT NULL
          WHERE NOT EXISTS (
                 SELECT FROM webhook_delivery known

@@ -11,6 +11,9 @@ FEED_SCOPES = [
     ("some", "Only these models"),  # also if the list is empty
 ]
 
+_JOINING = {"group_ids", "active"}
+_SCOPE = {"company_ids", "webhook_scope", "webhook_model_ids"}
+
 
 class ResUsers(models.Model):
     """Restricts the feed of a user to some models and records, and makes receivers consumers.
@@ -74,8 +77,11 @@ class ResUsers(models.Model):
         strangers = self - self._webhook_readers() if with_groups else self.browse()
         result = super().write(vals)
         strangers._webhook_welcome()
-        if vals.keys() & {"group_ids", "active"}:
-            self.env["webhook.consumer"]._note_members()
+        consumers = self.env["webhook.consumer"]
+        if vals.keys() & _JOINING:
+            consumers._note_members()
+        if vals.keys() & (_JOINING | _SCOPE) and consumers._of_user(self):
+            consumers._release()
         return result
 
     def _get_invalidation_fields(self):
@@ -146,4 +152,5 @@ class ResGroups(models.Model):
         if with_members:
             (users._webhook_readers() - known)._webhook_welcome()
             self.env["webhook.consumer"]._note_members()
+            self.env["webhook.consumer"]._release()
         return result

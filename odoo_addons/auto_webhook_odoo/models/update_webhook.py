@@ -247,6 +247,7 @@ class UpdateWebhook(models.Model):
         if user is None and self.env.su:
             return SQL("TRUE")
         user = (self.env.user if user is None else user).sudo()
+        user = user.with_context(active_test=False)  # events of archived companies are pushed, too
         condition = visible(table, "%(companies)s::int[]", "%(models)s::text[]")
         return SQL(condition, companies=user.company_ids.ids, models=user._webhook_models())
 
@@ -258,7 +259,7 @@ class UpdateWebhook(models.Model):
         """
         if user is None and self.env.su:
             return SQL("FALSE")
-        user = (self.env.user if user is None else user).sudo()
+        user = (self.env.user if user is None else user).sudo().with_context(active_test=False)
         return SQL(gone(table, "%(companies)s::int[]"), companies=user.company_ids.ids)
 
     def _seen_by(self):
@@ -302,6 +303,7 @@ class UpdateWebhook(models.Model):
         """
         consumers = self.env["webhook.consumer"]
         consumers._add_missing(self.env.user)
+        consumers._admit_nobody()
         named = {*confirmed, *failed}
         possible = [name.id for name in named if name.id < 2**63]  # ids are int8
         # All rows are locked in the order of their ids. Otherwise two calls could deadlock.
@@ -324,9 +326,10 @@ class UpdateWebhook(models.Model):
         return len(done), sorted({name.id for name in named - known})
 
     def _locked(self):
-        """Lock these events, and return their ids."""
+        """Lock these events, and return their ids. Nobody becomes a consumer meanwhile."""
         if not self:
             return []
+        self.env["webhook.consumer"]._admit_nobody()
         self.env.cr.execute(
             SQL(
                 "SELECT id FROM update_webhook WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",

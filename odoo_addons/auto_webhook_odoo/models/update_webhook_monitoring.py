@@ -113,15 +113,18 @@ class UpdateWebhook(models.Model):
 
         :param consumer: whose confirmation is missing; empty: anybody's
         """
+        source, where, order = self._open_events(consumer)
         found = self.env.execute_query(
             SQL(
                 """
-                SELECT extract(epoch FROM now() AT TIME ZONE 'UTC' - e.timestamp)::bigint
+                SELECT extract(epoch FROM now() AT TIME ZONE 'UTC' - e.timestamp)::bigint, %s
                   FROM %s WHERE %s ORDER BY %s LIMIT 1
                 """,
-                *self._open_events(consumer),
+                *(order, source, where, order),
             )
         )
+        if consumer:
+            consumer._note_search(found[0][1] if found else None)
         return max(found[0][0], 0) if found else None
 
     def _open_events(self, consumer):
@@ -167,7 +170,7 @@ class UpdateWebhook(models.Model):
             consumer stands for all if nobody confirms. Numbers end at ``_MOST``
         """
         consumers = self.env["webhook.consumer"]
-        consumers._add_missing()
+        consumers._add_members()
         receivers = consumers._who_confirm().filtered("user_id")
         counts = {}
         for consumer in receivers or [consumers]:

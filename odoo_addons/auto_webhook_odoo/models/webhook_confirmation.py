@@ -46,6 +46,7 @@ class WebhookConfirmation(models.Model):
         :param dict failures: ``{id of a locked event: error}``; an error of an event that the
             consumer has confirmed changes nothing
         """
+        failures = {i: failures[i] for i in failures.keys() - set(confirmed)}
         self._forget_failures(consumer, confirmed)
         given_up = self._note_failures(consumer, failures) if failures else []
         self._settle([*confirmed, *given_up], consumer)
@@ -130,17 +131,17 @@ class WebhookConfirmation(models.Model):
         self._run_and_count(
             SQL(
                 """
-                WITH gone AS (
+                WITH known AS (
+                    SELECT id, event_id, consumer_id, failed_at FROM webhook_confirmation
+                     WHERE event_id = ANY(%s)
+                ),
+                gone AS (
                     DELETE FROM webhook_confirmation
-                     WHERE event_id = ANY(%(events)s) AND failed_at IS NULL
-                    RETURNING event_id, consumer_id
+                     WHERE id = ANY(ARRAY(SELECT id FROM known WHERE failed_at IS NULL))
                 )
-                SELECT event_id, consumer_id FROM gone
-                 UNION ALL
-                SELECT event_id, consumer_id FROM webhook_confirmation
-                 WHERE event_id = ANY(%(events)s) AND failed_at IS NOT NULL
+                SELECT event_id, consumer_id FROM known
                 """,
-                events=processed,
+                processed,
             ),
             -1,
         )
@@ -305,7 +306,9 @@ class WebhookConfirmation(models.Model):
 
         :param set offered: ``(event id, id of a consumer that gets the event again)``
         """
-        for consumer in self.env["webhook.consumer"]._who_confirm().filtered("user_id"):
+        # Also for those who do not confirm now: they may come back, and have settled these events.
+        consumers = self.env["webhook.consumer"].sudo().with_context(active_test=False)
+        for consumer in consumers.search([("user_id", "!=", False)]):
             kept = [event_id for event_id in event_ids if (event_id, consumer.id) not in offered]
             given_up = self._run_and_count(
                 SQL(

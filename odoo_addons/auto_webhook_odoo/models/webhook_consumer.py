@@ -7,7 +7,9 @@ from ..postgres.transactions import read_committed
 
 _GROUP = "auto_webhook_odoo.group_webhook_receiver"
 _CRON = "auto_webhook_odoo.cron_release"
-_CHUNK = 20_000  # events; what one statement of a long piece of work changes
+_CHUNK = 10_000  # events; what one transaction of a long piece of work changes
+_JOINING = "auto_webhook_odoo.joining"  # key in ``cr.postcommit.data``
+_WORTH_NOTING = 1_000  # positions; walking over so few again costs less than a transaction
 _PULL_NOTED = 10  # seconds; a pull is not noted again within this time
 
 
@@ -69,13 +71,18 @@ class WebhookConsumer(models.Model):
             consumer.display_name = (consumer.user_id or consumer.subscriber_id).sudo().name
 
     @api.model
-    def _who_confirm(self):
-        """Return the consumers whose confirmation counts now.
+    def _admit_nobody(self):
+        """Let no consumer be added until the end of the transaction.
 
-        From now until the end of the transaction no consumer is added: a new one would not get
-        the events that this transaction marks as processed.
+        A new one would not get the events that this transaction marks as processed. To be called
+        before events are locked. Who adds a consumer may lock events, too, and the two would wait
+        for each other.
         """
         self.env.cr.execute("LOCK TABLE webhook_consumer IN ROW SHARE MODE")
+
+    @api.model
+    def _who_confirm(self):
+        """Return the consumers whose confirmation counts now (see also ``_admit_nobody``)."""
         groups = self.env.ref(_GROUP).sudo().all_implied_by_ids.ids
         rows = self.env.execute_query(
             SQL(
@@ -98,72 +105,92 @@ class WebhookConsumer(models.Model):
         return self.sudo().browse([consumer_id for (consumer_id,) in rows])
 
     @api.model
-    def _of_user(self, user):
-        """Return the consumer that a user is, archived or not, or nothing."""
+    def _of_user(self, users):
+        """Return the consumers that these users are, archived or not."""
         consumers = self.sudo().with_context(active_test=False)
-        return consumers.search([("user_id", "=", user.id)])
+        return consumers.search([("user_id", "in", users.ids)])
 
     @api.model
-    def _that_pulls(self, include_processed):
-        """Return the consumer that the current user is, who is pulling now, or nothing.
-
-        A user who may confirm becomes a consumer by asking for unconfirmed events. To be called at
-        the beginning of a transaction.
-        """
-        if self.env.su or not self.env.user.has_group(_GROUP):
-            return self.browse()
-        consumer = self._of_user(self.env.user)
-        if not consumer and not include_processed:
+    def _join(self):
+        """Make the current user a consumer, if it may confirm events."""
+        if self._may_confirm():
             self._add_missing(self.env.user)
-            consumer = self._of_user(self.env.user)
+
+    @api.model
+    def _may_confirm(self):
+        return not self.env.su and self.env.user.has_group(_GROUP)
+
+    @api.model
+    def _that_pulls(self):
+        """Return the consumer that the current user is, who is pulling now, or nothing."""
+        consumer = self._of_user(self.env.user) if self._may_confirm() else self.browse()
         if consumer:
             consumer._note_pull()
         return consumer
 
     @api.model
-    def _add_missing(self, users=None):
-        """Add the members of the group that are no consumers yet, and these users.
+    def _add_missing(self, users):
+        """Add those of these users that are no consumers yet.
 
-        To be called at the beginning of a transaction: it takes a lock that waits for all
-        transactions that are confirming events.
+        Uses transactions of its own. Adding waits for all transactions that are confirming events,
+        so the caller must have confirmed none.
         """
+        if self._missing(users):
+            with read_committed(self.env) as env:
+                consumers = env["webhook.consumer"]
+                late = consumers._add(consumers._missing(users)).ids
+            self.browse(late)._skip()
+
+    @api.model
+    def _missing(self, users):
+        """Return the ids of those of these users that are no consumers yet."""
         self.env["res.users"].flush_model(["active"])
         rows = self.env.execute_query(
             SQL(
                 """
                 SELECT users.id FROM res_users users
-                 WHERE users.active
-                   AND (users.id = ANY(%s) OR EXISTS (
-                        SELECT FROM res_groups_users_rel WHERE uid = users.id AND gid = %s
-                       ))
+                 WHERE users.id = ANY(%s) AND users.active
                    AND NOT EXISTS (SELECT FROM webhook_consumer WHERE user_id = users.id)
                  ORDER BY users.id
                 """,
-                users.ids if users else [],
-                self.env.ref(_GROUP).id,
+                users.ids,
             )
         )
-        if rows:
-            self._add([user_id for (user_id,) in rows])
+        return [user_id for (user_id,) in rows]
 
     @api.model
     def _note_members(self):
-        """Add new members of the group, and release what former ones held back."""
-        if self.env.ref(_CRON, raise_if_not_found=False):  # not while the addon is installed
-            self._add_missing()
-            self._release()
+        """Add new members of the group as soon as this transaction is committed.
+
+        The transaction itself must neither wait for those who confirm events nor fail because of
+        them. It may be anybody's who creates a user.
+        """
+        data = self.env.cr.postcommit.data
+        if _JOINING not in data:
+            data[_JOINING] = True
+            self.env.cr.postcommit.add(self._add_members)
+
+    @api.model
+    def _add_members(self):
+        """Add the members of the group that are no consumers yet."""
+        if group := self.env.ref(_GROUP, raise_if_not_found=False):  # it may be uninstalled
+            self._add_missing(group.sudo().user_ids)
 
     @api.model
     def _add(self, user_ids):
+        """Make these users consumers.
+
+        :return: those who are to begin with the events from now on (``_skip``)
+        """
+        if not user_ids:
+            return self.browse()
         self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
         consumers = self.sudo().with_context(active_test=False)
         known = consumers.search([("user_id", "!=", False)]).user_id.ids
         # another process may have added some of them meanwhile
         new = consumers.create([{"user_id": i} for i in user_ids if i not in known])
         new.flush_recordset()
-        if known:
-            for consumer in new:
-                consumer._skip()
+        return new if known else new.browse()
 
     @api.model
     def _add_subscribers(self, subscribers):
@@ -193,39 +220,59 @@ class WebhookConsumer(models.Model):
         )
 
     def _skip(self):
-        """Have this user confirm everything that is open now, without having handled it.
+        """Have these users confirm everything that is open now, without having handled it.
 
         Events that are on their way to an endpoint of the user stay open.
         """
-        self.ensure_one()
-        confirmations = self.env["webhook.confirmation"]
-        last_id = 0
-        while True:
-            self.env.cr.execute(
-                SQL(
-                    """
-                    SELECT id FROM update_webhook e
-                     WHERE id > %s AND is_processed IS NOT TRUE AND %s
-                       AND NOT EXISTS (
-                            SELECT FROM webhook_delivery delivery
-                              JOIN webhook_subscriber subscriber
-                                ON subscriber.id = delivery.subscriber_id
-                             WHERE delivery.event_id = e.id AND delivery.state = 'pending'
-                               AND subscriber.receiver_user_id = %s
-                           )
-                     ORDER BY id LIMIT %s FOR NO KEY UPDATE
-                    """,
-                    last_id,
-                    self._has_open("e"),
-                    self.user_id.id,
-                    _CHUNK,
+
+        def is_waiting(consumer):
+            return SQL(
+                """
+                is_processed IS NOT TRUE AND %s
+                AND NOT EXISTS (
+                    SELECT FROM webhook_delivery delivery
+                      JOIN webhook_subscriber subscriber
+                        ON subscriber.id = delivery.subscriber_id
+                     WHERE delivery.event_id = e.id AND delivery.state = 'pending'
+                       AND subscriber.receiver_user_id = %s
                 )
+                """,
+                consumer._has_open("e"),
+                consumer.user_id.id,
             )
-            event_ids = [event_id for (event_id,) in self.env.cr.fetchall()]
-            if not event_ids:
-                return
-            confirmations._settle(event_ids, self)
-            last_id = event_ids[-1]
+
+        def confirm(consumer, event_ids):
+            consumer.env["webhook.confirmation"]._settle(event_ids, consumer)
+
+        self._change(is_waiting, confirm)
+
+    def _change(self, condition, action):
+        """Do something with all events that fulfil a condition now, for each of these consumers.
+
+        It takes many READ COMMITTED transactions, so that others wait for a few events only.
+        Events that come meanwhile are left out.
+
+        :param condition: function of a consumer: the SQL condition on the event ``e``
+        :param action: function of a consumer and the ids of some events, which are locked
+        """
+        for consumer_id in self.ids:
+            with self.env.registry.cursor() as cr:  # has one snapshot for all of its statements
+                snapshot = self.with_env(self.env(cr=cr, su=True)).browse(consumer_id)
+                where, last_id = condition(snapshot), 0
+                while event_ids := snapshot._next_events(where, last_id):
+                    with read_committed(snapshot.env) as env:
+                        locked = env["update.webhook"].browse(event_ids)._locked()
+                        action(snapshot.with_env(env), locked)
+                    last_id = event_ids[-1]
+
+    def _next_events(self, where, last_id):
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM update_webhook e WHERE id > %s AND %s ORDER BY id LIMIT %s",
+                *(last_id, where, _CHUNK),
+            )
+        )
+        return [event_id for (event_id,) in self.env.cr.fetchall()]
 
     def _start_over(self):
         """Look for open events from the beginning of the feed again."""
@@ -246,7 +293,7 @@ class WebhookConsumer(models.Model):
 
     def _scope(self):
         """Return what the user may see, as a text to compare."""
-        user = self.user_id.sudo()
+        user = self.user_id.sudo().with_context(active_test=False)
         models_seen = user._webhook_models()
         return repr((sorted(user.company_ids.ids), models_seen and sorted(models_seen)))
 
@@ -276,6 +323,20 @@ class WebhookConsumer(models.Model):
                     [position - 1, self._scope(), self.id, self.starts],
                 )
 
+    def _note_search(self, position):
+        """Note what a search for the first open event has found.
+
+        :param position: of that event; None if nothing is open. Without a settled position, events
+            are searched in the order of their ids, and the first one found tells nothing
+        """
+        settled = self._settled()
+        if position is None:
+            position = self.env["webhook.feed.break"]._end().position + 1
+        elif not settled:
+            return
+        if position - settled > _WORTH_NOTING:
+            self._note_nothing_before(settled, position)
+
     def _note_confirmation(self):
         """Note that the user has confirmed events."""
         self.ensure_one()
@@ -299,33 +360,20 @@ class WebhookConsumer(models.Model):
         """
         self._check_system()
         self._check_users()
-        self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
-        for consumer in self.sudo():
-            last_id = 0
-            while event_ids := consumer._visible_after(last_id):
-                self.env["webhook.confirmation"]._offer(event_ids, consumer)
-                last_id = event_ids[-1]
 
-    def _visible_after(self, event_id):
-        """Lock the next events that this user may see, and return their ids."""
-        self.env.cr.execute(
-            SQL(
-                "SELECT id FROM update_webhook e WHERE id > %s AND %s"
-                " ORDER BY id LIMIT %s FOR NO KEY UPDATE",
-                event_id,
-                self.env["update.webhook"]._visible("e", self.user_id),
-                _CHUNK,
-            )
-        )
-        return [event_id for (event_id,) in self.env.cr.fetchall()]
+        def is_seen(consumer):
+            return self.env["update.webhook"]._visible("e", consumer.user_id)
+
+        def offer(consumer, event_ids):
+            consumer.env["webhook.confirmation"]._offer(event_ids, consumer)
+
+        self._change(is_seen, offer)
 
     def action_skip(self):
         """Give up everything that waits for this consumer: it goes on with what comes from now."""
         self._check_system()
         self._check_users()
-        self.env.cr.execute("LOCK TABLE webhook_consumer IN EXCLUSIVE MODE")
-        for consumer in self.sudo():
-            consumer._skip()
+        self._skip()
 
     def _check_system(self):
         if not self.env.user.has_group("base.group_system"):
@@ -349,17 +397,26 @@ class WebhookConsumer(models.Model):
         return result
 
     def unlink(self):
+        """Delete consumers, and what they gave up does not show in events any more."""
         self._release()
-        return super().unlink()
+        confirmations = self.env["webhook.confirmation"].sudo()
+        given_up = confirmations.search(
+            [("consumer_id", "in", self.ids), ("failed_at", "!=", False)]
+        ).event_id.ids
+        result = super().unlink()
+        confirmations._summarise(given_up)
+        return result
 
     @api.model
     def _release(self):
         """Have events processed soon that only those held back who are no consumers any more."""
-        self.env.ref(_CRON)._trigger()
+        if cron := self.env.ref(_CRON, raise_if_not_found=False):
+            cron._trigger()  # the addon's own installation has none yet
 
     @api.model
     def _cron_release(self):
         """Mark events as processed that no consumer holds back any more."""
+        self._add_members()
         last_id = 0
         while last_id is not None:
             with read_committed(self.env) as env:
@@ -367,20 +424,27 @@ class WebhookConsumer(models.Model):
 
     @api.model
     def _release_after(self, event_id):
-        """Release the next events that somebody has confirmed, and return the last one's id."""
-        self._add_missing()
+        """Release the next events that somebody has confirmed, and return the last one's id.
+
+        LIMIT 1 makes PostgreSQL look up each event. It would otherwise read all confirmations and
+        deliveries each time.
+        """
+        self._admit_nobody()
         self.env.cr.execute(
             """
             SELECT id FROM update_webhook e
              WHERE id > %s AND is_processed IS NOT TRUE
-               AND (EXISTS (SELECT FROM webhook_confirmation WHERE event_id = e.id)
-                    OR EXISTS (
-                        SELECT FROM webhook_delivery delivery
+               AND coalesce(
+                    (SELECT TRUE FROM webhook_confirmation WHERE event_id = e.id LIMIT 1),
+                    (
+                        SELECT TRUE FROM webhook_delivery delivery
                           JOIN webhook_subscriber subscriber
                             ON subscriber.id = delivery.subscriber_id
                          WHERE delivery.event_id = e.id AND delivery.state <> 'pending'
                            AND subscriber.confirm_on_delivery
-                       ))
+                         LIMIT 1
+                    )
+                   )
              ORDER BY id LIMIT %s FOR NO KEY UPDATE
             """,
             [event_id, _CHUNK],

@@ -8,6 +8,7 @@ from ..delivery.dispatcher import LEASE_MARGIN, Claim, Health, Leased
 from ..delivery.endpoint import Endpoint
 from ..delivery.transport import longest_attempt
 from ..postgres.bigints import BigId, BigMany2one
+from ..postgres.transactions import read_committed
 
 STATES = [
     ("pending", "Pending"),  # waits for its next attempt, or is being sent
@@ -144,6 +145,9 @@ class WebhookDelivery(models.Model):
         pending.write({"state": "cancelled"})
         pending.flush_recordset()
         pending._settle_events()
+        # A consumer may confirm at the same time, and neither of the two transactions sees the
+        # other's part.
+        self.env.cr.postcommit.add(pending._settle_events_again)
         waiting = pending.filtered(lambda delivery: not delivery.leased_until)
         self._wake_later(waiting.ids)
         sender.wake_sender(self.env.cr, pending.subscriber_id.ids)
@@ -329,6 +333,10 @@ class WebhookDelivery(models.Model):
         confirming = self.filtered("subscriber_id.confirm_on_delivery")
         if event_ids := confirming.event_id._locked():
             self.env["webhook.confirmation"]._settle(event_ids)
+
+    def _settle_events_again(self):
+        with read_committed(self.env) as env:
+            self.with_env(env)._settle_events()
 
     def _convict(self, subscriber, attempted):
         """Count an attempt of each suspect of a subscriber, but not of those just attempted.

@@ -117,9 +117,11 @@ class WebhookFeedPosition(models.Model):
         )
         wanted = [SQL("%s = ANY(%s)", value, list(among)) for value, among in filters if among]
         self._assign_pending()
+        if not include_processed:
+            self.env["webhook.consumer"]._join()
         with self.env.registry.cursor() as cr:
             env = self.env(cr=cr)
-            consumer = env["webhook.consumer"]._that_pulls(include_processed)
+            consumer = env["webhook.consumer"]._that_pulls()
             end, has_expired = env["webhook.feed.break"]._compare(cursor)
             if last_event_id and has_expired:
                 return FeedPage([], self._expired_head() | ignored)

@@ -47,7 +47,7 @@ class WebhookSubscriber(models.Model):
         help="What the endpoint does not get, because the receiver's user may not see it.",
     )
 
-    @api.depends("url")
+    @api.depends("url", "confirm_on_delivery")
     def _compute_receiver_user_id(self):
         """Guess whose endpoint a new one is. Drop the user of one that is moved elsewhere.
 
@@ -55,7 +55,8 @@ class WebhookSubscriber(models.Model):
         """
         for subscriber in self:
             user = subscriber.receiver_user_id
-            if not (subscriber.url or "").endswith(_RECEIVER_PATH):
+            is_receiver = (subscriber.url or "").endswith(_RECEIVER_PATH)
+            if subscriber.confirm_on_delivery or not is_receiver:
                 user = False
             elif not subscriber._origin:
                 user = user or self._only_receiver()
@@ -92,6 +93,16 @@ class WebhookSubscriber(models.Model):
                         subscriber=subscriber.name,
                     )
                 )
+
+    @api.constrains("receiver_user_id", "confirm_on_delivery")
+    def _check_one_confirms(self):
+        if self.filtered(lambda s: s.confirm_on_delivery and s.receiver_user_id):
+            raise ValidationError(
+                self.env._(
+                    "Either the endpoint confirms events by accepting them, or the receiver's user "
+                    "does. Choose Confirm on Delivery or a Receiver's User."
+                )
+            )
 
     @api.depends("url", "receiver_user_id", "confirm_on_delivery")
     def _compute_lacks_receiver(self):
@@ -136,7 +147,8 @@ class WebhookSubscriber(models.Model):
             return
         consumers = self.env["webhook.consumer"]
         self.flush_recordset()
-        consumers._add_missing(user)
+        if late := consumers._add(consumers._missing(user)):
+            self.env.cr.postcommit.add(late._skip)
         waiting = (
             self.env["webhook.delivery"]
             .sudo()

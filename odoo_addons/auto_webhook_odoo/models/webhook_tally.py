@@ -6,7 +6,7 @@ from odoo.tools import SQL
 from ..postgres.arrays import IntArray
 from ..postgres.bigints import BigId, BigInteger
 
-_MANY = 2_000  # rows; summing them up takes about a millisecond
+_MANY = 2_000  # rows beside the sums; adding them up takes about a millisecond
 
 # What a row of the tally is about. Only events that have a position are counted.
 _KEYS = SQL(
@@ -15,6 +15,7 @@ _KEYS = SQL(
 _OF_ALL = SQL("%s, NULL::int8", _KEYS)
 _COLUMNS = SQL("day, model, priority, company_id, company_ids, left_company_ids, consumer_id")
 _INSERT = SQL("INSERT INTO webhook_tally (%s, total, processed)", _COLUMNS)
+_INSERT_SUMS = SQL("INSERT INTO webhook_tally (%s, total, processed, is_sum)", _COLUMNS)
 
 
 class WebhookTally(models.Model):
@@ -44,6 +45,9 @@ class WebhookTally(models.Model):
     )
     total = fields.Integer(readonly=True)
     processed = fields.Integer(readonly=True)
+    is_sum = fields.Boolean(
+        readonly=True, help="The row holds all that its key had when rows were merged."
+    )
 
     @api.model
     def _add(self, event_ids):
@@ -137,7 +141,7 @@ class WebhookTally(models.Model):
                 return  # another process is merging
             cr.execute(
                 """
-                SELECT count(*),
+                SELECT count(*) FILTER (WHERE is_sum IS NOT TRUE),
                        sum(total) >= sum(processed) FILTER (WHERE consumer_id IS NULL)
                   FROM webhook_tally
                 """
@@ -150,11 +154,11 @@ class WebhookTally(models.Model):
                     SQL(
                         """
                         WITH merged AS (DELETE FROM webhook_tally RETURNING *)
-                        %s SELECT %s, sum(total), sum(processed)
+                        %s SELECT %s, sum(total), sum(processed), TRUE
                              FROM merged GROUP BY 1, 2, 3, 4, 5, 6, 7
                            HAVING sum(total) <> 0 OR sum(processed) <> 0
                         """,
-                        _INSERT,
+                        _INSERT_SUMS,
                         _COLUMNS,
                     )
                 )
@@ -173,17 +177,17 @@ class WebhookTally(models.Model):
             SQL(
                 """
                 WITH outdated AS (DELETE FROM webhook_tally)
-                %s SELECT %s, count(position.id), count(*) FILTER (WHERE is_processed)
+                %s SELECT %s, count(position.id), count(*) FILTER (WHERE is_processed), TRUE
                      FROM update_webhook e
                      LEFT JOIN webhook_feed_position position ON position.event_id = e.id
                     GROUP BY 1, 2, 3, 4, 5, 6, 7
                     UNION ALL
-                   SELECT %s, known.consumer_id, 0, count(*)
+                   SELECT %s, known.consumer_id, 0, count(*), TRUE
                      FROM webhook_confirmation known
                      JOIN update_webhook e ON e.id = known.event_id
                     WHERE e.is_processed IS NOT TRUE GROUP BY 1, 2, 3, 4, 5, 6, 7
                 """,
-                _INSERT,
+                _INSERT_SUMS,
                 _OF_ALL,
                 _KEYS,
             )

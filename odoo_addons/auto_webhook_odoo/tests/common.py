@@ -31,7 +31,16 @@ class WebhookCase(TransactionCase):
         """
         group = f"auto_webhook_odoo.group_webhook_{role}"
         values = {"webhook_follow_rules": False, **values}
-        return new_test_user(cls.env, login or role, groups=group, **values)
+        user = new_test_user(cls.env, login or role, groups=group, **values)
+        cls.note_members()  # as after the commit
+        return user
+
+    @classmethod
+    def note_members(cls):
+        """Make members of the group *Webhook receiver* consumers."""
+        consumers = cls.env["webhook.consumer"]
+        members = cls.env.ref("auto_webhook_odoo.group_webhook_receiver").user_ids
+        consumers._add(consumers._missing(members))
 
     @classmethod
     def load_fake_models(cls, module, *names):
@@ -63,6 +72,8 @@ class WebhookCase(TransactionCase):
             return EventName(event) if isinstance(event, int) else event
 
         self.env.flush_all()
+        consumers = self.env["webhook.consumer"]
+        consumers._add(consumers._missing(user))
         return (
             self.env["update.webhook"]
             .with_user(user)

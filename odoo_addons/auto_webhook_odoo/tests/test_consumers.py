@@ -33,7 +33,16 @@ class TestConsumers(FeedCase):
     def join(self, user):
         """Make a user a member of the group, and return it."""
         self.env.ref("auto_webhook_odoo.group_webhook_receiver").user_ids |= user
+        self.env.cr.flush()
+        with self.enter_registry_test_mode():
+            self.env["webhook.consumer"]._add_members()  # as after the commit
         return user
+
+    def perform(self, action, user):
+        """Press a button of a user's consumer."""
+        self.env.cr.flush()
+        with self.enter_registry_test_mode():
+            getattr(self.consumer(user), action)()
 
     def made(self, number=3, **values):
         """Change some partners, and return the events."""
@@ -152,7 +161,7 @@ class TestConsumers(FeedCase):
             group.user_ids |= self.b
             waiting = self.made(1)
             self.confirm([waiting.id], user=self.a)
-            self.env["webhook.consumer"]._add_missing(self.b)
+            self.note_members()
             self.consumer(self.b).active = True
             with self.subTest(leave=leave):
                 leave()
@@ -169,7 +178,6 @@ class TestConsumers(FeedCase):
 
     def test_what_nobody_confirmed_is_not_released(self):
         event = self.made(1)
-        self.env["webhook.consumer"]._add_missing()
         self.env["webhook.consumer"].search([]).unlink()
         with self.enter_registry_test_mode():
             self.env["webhook.consumer"]._cron_release()
@@ -217,7 +225,7 @@ class TestConsumers(FeedCase):
         waiting = self.made(1)
         c = self.join(self.c)
         self.assertEqual(self.open_to(c), [])
-        self.consumer(c).action_start_over()
+        self.perform("action_start_over", c)
         self.assertEqual(self.open_to(c), [*old.ids, *waiting.ids])
         self.assertEqual(self.open_to(self.a), waiting.ids)
         self.assertEqual([self.figures(user) for user in (self.a, c)], [(1, 0), (4, 0)])
@@ -229,9 +237,47 @@ class TestConsumers(FeedCase):
         events = self.made()
         self.confirm(events[:1].ids, user=self.a)
         self.confirm(user=self.b)
-        self.consumer(self.b).action_skip()
+        self.perform("action_skip", self.b)
         self.assertEqual((self.open_to(self.a), self.open_to(self.b)), (events[1:].ids, []))
         self.assertEqual(events.mapped("is_processed"), [True, False, False])
+
+    def test_an_event_confirmed_and_given_up_in_one_call_is_confirmed(self):
+        event = self.made(1)
+        self.confirm([event.id], {event.id: "x"}, user=self.a)
+        self.confirm([event.id], user=self.b)
+        self.assertTrue(event.is_processed)
+        self.assertFalse(event.failed_at)
+        self.assertEqual(self.rows(), 0)
+
+    def test_a_deleted_consumer_has_given_up_nothing(self):
+        event = self.made(1)
+        self.confirm([event.id], user=self.a)
+        self.confirm(failed={event.id: "x"}, user=self.b)
+        self.assertTrue(event.failed_at)
+        self.consumer(self.b).unlink()
+        self.env.invalidate_all()
+        self.assertFalse(event.failed_at or event.failure)
+
+    def test_events_of_an_archived_company_can_be_confirmed(self):
+        """They were pushed, and are open to those who saw them."""
+        self.a.company_ids |= self.other
+        event = self.made(1, company_id=self.other.id)
+        self.other.active = False
+        self.assertEqual(self.open_to(self.a), event.ids)
+        self.assertEqual(self.confirm([event.id], user=self.a), (1, []))
+        self.assertEqual(self.open_to(self.a), [])
+        self.assertTrue(event.is_processed)
+
+    def test_an_idle_consumer_is_not_offered_what_another_gets_again(self):
+        event = self.made(1)
+        self.confirm([event.id], user=self.b)
+        self.confirm(failed={event.id: "x"}, user=self.a)
+        self.consumer(self.b).active = False
+        event.action_offer_again()
+        self.env["webhook.consumer"]._of_user(self.b).active = True
+        self.assertEqual((self.open_to(self.a), self.open_to(self.b)), ([event.id], []))
+        self.confirm([event.id], user=self.a)
+        self.assertTrue(event.is_processed)
 
     def test_only_administrators_change_what_consumers_get(self):
         self.confirm(user=self.a)
@@ -366,6 +412,33 @@ class TestConfirmingSubscribers(DeliveryCase):
         self.env.invalidate_all()
         self.assertTrue(event.is_processed)
         self.assertEqual(self.consumer_of(subscriber).given_up, 0)
+
+    def test_either_the_endpoint_confirms_or_a_user(self):
+        _sink, subscriber = self.sink(confirm_on_delivery=True)
+        with self.assertRaises(ValidationError):
+            subscriber.receiver_user_id = self.receiver
+        url = "https://bridgecore.example.com/api/v1/webhooks/receive"
+        subscriber = self.env["webhook.subscriber"].create(
+            {"name": "B", "url": url, "receiver_user_id": self.receiver.id}
+        )
+        subscriber.confirm_on_delivery = True
+        self.assertFalse(subscriber.receiver_user_id)
+
+    def test_what_another_receiver_gave_up_is_pushed(self):
+        """In the order of the record: an event without push goes before the next one with."""
+        self.config.instant_send = False
+        self.env.ref("auto_webhook_odoo.group_webhook_receiver").user_ids |= self.newcomer
+        self.note_members()
+        event = self.events(partner := self.partners(1))
+        self.confirm(failed={event.id: "x"}, user=self.receiver)
+        mine, _subscriber = self.sink(receiver_user_id=self.receiver.id)
+        other, _subscriber = self.sink(receiver_user_id=self.newcomer.id)
+        self.config.instant_send = True
+        self.next_transaction()
+        partner.city = "Rome"
+        self.deliver()
+        self.assertEqual([e["event"] for e in other.events], ["create", "write"])
+        self.assertEqual([e["event"] for e in mine.events], ["write"])
 
     def consumer_of(self, subscriber):
         return self.env["webhook.consumer"].search([("subscriber_id", "=", subscriber.id)])

@@ -10,7 +10,8 @@ def migrate(cr, version):
     consumers = env["webhook.consumer"]
     cr.execute("SELECT DISTINCT confirmed_by_id FROM update_webhook WHERE confirmed_by_id > 0")
     receivers = env["res.users"].browse([user_id for (user_id,) in cr.fetchall()]).exists()
-    consumers._add_missing(receivers)
+    receivers |= env.ref("auto_webhook_odoo.group_webhook_receiver").user_ids
+    consumers._add(consumers._missing(receivers))
     consumers._add_subscribers(env["webhook.subscriber"].search([]))
     cr.execute(
         """

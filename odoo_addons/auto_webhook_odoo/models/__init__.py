@@ -25,6 +25,7 @@ from . import (
     webhook_confirmation,
     webhook_consumer,
     webhook_consumer_figures,
+    webhook_consumer_progress,
     webhook_delivery,
     webhook_delivery_erasure,
     webhook_delivery_request,

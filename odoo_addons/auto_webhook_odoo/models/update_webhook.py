@@ -302,7 +302,8 @@ class UpdateWebhook(models.Model):
         :return: ``(number of events that are confirmed now, sorted ids of unknown events)``
         """
         consumers = self.env["webhook.consumer"]
-        consumers._add_missing(self.env.user)
+        # Also members whose process died right after they had joined the group.
+        consumers._add_members(self.env.user)
         consumers._admit_nobody()
         named = {*confirmed, *failed}
         possible = [name.id for name in named if name.id < 2**63]  # ids are int8

@@ -1,16 +1,18 @@
+import logging
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import SQL
 
-from ..postgres.bigints import BigId, BigInteger
+from ..postgres.bigints import BigId
 from ..postgres.transactions import read_committed
+
+_logger = logging.getLogger(__name__)
 
 _GROUP = "auto_webhook_odoo.group_webhook_receiver"
 _CRON = "auto_webhook_odoo.cron_release"
 _CHUNK = 10_000  # events; what one transaction of a long piece of work changes
 _JOINING = "auto_webhook_odoo.joining"  # key in ``cr.postcommit.data``
-_WORTH_NOTING = 1_000  # positions; walking over so few again costs less than a transaction
-_PULL_NOTED = 10  # seconds; a pull is not noted again within this time
 
 
 class WebhookConsumer(models.Model):
@@ -27,7 +29,8 @@ class WebhookConsumer(models.Model):
     confirms some. The first consumers of a database begin with everything. Later ones begin with
     the events from then on, unless an administrator starts them from the beginning.
 
-    ``webhook_consumer_figures.py`` holds what the list of consumers shows.
+    ``webhook_consumer_progress.py`` holds how far each consumer has come, and
+    ``webhook_consumer_figures.py`` what the list of consumers shows.
     """
 
     _name = "webhook.consumer"
@@ -47,20 +50,6 @@ class WebhookConsumer(models.Model):
         help="An archived consumer holds no events back. It gets none of those that the others "
         "have confirmed meanwhile.",
     )
-    settled_position = BigInteger(
-        readonly=True,
-        help="The consumer has nothing left to confirm up to this position of the feed.",
-    )
-    settled_scope = fields.Char(
-        readonly=True, help="What the user could see when the position was noted."
-    )
-    starts = fields.Integer(
-        readonly=True,
-        default=0,
-        help="How often the consumer was offered events again that lay before the position.",
-    )
-    last_pull_at = fields.Datetime(string="Last Pull", readonly=True)
-    last_confirmed_at = fields.Datetime(readonly=True)
 
     _user_unique = models.UniqueIndex("(user_id) WHERE user_id IS NOT NULL")
     _subscriber_unique = models.UniqueIndex("(subscriber_id) WHERE subscriber_id IS NOT NULL")
@@ -168,13 +157,20 @@ class WebhookConsumer(models.Model):
         data = self.env.cr.postcommit.data
         if _JOINING not in data:
             data[_JOINING] = True
-            self.env.cr.postcommit.add(self._add_members)
+            self.env.cr.postcommit.add(self._add_members_after_commit)
 
     @api.model
-    def _add_members(self):
-        """Add the members of the group that are no consumers yet."""
+    def _add_members(self, users=None):
+        """Add the members of the group, and these users, that are no consumers yet."""
         if group := self.env.ref(_GROUP, raise_if_not_found=False):  # it may be uninstalled
-            self._add_missing(group.sudo().user_ids)
+            self._add_missing(group.sudo().user_ids | (users or self.env["res.users"]))
+
+    def _add_members_after_commit(self):
+        """Add the members of the group, and never raise: the user's changes are committed."""
+        try:
+            self._add_members()
+        except Exception:
+            _logger.exception("New receivers are no consumers yet; an hourly cron adds them.")
 
     @api.model
     def _add(self, user_ids):
@@ -273,85 +269,6 @@ class WebhookConsumer(models.Model):
             )
         )
         return [event_id for (event_id,) in self.env.cr.fetchall()]
-
-    def _start_over(self):
-        """Look for open events from the beginning of the feed again."""
-        if self:
-            self.env.cr.execute(
-                SQL(
-                    "UPDATE webhook_consumer SET settled_position = 0,"
-                    " starts = coalesce(starts, 0) + 1 WHERE id = ANY(%s)",
-                    self.ids,
-                )
-            )
-            self.invalidate_recordset()
-
-    def _settled(self):
-        """Return the position up to which the user has nothing left to confirm."""
-        self.ensure_one()
-        return self.settled_position if self.settled_scope == self._scope() else 0
-
-    def _scope(self):
-        """Return what the user may see, as a text to compare."""
-        user = self.user_id.sudo().with_context(active_test=False)
-        models_seen = user._webhook_models()
-        return repr((sorted(user.company_ids.ids), models_seen and sorted(models_seen)))
-
-    def _note_pull(self):
-        """Note that the user has pulled, but not every time: that would cost each pull a write."""
-        now, known = fields.Datetime.now(), self.last_pull_at
-        if not known or (now - known).total_seconds() > _PULL_NOTED:
-            with read_committed(self.env) as env:
-                env.cr.execute(
-                    "UPDATE webhook_consumer SET last_pull_at = %s WHERE id = %s", [now, self.id]
-                )
-
-    def _note_nothing_before(self, after, position):
-        """Note that nothing is left to confirm before a position of the feed.
-
-        Does nothing if the search began too late to tell, or if something was offered again since
-        this consumer was read.
-
-        :param after: the position after which the search for something has begun
-        """
-        settled = self._settled()
-        if after <= settled < position - 1:
-            with read_committed(self.env) as env:
-                env.cr.execute(
-                    "UPDATE webhook_consumer SET settled_position = %s, settled_scope = %s"
-                    " WHERE id = %s AND coalesce(starts, 0) = %s",
-                    [position - 1, self._scope(), self.id, self.starts],
-                )
-
-    def _note_search(self, position):
-        """Note what a search for the first open event has found.
-
-        :param position: of that event; None if nothing is open. Without a settled position, events
-            are searched in the order of their ids, and the first one found tells nothing
-        """
-        settled = self._settled()
-        if position is None:
-            position = self.env["webhook.feed.break"]._end().position + 1
-        elif not settled:
-            return
-        if position - settled > _WORTH_NOTING:
-            self._note_nothing_before(settled, position)
-
-    def _note_confirmation(self):
-        """Note that the user has confirmed events."""
-        self.ensure_one()
-        self.env.cr.execute(
-            SQL(
-                """
-                UPDATE webhook_consumer SET last_confirmed_at = now() AT TIME ZONE 'UTC'
-                 WHERE id = %s
-                   AND (last_confirmed_at IS NULL
-                        OR last_confirmed_at < now() AT TIME ZONE 'UTC' - interval '5 seconds')
-                """,
-                self.id,
-            )
-        )
-        self.invalidate_recordset()
 
     def action_start_over(self):
         """Offer this consumer everything that is still there, whether others confirmed it or not.

@@ -10,7 +10,7 @@ from odoo.fields import Domain
 from odoo.sql_db import Savepoint
 from odoo.tests import tagged
 
-from .test_companies import CompanyCase
+from .company_case import CompanyCase
 
 CHEST, DRAWER, LEDGER = "webhook.fake.chest", "webhook.fake.drawer", "webhook.fake.ledger"
 RULES = {

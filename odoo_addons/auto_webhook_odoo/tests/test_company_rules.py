@@ -1,4 +1,3 @@
-from odoo import Command
 from odoo.fields import Domain
 from odoo.tests import tagged
 from odoo.tools import SQL
@@ -6,7 +5,7 @@ from odoo.tools import SQL
 from ..capture.columns import read_rows
 from ..capture.events import EventWriter, NetChange
 from ..capture.tracking import make_tracking
-from .common import WebhookCase
+from .company_case import CompanyCase
 
 #: Models of which Odoo shows some records to other companies for reasons that the events ignore:
 #: the record is (the contact of) a colleague.
@@ -14,24 +13,13 @@ _WIDER = frozenset({"res.partner", "res.users"})
 
 
 @tagged("post_install", "-at_install")
-class TestCompanyRules(WebhookCase):
+class TestCompanyRules(CompanyCase):
     """Of all installed models, a company sees the events of those records that Odoo shows it."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        companies = cls.env["res.company"]
-        cls.a, cls.b = companies.create([{"name": "A Ltd"}, {"name": "B Ltd"}])
-        cls.branch = companies.create({"name": "Branch of B", "parent_id": cls.b.id})
-        cls.readers = [
-            cls.webhook_user(
-                "consumer",
-                f"reader {number}",
-                company_id=of[0].id,
-                company_ids=[Command.set(of.ids)],
-            )
-            for number, of in enumerate((cls.a, cls.b, cls.a + cls.b, cls.branch))
-        ]
+        cls.readers = [cls.of_a, cls.of_b, cls.of_both, cls.of_branch]
         cls.env.flush_all()
         cls.nullable = set()
 

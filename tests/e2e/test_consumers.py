@@ -118,8 +118,11 @@ def test_two_receivers_and_a_third_party_get_all_events(stack: Stack) -> None:
             "BRIDGECORE_SOURCES": json.dumps([{**sources[0], "feed_key": key}]),
         }
         try:
-            second.start("worker", "beat")
             customer = stack.api.create("res.partner", name="Ada")
+            is_second = [("user_id.login", "=", "second")]
+            (consumer,) = stack.api.search_read("webhook.consumer", is_second, ["unconfirmed"])
+            assert consumer["unconfirmed"] == 1  # at the first look
+            second.start("worker", "beat")
             made = [stack.api.create("sale.order", partner_id=customer) for _ in range(30)]
             rows = stack.sql(
                 "SELECT id FROM update_webhook WHERE model = 'sale.order' AND record_id = ANY(%s)",

@@ -33,13 +33,24 @@ class WebhookConsumer(models.Model):
     )
 
     def _compute_figures(self):
-        self.env["webhook.feed.position"]._assign_pending()  # only events with one are counted
+        users = self.sudo().filtered("user_id")
+        figures = users._figures() if users else {}
         for consumer in self.sudo():
-            figures = consumer._figures() if consumer.user_id else consumer._delivery_figures()
-            consumer.unconfirmed, consumer.lag, consumer.given_up = figures
+            found = figures.get(consumer.id) or consumer._delivery_figures()
+            consumer.unconfirmed, consumer.lag, consumer.given_up = found
 
     def _figures(self):
-        """Return the numbers of unconfirmed events, seconds and given up events of a user."""
+        """Return ``{consumer id: (unconfirmed events, seconds, given up events)}`` of users.
+
+        Only events that have a position are counted. So those that have none get theirs first, and
+        a cursor of its own sees them.
+        """
+        self.env["webhook.feed.position"]._assign_pending()
+        with self.env.registry.cursor() as cr:
+            return {user.id: user._figures_now() for user in self.with_env(self.env(cr=cr))}
+
+    def _figures_now(self):
+        """Return the figures of one user, as this transaction sees them."""
         events = self.env["update.webhook"]
         seen = events._visible("webhook_tally", self.user_id)
         [(unconfirmed,)] = self.env.execute_query(

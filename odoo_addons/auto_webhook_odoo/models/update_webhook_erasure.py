@@ -158,7 +158,7 @@ class UpdateWebhook(models.Model):
     def _find_naming(self, naming, listed=False):
         """Return the ids of events of other records that seem to name a record, newest first.
 
-        These are ``MOST_FOUND`` at most. It reads all events, a million in about ten seconds.
+        These are ``MOST_FOUND`` at most. It reads all events, a million in about twelve seconds.
 
         :param naming: ``capture.naming.Naming``
         :param bool listed: also those that hold only its id, in a list
